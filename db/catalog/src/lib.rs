@@ -1,0 +1,12 @@
+//! What every package must agree on about Labor's database: names, derived secrets, the catalogue of columns, and the SQL
+//! that more than one tool runs. No driver and no I/O; everything else depends on this.
+pub mod catalogue;
+pub mod claim;
+pub mod name;
+pub mod secret;
+pub mod sql;
+
+pub use catalogue::{Class, Column};
+pub use claim::{ClaimRole, SignedClaim};
+pub use name::{InvalidName, TenantName};
+pub use secret::{InvalidSecret, MasterSecret};

@@ -1,0 +1,96 @@
+//! Opens connections from a URL, with TLS, for the three packages that speak tokio-postgres.
+//! Must stay true: an error never repeats the URL, because the URL holds a password.
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How long to wait for a connection when the URL does not say (`connect_timeout`).
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// No connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The URL can't be read.
+    #[error("the database URL can't be read; expected postgres://login:password@host:port/database?sslmode=require")]
+    Url,
+    /// The server can't be reached or refuses.
+    #[error("can't connect to {login} at {server}")]
+    Refused {
+        /// Login that was tried.
+        login: String,
+        /// Host, port and database.
+        server: String,
+        /// What the driver says.
+        source: tokio_postgres::Error,
+    },
+    /// The TLS library can't be set up.
+    #[error("TLS can't be set up")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Reads a URL and fills in what Labor always wants: a time-out and a name for `pg_stat_activity`.
+///
+/// # Errors
+/// When it is not a PostgreSQL connection URL.
+pub fn parse(url: &str, application: &str) -> Result<Config, ConnectError> {
+    let mut config: Config = url.parse().map_err(|_| ConnectError::Url)?;
+    if config.get_hosts().is_empty() {
+        return Err(ConnectError::Url);
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_TIMEOUT);
+    }
+    if config.get_application_name().is_none() {
+        config.application_name(application);
+    }
+    Ok(config)
+}
+
+/// TLS as `sslmode` in the URL asks for it. Certificates are verified against the system's store.
+///
+/// # Errors
+/// When the TLS library refuses its own defaults.
+pub fn tls() -> Result<MakeRustlsConnect, ConnectError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
+
+/// Host, port and database of a configuration, for messages. Never the password.
+#[must_use]
+pub fn server(config: &Config) -> String {
+    use tokio_postgres::config::Host;
+    let host = match config.get_hosts().first() {
+        Some(Host::Tcp(name)) => name.clone(),
+        #[cfg(unix)]
+        Some(Host::Unix(path)) => path.display().to_string(),
+        _ => "?".to_owned(),
+    };
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    format!("{host}:{port}/{}", config.get_dbname().unwrap_or("?"))
+}
+
+/// Connects, and drives the connection in a task of its own until the client is dropped.
+///
+/// # Errors
+/// See [`ConnectError`].
+pub async fn connect(config: &Config) -> Result<Client, ConnectError> {
+    let (client, connection) = config.connect(tls()?).await.map_err(|source| ConnectError::Refused {
+        login: config.get_user().unwrap_or("?").to_owned(),
+        server: server(config),
+        source,
+    })?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::warn!(%error, "database connection ended");
+        }
+    });
+    Ok(client)
+}

@@ -1,0 +1,81 @@
+-- Once per database, as a superuser (`labor-migrator bootstrap`). Safe to run again.
+-- Why: tenants log in with roles of their own, so what PostgreSQL grants to PUBLIC is granted to every tenant.
+--      This file takes that away, and names the few roles that get something back.
+-- Locks: short catalog locks only. Previous release: sees no difference.
+
+-- Who is who. Only the four *_login lines can connect; their passwords are set by the caller, never here.
+DO $$
+DECLARE
+  wanted text[] := ARRAY[
+    'labor_owner    NOLOGIN INHERIT',               -- owns control, pgmq and every tenant schema; nobody logs in as it
+    'labor_guard    NOLOGIN INHERIT',               -- owns the one schema with SECURITY DEFINER functions
+    'labor_tenants  NOLOGIN',                       -- every tenant login is in it: CONNECT, the guard's functions, nothing else
+    'labor_services NOLOGIN',                       -- reads the catalogs that PUBLIC no longer reads
+    'labor_migrator LOGIN INHERIT CREATEROLE',      -- DDL, by SET ROLE labor_owner
+    'labor_control  LOGIN INHERIT',                 -- control plane and queue of API and workers
+    'labor_backup   LOGIN INHERIT BYPASSRLS'        -- reads everything, writes nothing
+  ];
+  line text;
+BEGIN
+  FOREACH line IN ARRAY wanted LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = split_part(line, ' ', 1)) THEN
+      EXECUTE 'CREATE ROLE ' || line;
+    END IF;
+  END LOOP;
+END $$;
+
+GRANT labor_owner, labor_guard TO labor_migrator;
+GRANT labor_tenants TO labor_migrator WITH ADMIN OPTION;
+GRANT labor_services TO labor_owner, labor_guard, labor_migrator, labor_control, labor_backup;
+ALTER ROLE labor_backup SET default_transaction_read_only = on;
+
+-- No TEMP and no CREATE for anybody but the owner; CONNECT by name.
+DO $$
+BEGIN
+  EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+  EXECUTE format('GRANT CONNECT ON DATABASE %I TO labor_tenants, labor_migrator, labor_control, labor_backup', current_database());
+  EXECUTE format('GRANT CREATE ON DATABASE %I TO labor_owner', current_database());
+END $$;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+CREATE SCHEMA IF NOT EXISTS guard AUTHORIZATION labor_guard;
+
+-- No DO blocks, no CREATE FUNCTION for tenants.
+REVOKE USAGE ON LANGUAGE plpgsql, sql FROM PUBLIC;
+GRANT  USAGE ON LANGUAGE plpgsql, sql TO labor_owner, labor_guard;
+ALTER DEFAULT PRIVILEGES FOR ROLE labor_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE labor_guard REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+-- Functions that run SQL text, signal backends, touch large objects, take advisory locks, or tell sizes and definitions:
+-- one SELECT with set_config('role', …) inside query_to_xml() defeats every design without this list.
+DO $$
+DECLARE f regprocedure;
+BEGIN
+  FOR f IN
+    SELECT p.oid::regprocedure FROM pg_proc p
+     WHERE p.pronamespace = 'pg_catalog'::regnamespace
+       AND p.proname ~ ('^(query_to_xml|cursor_to_xml|table_to_xml|schema_to_xml|database_to_xml|ts_stat|ts_rewrite'
+                     || '|lo_|lowrite|loread|pg_advisory|pg_try_advisory|pg_notify|pg_terminate_backend|pg_cancel_backend'
+                     || '|pg_sleep|pg_stat_get_|pg_relation_size|pg_total_relation_size|pg_table_size|pg_indexes_size'
+                     || '|pg_database_size|pg_tablespace_size|pg_lock_status|pg_prepared_statement|pg_cursor|to_reg'
+                     || '|pg_get_|pg_export_snapshot|pg_logical|pg_backup|pg_log_backend|pg_current_logfile|pg_ls_|pg_read_)')
+  LOOP
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO labor_services', f);
+  END LOOP;
+  -- The services read definitions and take locks; the dangerous rest stays with the superuser.
+  FOR f IN
+    SELECT p.oid::regprocedure FROM pg_proc p
+     WHERE p.pronamespace = 'pg_catalog'::regnamespace
+       AND p.proname ~ '^(query_to_xml|cursor_to_xml|table_to_xml|schema_to_xml|database_to_xml|lo_|lowrite|loread|pg_ls_|pg_read_|pg_backup|pg_logical|pg_log_backend)'
+  LOOP
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM labor_services', f);
+  END LOOP;
+END $$;
+
+-- Catalogs name every tenant's tables and roles. Drivers need only the three type catalogs.
+REVOKE SELECT ON ALL TABLES IN SCHEMA pg_catalog, information_schema FROM PUBLIC;
+GRANT  SELECT ON pg_catalog.pg_type, pg_catalog.pg_range, pg_catalog.pg_enum TO PUBLIC;
+GRANT  SELECT ON ALL TABLES IN SCHEMA pg_catalog TO labor_services;
+REVOKE SELECT ON pg_catalog.pg_authid, pg_catalog.pg_statistic, pg_catalog.pg_user_mapping, pg_catalog.pg_subscription,
+                 pg_catalog.pg_largeobject FROM labor_services;
+GRANT  SELECT (oid, subdbid, subname, subowner, subenabled) ON pg_catalog.pg_subscription TO labor_services;

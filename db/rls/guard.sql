@@ -1,0 +1,96 @@
+-- Repeatable: run by the migrator as labor_guard whenever its text changes.
+-- Why: the second key (ARCHITECTURE.md, "The two keys"). A request proves with a signed, short-lived claim which tenant, user
+--      and role it acts for; every row policy asks these functions. This is the only schema with SECURITY DEFINER functions.
+-- Must stay true: plpgsql (as an SQL function it is 2.5–5 times slower), pinned search_path, built-in sha256 only.
+-- Locks: none that readers notice. Previous release: function signatures may be added, never changed.
+
+COMMENT ON SCHEMA guard IS 'Verification of signed claims; the only schema with SECURITY DEFINER functions';
+GRANT USAGE ON SCHEMA guard TO labor_tenants, labor_owner, labor_backup;
+
+CREATE TABLE IF NOT EXISTS guard.claim_keys (
+  key_id    integer PRIMARY KEY,
+  inner_pad bytea NOT NULL,
+  outer_pad bytea NOT NULL,
+  not_after timestamptz
+);
+COMMENT ON TABLE  guard.claim_keys           IS 'HMAC-SHA256 keys that claims are signed with, two of them during a rotation';
+COMMENT ON COLUMN guard.claim_keys.inner_pad IS 'key XOR 0x36 repeated (RFC 2104), so that plain sha256() is enough to verify';
+COMMENT ON COLUMN guard.claim_keys.outer_pad IS 'key XOR 0x5c repeated (RFC 2104)';
+
+-- The verified claim of this transaction: {key id, tenant, subject, role, expiry as Unix seconds, signature}.
+-- Raises 28000 when there is none, when it is forged or expired, or when it belongs to another tenant's login.
+CREATE OR REPLACE FUNCTION guard.claim() RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  token text   := current_setting('labor.claim', true);
+  part  text[] := string_to_array(token, '.');
+  key   guard.claim_keys;
+BEGIN
+  IF array_length(part, 1) IS DISTINCT FROM 6 OR part[6] !~ '^[0-9a-f]{64}$'
+     OR part[1] !~ '^[0-9]{1,9}$' OR part[5] !~ '^[0-9]{1,12}$' THEN
+    RAISE EXCEPTION 'no claim is bound to this transaction' USING ERRCODE = '28000';
+  END IF;
+  SELECT k.key_id, k.inner_pad, k.outer_pad, k.not_after INTO key
+    FROM guard.claim_keys k
+   WHERE k.key_id = part[1]::integer AND (k.not_after IS NULL OR k.not_after > now());
+  -- Compared by hash: equal time for every wrong signature.
+  IF NOT FOUND OR sha256(sha256(key.outer_pad || sha256(key.inner_pad || convert_to(left(token, -65), 'UTF8'))))
+                  <> sha256(decode(part[6], 'hex')) THEN
+    RAISE EXCEPTION 'the claim is not genuine' USING ERRCODE = '28000';
+  END IF;
+  IF part[5]::bigint < extract(epoch FROM clock_timestamp()) THEN
+    RAISE EXCEPTION 'the claim has expired' USING ERRCODE = '28000';
+  END IF;
+  IF part[2] || '_app' <> session_user THEN
+    RAISE EXCEPTION 'the claim belongs to another tenant' USING ERRCODE = '28000';
+  END IF;
+  RETURN part;
+END $$;
+COMMENT ON FUNCTION guard.claim() IS 'The verified claim of this transaction, or error 28000';
+
+-- Whether the claim is for this tenant and one of these roles. Policies call it, wrapped in (SELECT …) so that it runs once a
+-- statement instead of once a row.
+CREATE OR REPLACE FUNCTION guard.permits(tenant text, roles text[]) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE claim text[] := guard.claim();
+BEGIN
+  RETURN claim[2] = tenant AND claim[4] = ANY (roles);
+END $$;
+COMMENT ON FUNCTION guard.permits(text, text[]) IS 'True when the verified claim names this tenant and one of these roles';
+
+CREATE OR REPLACE FUNCTION guard.claim_role() RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE claim text[] := guard.claim();
+BEGIN
+  RETURN claim[4];
+END $$;
+COMMENT ON FUNCTION guard.claim_role() IS 'Role of the verified claim: admin, doctor, lab_technician, patient, worker, receiver, sign_in';
+
+CREATE OR REPLACE FUNCTION guard.claim_subject() RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE claim text[] := guard.claim();
+BEGIN
+  RETURN claim[3];
+END $$;
+COMMENT ON FUNCTION guard.claim_subject() IS 'Subject of the verified claim: a user id, a service name, or the SHA-256 of the user name at sign-in';
+
+-- Puts (tenant, message id) into the queue, in the caller's transaction. The tenant is the claim's, so nothing can be
+-- enqueued for another one; the payload holds two opaque ids and never health data.
+CREATE OR REPLACE FUNCTION guard.enqueue(message_id uuid) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  claim text[] := guard.claim();
+  id    bigint;
+BEGIN
+  IF claim[4] <> ALL (ARRAY['receiver', 'worker']) THEN
+    RAISE EXCEPTION 'this role may not enqueue messages' USING ERRCODE = '42501';
+  END IF;
+  SELECT s INTO id
+    FROM pgmq.send('messages', jsonb_build_object('tenant', claim[2], 'message_id', message_id)) AS s;
+  RETURN id;
+END $$;
+COMMENT ON FUNCTION guard.enqueue(uuid) IS 'Enqueues a stored raw message of the claim''s tenant for the workers';
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA guard FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION guard.claim(), guard.permits(text, text[]), guard.claim_role(), guard.claim_subject(),
+                          guard.enqueue(uuid) TO labor_tenants;

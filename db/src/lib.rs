@@ -1,0 +1,1 @@
+//! The only door to Labor's database: tenant sessions, control plane, queue.

@@ -1,0 +1,1 @@
+//! make demo and make up: the whole of Labor on one machine.

@@ -1,0 +1,1 @@
+//! API, pages, webhook and workers of Labor.

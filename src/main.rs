@@ -1,0 +1,2 @@
+//! The `labor` program.
+fn main() {}

@@ -1,0 +1,62 @@
+//! `bootstrap`: prepares a database once, as a superuser: roles, hardening, passwords of the three service logins.
+//! Must stay true: passwords reach the server only as SCRAM verifiers made here, so they are in no statement and no log.
+use labor_catalog::{MasterSecret, sql};
+use tokio_postgres::Config;
+
+use crate::MigratorError;
+
+/// URLs of the service logins whose passwords are to be set.
+#[derive(Debug, Clone)]
+pub struct ServiceUrls<'a> {
+    /// `labor_migrator`
+    pub migrator: &'a str,
+    /// `labor_control`
+    pub control: &'a str,
+    /// `labor_backup`
+    pub backup: &'a str,
+}
+
+/// Prepares the database that `admin_url` names. Safe to run again; the passwords are then set anew.
+///
+/// # Errors
+/// When a URL names an unexpected login or has no password, or the server refuses.
+pub async fn bootstrap(admin_url: &str, urls: &ServiceUrls<'_>) -> Result<(), MigratorError> {
+    let mut client = labor_connect::connect(&labor_connect::parse(admin_url, "labor-migrator bootstrap")?).await?;
+    let logins = [("labor_migrator", urls.migrator), ("labor_control", urls.control), ("labor_backup", urls.backup)];
+    let passwords = logins.map(|(role, url)| verifier_of(role, url));
+    let transaction = client.transaction().await.map_err(MigratorError::during("begin"))?;
+    transaction
+        .batch_execute("SELECT pg_advisory_xact_lock(hashtext('labor bootstrap'))")
+        .await
+        .map_err(MigratorError::during("wait for another bootstrap"))?;
+    transaction.batch_execute(sql::DATABASE).await.map_err(MigratorError::during("db/rls/database.sql"))?;
+    for password in passwords {
+        let (role, verifier) = password?;
+        transaction
+            .batch_execute(&format!("ALTER ROLE {role} PASSWORD '{verifier}'"))
+            .await
+            .map_err(MigratorError::during(format!("set the password of {role}")))?;
+    }
+    transaction.commit().await.map_err(MigratorError::during("commit"))
+}
+
+fn verifier_of(role: &'static str, url: &str) -> Result<(&'static str, String), MigratorError> {
+    let config: Config = labor_connect::parse(url, "labor-migrator bootstrap")?;
+    if config.get_user() != Some(role) {
+        return Err(MigratorError::Invalid(format!("the URL for {role} names the login {:?}", config.get_user().unwrap_or("nobody"))));
+    }
+    let password = config.get_password().and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let password = password.ok_or_else(|| MigratorError::Invalid(format!("the URL for {role} has no password")))?;
+    // RFC 7677 asks for at least 4096 iterations where a password may have been chosen by a person.
+    Ok((role, labor_catalog::secret::scram_verifier_with(password, 4096)?))
+}
+
+/// What may be wanted of a master secret at the command line: from a file, never from an argument.
+///
+/// # Errors
+/// When the file can't be read or holds no valid secret.
+pub fn read_master_secret(path: &std::path::Path) -> Result<MasterSecret, MigratorError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| MigratorError::Invalid(format!("the master secret {} can't be read: {error}", path.display())))?;
+    MasterSecret::from_hex(&text).map_err(|error| MigratorError::Invalid(error.to_string()))
+}

@@ -1,0 +1,44 @@
+//! Lets refinery work inside a transaction that is already open.
+//! refinery's own support for `Client` begins and commits by itself; a tenant's DDL, stamp and ledger row must commit together.
+use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
+use refinery_core::{Migration, Report, Runner};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio_postgres::{Error, Transaction};
+
+/// A transaction in the form that refinery drives.
+struct InTransaction<'a, 'c>(&'a Transaction<'c>);
+
+/// Applies what is missing, in this transaction. Edited, missing and out-of-order files are refused.
+pub(crate) async fn apply(transaction: &Transaction<'_>, runner: &Runner) -> Result<Report, refinery_core::Error> {
+    runner.run_async(&mut InTransaction(transaction)).await
+}
+
+impl AsyncTransaction for InTransaction<'_, '_> {
+    type Error = Error;
+
+    async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(&'a mut self, queries: T) -> Result<usize, Error> {
+        let mut count = 0;
+        for query in queries {
+            self.0.batch_execute(query).await?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+impl AsyncQuery<Vec<Migration>> for InTransaction<'_, '_> {
+    async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Migration>, Error> {
+        let rows = self.0.query(query, &[]).await?;
+        // A history row that nobody but refinery writes: text in RFC 3339 and a decimal u64. A damaged one reads as a
+        // checksum of 0 at the epoch, which refinery then reports as divergent.
+        let applied = rows.into_iter().map(|row| {
+            let at = OffsetDateTime::parse(row.get(2), &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+            let checksum = row.get::<_, String>(3).parse().unwrap_or(0);
+            Migration::applied(row.get(0), row.get(1), at, checksum)
+        });
+        Ok(applied.collect())
+    }
+}
+
+impl AsyncMigrate for InTransaction<'_, '_> {}
