@@ -1,1 +1,23 @@
-//! The only door to Labor's database: tenant sessions, control plane, queue.
+//! The only door to the database.
+//! Must stay true: tenant data is reached through a [`TenantSession`] and nothing else; a session is made from [`Claims`], and
+//! claims only from a verified token or by a service about itself. All query SQL of the product is in this package.
+//!
+//! Two drivers, one job each: tenant-bound connections are tokio-postgres (they pipeline), control plane and queue are sqlx
+//! (checked at compile time). A module uses one of them.
+pub mod claims;
+pub mod control;
+mod error;
+pub mod messages;
+pub mod pool;
+pub mod queue;
+pub mod reports;
+pub mod results;
+pub mod session;
+pub mod users;
+
+pub use claims::{AccessTokens, Claims, InvalidToken};
+pub use control::Control;
+pub use error::DbError;
+pub use labor_catalog::{ClaimRole, MasterSecret, TenantName};
+pub use pool::{PoolSettings, Tenants};
+pub use session::TenantSession;

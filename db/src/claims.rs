@@ -1,0 +1,236 @@
+//! Who a request acts for, and the tokens that carry it.
+//! Must stay true: [`Claims`] has no public constructor that takes a tenant and a user's role; they come out of a verified token,
+//! out of a successful sign-in, or from a service about itself.
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use labor_catalog::{ClaimRole, MasterSecret, SignedClaim, TenantName};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::users::SignedIn;
+
+/// How long an access token is good.
+pub const TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
+/// How long the claim of one request is good: longer than any request may last.
+const CLAIM_LIFE: Duration = Duration::from_secs(60);
+const ISSUER: &str = "labor";
+
+/// Verified: this tenant, this subject, this role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    tenant: TenantName,
+    subject: String,
+    role: ClaimRole,
+}
+
+impl Claims {
+    /// Which tenant.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantName {
+        &self.tenant
+    }
+
+    /// A user's id, a service's name, or at sign-in the SHA-256 of the user name.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// In which role.
+    #[must_use]
+    pub fn role(&self) -> ClaimRole {
+        self.role
+    }
+
+    /// Of the webhook: may store raw messages of this tenant.
+    #[must_use]
+    pub fn receiver(tenant: TenantName) -> Self {
+        Self { tenant, subject: "webhook".to_owned(), role: ClaimRole::Receiver }
+    }
+
+    /// Of the worker: may store results of this tenant.
+    #[must_use]
+    pub fn worker(tenant: TenantName) -> Self {
+        Self { tenant, subject: "worker".to_owned(), role: ClaimRole::Worker }
+    }
+
+    /// Of an operator at the command line: may add users to this tenant.
+    #[must_use]
+    pub fn operator(tenant: TenantName) -> Self {
+        Self { tenant, subject: "operator".to_owned(), role: ClaimRole::Admin }
+    }
+
+    /// Before sign-in: may look up the one user with this name.
+    #[must_use]
+    pub fn sign_in(tenant: TenantName, username: &str) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, username.as_bytes());
+        Self { tenant, subject: hex::encode(digest), role: ClaimRole::SignIn }
+    }
+
+    /// Of a user whose password was found right.
+    #[must_use]
+    pub fn signed_in(tenant: TenantName, user: &SignedIn) -> Self {
+        Self { tenant, subject: user.id().to_string(), role: user.role() }
+    }
+
+    pub(crate) fn sign(&self, master: &MasterSecret) -> SignedClaim {
+        SignedClaim::sign(master, &self.tenant, &self.subject, self.role, CLAIM_LIFE)
+    }
+}
+
+/// The token was not accepted. Deliberately says no more to the bearer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the access token is missing, malformed, expired or not genuine")]
+pub struct InvalidToken;
+
+#[derive(Serialize, Deserialize)]
+struct TokenBody {
+    iss: String,
+    sub: Uuid,
+    tenant: TenantName,
+    role: ClaimRole,
+    iat: i64,
+    exp: i64,
+    /// When the password was given: the absolute end of a browser session counts from here.
+    auth_time: i64,
+}
+
+/// A token's contents after verification.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// Who.
+    pub claims: Claims,
+    /// When the token was issued, Unix seconds.
+    pub issued_at: i64,
+    /// When the password was given, Unix seconds.
+    pub authenticated_at: i64,
+}
+
+/// Issues and verifies access tokens (JWT, HS256).
+#[derive(Clone)]
+pub struct AccessTokens {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+}
+
+impl AccessTokens {
+    /// With the key derived from the master secret.
+    #[must_use]
+    pub fn new(master: &MasterSecret) -> Self {
+        let key = master.token_key();
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+        validation.leeway = 0;
+        Self { encoding: EncodingKey::from_secret(&key), decoding: DecodingKey::from_secret(&key), validation }
+    }
+
+    /// A new token for a user; `authenticated_at` is when the password was given (Unix seconds).
+    ///
+    /// # Errors
+    /// When the claims are not a user's: services have no tokens.
+    pub fn issue(&self, claims: &Claims, authenticated_at: i64) -> Result<String, InvalidToken> {
+        let now = chrono::Utc::now().timestamp();
+        let body = TokenBody {
+            iss: ISSUER.to_owned(),
+            sub: claims.subject.parse().map_err(|_| InvalidToken)?,
+            tenant: claims.tenant.clone(),
+            role: claims.role,
+            iat: now,
+            exp: now + TOKEN_LIFE.as_secs().cast_signed(),
+            auth_time: authenticated_at,
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &body, &self.encoding).map_err(|_| InvalidToken)
+    }
+
+    /// Verifies a token.
+    ///
+    /// # Errors
+    /// When it is anything but a genuine, unexpired token of a user.
+    pub fn verify(&self, token: &str) -> Result<Verified, InvalidToken> {
+        let body = jsonwebtoken::decode::<TokenBody>(token, &self.decoding, &self.validation).map_err(|_| InvalidToken)?.claims;
+        let role = ClaimRole::of_user(body.role.as_str()).ok_or(InvalidToken)?;
+        let claims = Claims { tenant: body.tenant, subject: body.sub.to_string(), role };
+        Ok(Verified { claims, issued_at: body.iat, authenticated_at: body.auth_time })
+    }
+}
+
+/// A place in a list, opaque to clients. It holds no tenant because it is only a position: whatever it says, the list is the
+/// session's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// Time of the last row shown.
+    pub at: chrono::DateTime<chrono::Utc>,
+    /// Id of the last row shown.
+    pub id: Uuid,
+}
+
+impl Cursor {
+    /// As text for a URL.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut bytes = self.at.timestamp_micros().to_be_bytes().to_vec();
+        bytes.extend_from_slice(self.id.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// From text; `None` when it is not a cursor.
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (time, id) = bytes.split_at_checked(8)?;
+        let micros = i64::from_be_bytes(time.try_into().ok()?);
+        Some(Self { at: chrono::DateTime::from_timestamp_micros(micros)?, id: Uuid::from_slice(id).ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn master() -> MasterSecret {
+        MasterSecret::from_hex(&"5a".repeat(32)).unwrap()
+    }
+
+    fn doctor() -> Claims {
+        Claims { tenant: TenantName::from_random([7; 12]), subject: Uuid::now_v7().to_string(), role: ClaimRole::Doctor }
+    }
+
+    #[test]
+    fn a_token_carries_tenant_user_and_role() {
+        let tokens = AccessTokens::new(&master());
+        let claims = doctor();
+        assert_eq!(tokens.verify(&tokens.issue(&claims, 0).unwrap()).unwrap().claims, claims);
+    }
+
+    #[test]
+    fn a_token_of_another_installation_or_with_an_edited_body_is_refused() {
+        let tokens = AccessTokens::new(&master());
+        let token = tokens.issue(&doctor(), 0).unwrap();
+        let other = AccessTokens::new(&MasterSecret::from_hex(&"5b".repeat(32)).unwrap());
+        assert!(other.verify(&token).is_err());
+        let parts: Vec<_> = token.split('.').collect();
+        let body = String::from_utf8(URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap().replace("doctor", "admin");
+        assert!(tokens.verify(&format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(body), parts[2])).is_err());
+        let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+        assert!(tokens.verify(&format!("{none}.{}.", parts[1])).is_err());
+    }
+
+    #[test]
+    fn services_get_no_token() {
+        assert!(AccessTokens::new(&master()).issue(&Claims::worker(TenantName::from_random([7; 12])), 0).is_err());
+    }
+
+    #[test]
+    fn a_cursor_survives_the_way_through_a_url() {
+        let at = chrono::DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap();
+        let cursor = Cursor { at, id: Uuid::now_v7() };
+        assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
+        assert_eq!(Cursor::decode("nonsense"), None);
+        assert_eq!(Cursor::decode(""), None);
+    }
+}

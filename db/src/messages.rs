@@ -1,0 +1,258 @@
+//! Raw messages: what laboratories sent, byte for byte.
+//! Must stay true: message and queue entry are one transaction and one round trip; the same bytes from the same source are one
+//! message, whatever the number of retries and of threads that send them.
+use uuid::Uuid;
+
+use crate::session::Query;
+use crate::{DbError, TenantSession};
+
+/// A message to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct NewMessage<'a> {
+    /// Who sent it.
+    pub source_id: Uuid,
+    /// The sender's own id of it.
+    pub sender_message_id: Option<&'a str>,
+    /// Content-Type as sent.
+    pub content_type: Option<&'a str>,
+    /// The bytes.
+    pub body: &'a [u8],
+}
+
+/// What the sender is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The message's id; for a duplicate the id of the first one.
+    pub id: Uuid,
+    /// SHA-256 of the bytes.
+    pub sha256: [u8; 32],
+    /// Whether it was there already.
+    pub duplicate: bool,
+}
+
+/// Why a message does not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Can't be understood or routed.
+    Quarantined,
+    /// Given up after retries.
+    Failed,
+}
+
+/// Enqueues in the same statement; a duplicate is neither stored nor enqueued nor audited again.
+const STORE: &str = "
+WITH stored AS (
+  INSERT INTO raw_messages (id, source_id, sender_message_id, sha256, body, content_type)
+  VALUES ($1, $2, $3, $4, $5, $6)
+  ON CONFLICT (source_id, sha256) DO NOTHING
+  RETURNING id
+), queued AS (
+  SELECT id, guard.enqueue(id) AS entry FROM stored
+), audited AS (
+  INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+  SELECT $7, 'message.store', 'raw_messages', id, 'success', $8 FROM stored
+)
+SELECT id, false AS duplicate FROM queued WHERE entry IS NOT NULL
+UNION ALL
+SELECT m.id, true FROM raw_messages m WHERE m.source_id = $2 AND m.sha256 = $4";
+
+/// Stores a message and enqueues it, durably when this returns.
+///
+/// # Errors
+/// When the database can't be asked; then the sender has to try again.
+pub async fn store(session: &mut TenantSession, message: NewMessage<'_>) -> Result<Stored, DbError> {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, message.body);
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(digest.as_ref());
+    let (id, audit_id, request) = (Uuid::now_v7(), Uuid::now_v7(), session.request_id());
+    // A twin that commits while this statement waits for it is invisible to the statement's snapshot: no row comes back,
+    // and the second look finds the twin.
+    for _ in 0..2 {
+        let rows = session
+            .run(&[Query {
+                sql: STORE,
+                params: &[
+                    &id,
+                    &message.source_id,
+                    &message.sender_message_id,
+                    &&sha256[..],
+                    &message.body,
+                    &message.content_type,
+                    &audit_id,
+                    &request,
+                ],
+            }])
+            .await?;
+        if let Some(row) = rows.first().and_then(|rows| rows.first()) {
+            return Ok(Stored { id: row.get(0), sha256, duplicate: row.get(1) });
+        }
+    }
+    Err(DbError::Conflict)
+}
+
+/// A message as a worker sees it.
+#[derive(Debug, Clone)]
+pub struct RawMessage {
+    /// Its id.
+    pub id: Uuid,
+    /// Who sent it.
+    pub source_id: Uuid,
+    /// The sender's own id of it.
+    pub sender_message_id: Option<String>,
+    /// Content-Type as sent.
+    pub content_type: Option<String>,
+    /// The bytes.
+    pub body: Vec<u8>,
+    /// When it became durable.
+    pub received_at: chrono::DateTime<chrono::Utc>,
+    /// Whether it still waits to be processed.
+    pub waiting: bool,
+}
+
+/// The message, or `None` when there is none with this id.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn load(session: &mut TenantSession, id: Uuid) -> Result<Option<RawMessage>, DbError> {
+    let rows = session
+        .run(&[Query {
+            sql: "SELECT id, source_id, sender_message_id, content_type, body, received_at, state = 'received'
+                    FROM raw_messages WHERE id = $1",
+            params: &[&id],
+        }])
+        .await?;
+    Ok(rows.first().and_then(|rows| rows.first()).map(|row| RawMessage {
+        id: row.get(0),
+        source_id: row.get(1),
+        sender_message_id: row.get(2),
+        content_type: row.get(3),
+        body: row.get(4),
+        received_at: row.get(5),
+        waiting: row.get(6),
+    }))
+}
+
+/// Takes a message out of the way, with a reason that holds no content of it. Changes nothing when it was processed already.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn set_aside(session: &mut TenantSession, id: Uuid, verdict: Verdict, reason: &str) -> Result<(), DbError> {
+    let state = match verdict {
+        Verdict::Quarantined => "quarantined",
+        Verdict::Failed => "failed",
+    };
+    let (audit_id, request) = (Uuid::now_v7(), session.request_id());
+    session
+        .run(&[Query {
+            sql: "WITH changed AS (
+                    UPDATE raw_messages SET state = $2, reason = $3, processed_at = now()
+                     WHERE id = $1 AND state = 'received' RETURNING id, state
+                  )
+                  INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+                  SELECT $4, 'message.' || state, 'raw_messages', id, 'success', $5 FROM changed",
+            params: &[&id, &state, &reason, &audit_id, &request],
+        }])
+        .await?;
+    Ok(())
+}
+
+/// Ends a message of the intake whose parts were all handed to their practices.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn handed_on(session: &mut TenantSession, id: Uuid, format: &str, charset: &str) -> Result<(), DbError> {
+    let (audit_id, request) = (Uuid::now_v7(), session.request_id());
+    session
+        .run(&[Query {
+            sql: "WITH changed AS (
+                    UPDATE raw_messages SET state = 'processed', format = $2, charset = $3, processed_at = now()
+                     WHERE id = $1 AND state = 'received' RETURNING id
+                  )
+                  INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+                  SELECT $4, 'message.hand_on', 'raw_messages', id, 'success', $5 FROM changed",
+            params: &[&id, &format, &charset, &audit_id, &request],
+        }])
+        .await?;
+    Ok(())
+}
+
+/// How many messages are in which state; for health pages and tests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Wait for a worker.
+    pub received: i64,
+    /// Done.
+    pub processed: i64,
+    /// Can't be understood or routed.
+    pub quarantined: i64,
+    /// Given up.
+    pub failed: i64,
+}
+
+/// Counts by state.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn counts(session: &mut TenantSession) -> Result<Counts, DbError> {
+    let rows = session
+        .run(&[Query {
+            sql: "SELECT count(*) FILTER (WHERE state = 'received'),    count(*) FILTER (WHERE state = 'processed'),
+                         count(*) FILTER (WHERE state = 'quarantined'), count(*) FILTER (WHERE state = 'failed')
+                    FROM raw_messages",
+            params: &[],
+        }])
+        .await?;
+    let row = rows.first().and_then(|rows| rows.first()).ok_or(DbError::Data("a count gave no row"))?;
+    Ok(Counts { received: row.get(0), processed: row.get(1), quarantined: row.get(2), failed: row.get(3) })
+}
+
+/// One message that was set aside.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct SetAside {
+    /// Its id.
+    pub id: Uuid,
+    /// quarantined or failed.
+    pub state: String,
+    /// Code and place of the fault.
+    pub reason: String,
+    /// When it became durable.
+    pub received_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// Messages that were set aside, newest first, at most 200.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn list_set_aside(session: &mut TenantSession) -> Result<Vec<SetAside>, DbError> {
+    let rows = session
+        .run(&[Query {
+            sql: "SELECT id, state, reason, received_at FROM raw_messages
+                   WHERE state IN ('quarantined', 'failed') ORDER BY received_at DESC, id DESC LIMIT 200",
+            params: &[],
+        }])
+        .await?;
+    let set_aside = rows.into_iter().flatten();
+    Ok(set_aside.map(|row| SetAside { id: row.get(0), state: row.get(1), reason: row.get(2), received_at: row.get(3) }).collect())
+}
+
+/// Puts a message that was set aside back to work: after a BSNR was registered or a fault mended. False when there is none.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn replay(session: &mut TenantSession, id: Uuid) -> Result<bool, DbError> {
+    let (audit_id, request) = (Uuid::now_v7(), session.request_id());
+    let rows = session
+        .run(&[Query {
+            sql: "WITH changed AS (
+                    UPDATE raw_messages SET state = 'received', reason = NULL, processed_at = NULL
+                     WHERE id = $1 AND state IN ('quarantined', 'failed') RETURNING id
+                  ), audited AS (
+                    INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+                    SELECT $2, 'message.replay', 'raw_messages', id, 'success', $3 FROM changed
+                  )
+                  SELECT guard.enqueue(id) FROM changed",
+            params: &[&id, &audit_id, &request],
+        }])
+        .await?;
+    Ok(rows.iter().any(|rows| !rows.is_empty()))
+}

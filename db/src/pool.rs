@@ -1,0 +1,198 @@
+//! Tenant-bound connections: a small pool per tenant under one global budget.
+//! Must stay true: the number of open connections never exceeds the budget; when it is used up, the idle connections of the
+//! tenant that was least recently used are closed first; every wait is bounded.
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+use deadpool_postgres::{ClientWrapper, Manager as PostgresManager, ManagerConfig, RecyclingMethod};
+use labor_catalog::{MasterSecret, TenantName};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+use crate::{Claims, DbError, TenantSession};
+
+/// Limits of the pools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// Connections to tenants, all together.
+    pub budget: usize,
+    /// Connections to one tenant.
+    pub per_tenant: usize,
+    /// How long a request waits for a connection.
+    pub wait: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self { budget: 100, per_tenant: 8, wait: Duration::from_secs(5) }
+    }
+}
+
+/// The way to every tenant's data. Cheap to clone.
+#[derive(Clone)]
+pub struct Tenants(Arc<Registry>);
+
+struct Registry {
+    config: tokio_postgres::Config,
+    master: MasterSecret,
+    settings: PoolSettings,
+    budget: Arc<Semaphore>,
+    clock: AtomicU64,
+    pools: Mutex<HashMap<TenantName, Entry>>,
+}
+
+struct Entry {
+    pool: managed::Pool<Manager>,
+    last_used: u64,
+}
+
+/// One connection; its permit goes back to the budget when it is closed.
+pub(crate) struct Connection {
+    pub(crate) client: ClientWrapper,
+    /// Set before BEGIN, cleared when COMMIT was answered: in between the connection may hold a transaction and a claim.
+    pub(crate) dirty: AtomicBool,
+    _permit: OwnedSemaphorePermit,
+}
+
+pub(crate) struct Manager {
+    postgres: PostgresManager,
+    registry: Weak<Registry>,
+}
+
+pub(crate) type PooledConnection = managed::Object<Manager>;
+
+impl Tenants {
+    /// Pools for the server of `url` (login and password in it are not used: every tenant has its own).
+    ///
+    /// # Errors
+    /// When the URL can't be read.
+    pub fn new(url: &str, master: MasterSecret, settings: PoolSettings) -> Result<Self, DbError> {
+        let mut config = labor_connect::parse(url, "labor").map_err(|error| DbError::Unavailable(error.to_string()))?;
+        config.connect_timeout(settings.wait);
+        Ok(Self(Arc::new(Registry {
+            config,
+            master,
+            settings,
+            budget: Arc::new(Semaphore::new(settings.budget)),
+            clock: AtomicU64::new(0),
+            pools: Mutex::new(HashMap::new()),
+        })))
+    }
+
+    /// A session for verified claims, on a connection of the claims' tenant. `request_id` is written to audit rows.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when there is no connection within the time limit, [`DbError::Refused`] when the tenant's login
+    /// is not accepted (the tenant is frozen or deleted).
+    pub async fn session(&self, claims: Claims, request_id: Uuid) -> Result<TenantSession, DbError> {
+        let pool = self.0.pool_of(claims.tenant())?;
+        let connection = pool.get().await.map_err(unavailable)?;
+        let claim = claims.sign(&self.0.master);
+        Ok(TenantSession::new(connection, claims, claim, request_id))
+    }
+
+    /// Closes all connections of one tenant: after it was frozen or deleted.
+    pub fn close(&self, tenant: &TenantName) {
+        if let Some(entry) = self.0.lock().remove(tenant) {
+            entry.pool.close();
+        }
+    }
+
+    /// How many more connections the budget allows.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.0.budget.available_permits()
+    }
+}
+
+impl Registry {
+    /// A panic while the map was held leaves the map whole: every change is one insert or remove.
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantName, Entry>> {
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pool_of(self: &Arc<Self>, tenant: &TenantName) -> Result<managed::Pool<Manager>, DbError> {
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        let mut pools = self.lock();
+        if let Some(entry) = pools.get_mut(tenant) {
+            entry.last_used = now;
+            return Ok(entry.pool.clone());
+        }
+        let pool = self.build(tenant)?;
+        pools.insert(tenant.clone(), Entry { pool: pool.clone(), last_used: now });
+        Ok(pool)
+    }
+
+    fn build(self: &Arc<Self>, tenant: &TenantName) -> Result<managed::Pool<Manager>, DbError> {
+        let mut config = self.config.clone();
+        config.user(tenant.role()).password(self.master.tenant_password(tenant));
+        let tls = labor_connect::tls().map_err(|error| DbError::Unavailable(error.to_string()))?;
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager { postgres: PostgresManager::from_config(config, tls, recycling), registry: Arc::downgrade(self) };
+        managed::Pool::builder(manager)
+            .max_size(self.settings.per_tenant)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(self.settings.wait))
+            .create_timeout(Some(self.settings.wait))
+            .recycle_timeout(Some(self.settings.wait))
+            .build()
+            .map_err(|error| DbError::Unavailable(error.to_string()))
+    }
+
+    /// A place in the budget; when there is none, idle connections make room, least recently used tenant first.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = self.budget.clone().try_acquire_owned() {
+            return Some(permit);
+        }
+        self.close_idle();
+        tokio::time::timeout(self.settings.wait, self.budget.clone().acquire_owned()).await.ok()?.ok()
+    }
+
+    fn close_idle(&self) {
+        let mut candidates: Vec<_> = {
+            let pools = self.lock();
+            pools.values().filter(|e| e.pool.status().available > 0).map(|e| (e.last_used, e.pool.clone())).collect()
+        };
+        candidates.sort_by_key(|(last_used, _)| *last_used);
+        for (_, pool) in candidates {
+            if self.budget.available_permits() > 0 {
+                return;
+            }
+            pool.retain(|_, _| false);
+        }
+    }
+}
+
+impl managed::Manager for Manager {
+    type Type = Connection;
+    type Error = DbError;
+
+    async fn create(&self) -> Result<Connection, DbError> {
+        let registry = self.registry.upgrade().ok_or_else(|| DbError::Unavailable("shutting down".to_owned()))?;
+        let permit = registry.permit().await.ok_or_else(|| DbError::Unavailable("the connection budget is used up".to_owned()))?;
+        let client = managed::Manager::create(&self.postgres).await?;
+        Ok(Connection { client, dirty: AtomicBool::new(false), _permit: permit })
+    }
+
+    async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<DbError> {
+        if connection.dirty.load(Ordering::Relaxed) {
+            return Err(RecycleError::message("a request was dropped in the middle of its transaction"));
+        }
+        managed::Manager::recycle(&self.postgres, &mut connection.client, metrics).await.map_err(|error| match error {
+            RecycleError::Message(message) => RecycleError::Message(message),
+            RecycleError::Backend(error) => RecycleError::Backend(error.into()),
+        })
+    }
+}
+
+fn unavailable(error: managed::PoolError<DbError>) -> DbError {
+    match error {
+        managed::PoolError::Backend(error) => error,
+        managed::PoolError::Timeout(_) => DbError::Unavailable("no free connection to this tenant in time".to_owned()),
+        other => DbError::Unavailable(other.to_string()),
+    }
+}

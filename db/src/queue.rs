@@ -1,0 +1,120 @@
+//! The queue of stored messages (pgmq). Entries hold a tenant's opaque name and a message id, nothing else.
+//! Must stay true: delivery is at least once; the worker's effects are idempotent. An entry is removed only after its effect
+//! committed, or moved to the dead-letter queue with its reason in one transaction.
+use std::time::Duration;
+
+use labor_catalog::TenantName;
+use pgmq::PGMQueueExt;
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::DbError;
+
+const MESSAGES: &str = "messages";
+const DEAD: &str = "dead_messages";
+
+/// What an entry says.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose message.
+    pub tenant: TenantName,
+    /// Which message.
+    pub message_id: Uuid,
+}
+
+/// An entry taken from the queue; invisible to others for a while.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// pgmq's number of the entry.
+    pub number: i64,
+    /// How often it was delivered, this time included.
+    pub attempt: i32,
+    /// What it says.
+    pub entry: Entry,
+}
+
+/// A dead letter: an entry that was given up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// What it said.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// Why it was given up: a code, no content.
+    pub reason: String,
+}
+
+/// The queue.
+#[derive(Clone)]
+pub struct Queue {
+    pgmq: PGMQueueExt,
+    pool: PgPool,
+}
+
+impl Queue {
+    pub(crate) async fn new(pool: PgPool) -> Self {
+        Self { pgmq: PGMQueueExt::new_with_pool(pool.clone()).await, pool }
+    }
+
+    /// Takes up to `count` entries that are then invisible for `hidden`; waits up to `wait` for the first one.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn take(&self, count: i32, hidden: Duration, wait: Duration) -> Result<Vec<Delivery>, DbError> {
+        let hidden = i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX);
+        let poll = Some(Duration::from_millis(50));
+        let messages = self
+            .pgmq
+            .read_batch_with_poll::<Entry, serde_json::Value>(MESSAGES, hidden, count, Some(wait), poll)
+            .await?;
+        Ok(messages.into_iter().map(|m| Delivery { number: m.msg_id, attempt: m.read_ct, entry: m.message }).collect())
+    }
+
+    /// Removes an entry whose effect has committed.
+    ///
+    /// # Errors
+    /// When the database can't be asked; the entry then comes again and finds its effect done.
+    pub async fn done(&self, delivery: &Delivery) -> Result<(), DbError> {
+        self.pgmq.delete(MESSAGES, delivery.number).await?;
+        Ok(())
+    }
+
+    /// Lets an entry come again after `delay`.
+    ///
+    /// # Errors
+    /// When the database can't be asked; the entry then comes again when its time is over.
+    pub async fn retry_after(&self, delivery: &Delivery, delay: Duration) -> Result<(), DbError> {
+        let seconds = i32::try_from(delay.as_secs().max(1)).unwrap_or(i32::MAX);
+        self.pgmq.set_vt::<Entry, serde_json::Value>(MESSAGES, delivery.number, seconds).await?;
+        Ok(())
+    }
+
+    /// Moves an entry to the dead-letter queue.
+    ///
+    /// # Errors
+    /// When the database can't be asked; the entry then comes again.
+    pub async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), DbError> {
+        let letter = DeadLetter { entry: delivery.entry.clone(), reason: reason.to_owned() };
+        let mut transaction = self.pool.begin().await?;
+        self.pgmq.send_with_cxn(DEAD, &letter, &mut *transaction).await?;
+        self.pgmq.delete_with_cxn(MESSAGES, delivery.number, &mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Entries that wait or are being worked on.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn length(&self) -> Result<i64, DbError> {
+        Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM pgmq.q_messages"#).fetch_one(&self.pool).await?)
+    }
+
+    /// Entries that were given up.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn dead(&self) -> Result<i64, DbError> {
+        Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM pgmq.q_dead_messages"#).fetch_one(&self.pool).await?)
+    }
+}

@@ -1,0 +1,304 @@
+//! Reading reports and values. Every read writes its audit row in the same transaction and round trip.
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use tokio_postgres::Row;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::claims::Cursor;
+use crate::session::Query;
+use crate::{DbError, TenantSession};
+
+/// A report as a list shows it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ReportSummary {
+    /// Id of this version of the report.
+    pub id: Uuid,
+    /// Version, from 1.
+    pub version: i32,
+    /// registered, partial, preliminary, final, corrected or cancelled.
+    pub status: String,
+    /// Patient's family name as the laboratory sent it.
+    pub family_name: Option<String>,
+    /// Patient's given name as the laboratory sent it.
+    pub given_name: Option<String>,
+    /// Patient's birth date as the laboratory sent it.
+    pub birth_date: Option<NaiveDate>,
+    /// The practice's patient, if one was matched.
+    pub patient_id: Option<Uuid>,
+    /// Who measured.
+    pub laboratory_name: String,
+    /// The practice's order number.
+    pub order_number: Option<String>,
+    /// The laboratory's order number.
+    pub lab_order_number: Option<String>,
+    /// Date of the report.
+    pub reported_on: Option<NaiveDate>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// The laboratory marked something as life-threatening.
+    pub critical: bool,
+    /// Genetic examination.
+    pub genetic: bool,
+    /// Number of values.
+    pub observations: i64,
+    /// Number of values outside their reference range.
+    pub abnormal: i64,
+}
+
+/// One value.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Observation {
+    /// Id.
+    pub id: Uuid,
+    /// The report it is in.
+    pub report_id: Uuid,
+    /// The laboratory's code of the test.
+    pub test_code: String,
+    /// Name of the test.
+    pub test_name: Option<String>,
+    /// LOINC code, if the laboratory sent one.
+    pub loinc: Option<String>,
+    /// registered, preliminary, final, corrected, cancelled or unknown.
+    pub status: String,
+    /// The value exactly as sent.
+    pub value: Option<String>,
+    /// Unit as sent.
+    pub unit: Option<String>,
+    /// Reference range as text.
+    pub reference_text: Option<String>,
+    /// Lower reference limit.
+    pub reference_low: Option<String>,
+    /// Upper reference limit.
+    pub reference_high: Option<String>,
+    /// Flag as sent.
+    pub flag: Option<String>,
+    /// HL7 ObservationInterpretation: N, L, LU, LL, H, HU, HH, A or AA.
+    pub interpretation: Option<String>,
+    /// Marked life-threatening by the laboratory.
+    pub critical: bool,
+    /// Time of collection, with the precision sent.
+    pub collected_at: Option<String>,
+    /// Time that a trend is ordered by.
+    pub effective_at: DateTime<Utc>,
+    /// Who measured.
+    pub laboratory_name: String,
+    /// Free text.
+    pub notes: Vec<String>,
+}
+
+/// An attachment.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Document {
+    /// Id.
+    pub id: Uuid,
+    /// Media type.
+    pub media_type: String,
+    /// Length in bytes.
+    pub size_bytes: i64,
+    /// not_scanned, clean or infected; only clean ones can be opened.
+    pub scan_state: String,
+}
+
+/// A report with everything in it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Report {
+    /// As in lists.
+    #[serde(flatten)]
+    pub summary: ReportSummary,
+    /// The version that replaced this one, if any.
+    pub superseded_by: Option<Uuid>,
+    /// Free text of the report.
+    pub notes: Vec<String>,
+    /// Fields without a place of their own: shown, never dropped.
+    pub unmapped: serde_json::Value,
+    /// The values, in the laboratory's order.
+    pub values: Vec<Observation>,
+    /// Attachments.
+    pub documents: Vec<Document>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Where the next page starts; absent on the last one.
+    pub next: Option<String>,
+}
+
+/// Columns of a [`ReportSummary`], in the order that [`summary`] reads them; `r` is reports.
+macro_rules! summary_columns {
+    () => {
+        "r.id, r.version, r.status, r.subject_family_name, r.subject_given_name, r.subject_birth_date, r.patient_id,
+         r.laboratory_name, r.order_number, r.lab_order_number, r.reported_on, r.received_at, r.critical, r.genetic,
+         (SELECT count(*) FROM observations o WHERE o.report_id = r.id),
+         (SELECT count(*) FROM observations o WHERE o.report_id = r.id AND o.interpretation <> 'N')"
+    };
+}
+
+/// Columns of an [`Observation`], in the order that [`observation`] reads them; `o` is observations, `r` is reports.
+macro_rules! observation_columns {
+    () => {
+        "o.id, o.report_id, o.test_code, o.test_name, o.loinc, o.status, o.value_text, o.unit, o.reference_text, o.reference_low,
+         o.reference_high, o.flag, o.interpretation, o.critical, o.collected_at, o.effective_at, r.laboratory_name, o.notes"
+    };
+}
+
+const FIRST_PAGE: &str = concat!(
+    "SELECT ",
+    summary_columns!(),
+    " FROM reports r WHERE r.superseded_by IS NULL ORDER BY r.received_at DESC, r.id DESC LIMIT $1"
+);
+const NEXT_PAGE: &str = concat!(
+    "SELECT ",
+    summary_columns!(),
+    " FROM reports r WHERE r.superseded_by IS NULL AND (r.received_at, r.id) < ($2, $3)
+      ORDER BY r.received_at DESC, r.id DESC LIMIT $1"
+);
+const ONE: &str = concat!("SELECT ", summary_columns!(), ", r.superseded_by, r.notes, r.unmapped FROM reports r WHERE r.id = $1");
+const VALUES: &str = concat!(
+    "SELECT ",
+    observation_columns!(),
+    " FROM observations o JOIN reports r ON r.id = o.report_id WHERE o.report_id = $1 ORDER BY o.position"
+);
+const DOCUMENTS: &str = "SELECT id, media_type, size_bytes, scan_state FROM documents WHERE report_id = $1 ORDER BY position";
+const TREND_FIRST_PAGE: &str = concat!(
+    "SELECT ",
+    observation_columns!(),
+    " FROM observations o JOIN reports r ON r.id = o.report_id
+      WHERE o.patient_id = $1 AND r.superseded_by IS NULL ORDER BY o.effective_at DESC, o.id DESC LIMIT $2"
+);
+const TREND_NEXT_PAGE: &str = concat!(
+    "SELECT ",
+    observation_columns!(),
+    " FROM observations o JOIN reports r ON r.id = o.report_id
+      WHERE o.patient_id = $1 AND r.superseded_by IS NULL AND (o.effective_at, o.id) < ($3, $4)
+      ORDER BY o.effective_at DESC, o.id DESC LIMIT $2"
+);
+const AUDIT_LIST: &str =
+    "INSERT INTO audit (id, action, object_kind, outcome, request_id) VALUES ($1, 'report.list', 'reports', 'success', $2)";
+const AUDIT_REPORT: &str = "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+    SELECT $1, 'report.read', 'reports', $2, CASE WHEN EXISTS (SELECT FROM reports WHERE id = $2) THEN 'success' ELSE 'not_found' END, $3";
+const AUDIT_PATIENT: &str = "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+    SELECT $1, 'patient.read_values', 'patients', $2, CASE WHEN EXISTS (SELECT FROM patients WHERE id = $2) THEN 'success' ELSE 'not_found' END, $3";
+
+/// Current reports, newest first.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn list(session: &mut TenantSession, after: Option<Cursor>, limit: u16) -> Result<Page<ReportSummary>, DbError> {
+    let (audit_id, request, fetch) = (Uuid::now_v7(), session.request_id(), i64::from(limit) + 1);
+    let audit = Query { sql: AUDIT_LIST, params: &[&audit_id, &request] };
+    let mut results = match &after {
+        None => session.run(&[Query { sql: FIRST_PAGE, params: &[&fetch] }, audit]).await?,
+        Some(c) => session.run(&[Query { sql: NEXT_PAGE, params: &[&fetch, &c.at, &c.id] }, audit]).await?,
+    };
+    let items = results.swap_remove(0).iter().map(summary).collect();
+    Ok(page(items, limit, |r: &ReportSummary| Cursor { at: r.received_at, id: r.id }))
+}
+
+/// One report; `None` when this session can see none with this id.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>, DbError> {
+    let (audit_id, request) = (Uuid::now_v7(), session.request_id());
+    let results = session
+        .run(&[
+            Query { sql: ONE, params: &[&id] },
+            Query { sql: VALUES, params: &[&id] },
+            Query { sql: DOCUMENTS, params: &[&id] },
+            Query { sql: AUDIT_REPORT, params: &[&audit_id, &id, &request] },
+        ])
+        .await?;
+    let [report, values, documents, _] = results.as_slice() else { return Err(DbError::Data("a statement gave no result")) };
+    Ok(report.first().map(|row| Report {
+        summary: summary(row),
+        superseded_by: row.get(16),
+        notes: row.get(17),
+        unmapped: row.get(18),
+        values: values.iter().map(observation).collect(),
+        documents: documents
+            .iter()
+            .map(|row| Document { id: row.get(0), media_type: row.get(1), size_bytes: row.get(2), scan_state: row.get(3) })
+            .collect(),
+    }))
+}
+
+/// A patient's values across all current reports, newest first; `None` when this session can see no such patient.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn observations_of(
+    session: &mut TenantSession,
+    patient: Uuid,
+    after: Option<Cursor>,
+    limit: u16,
+) -> Result<Option<Page<Observation>>, DbError> {
+    let (audit_id, request, fetch) = (Uuid::now_v7(), session.request_id(), i64::from(limit) + 1);
+    let known = Query { sql: "SELECT FROM patients WHERE id = $1", params: &[&patient] };
+    let audit = Query { sql: AUDIT_PATIENT, params: &[&audit_id, &patient, &request] };
+    let results = match &after {
+        None => session.run(&[known, Query { sql: TREND_FIRST_PAGE, params: &[&patient, &fetch] }, audit]).await?,
+        Some(c) => session.run(&[known, Query { sql: TREND_NEXT_PAGE, params: &[&patient, &fetch, &c.at, &c.id] }, audit]).await?,
+    };
+    let [known, values, _] = results.as_slice() else { return Err(DbError::Data("a statement gave no result")) };
+    if known.is_empty() {
+        return Ok(None);
+    }
+    let items = values.iter().map(observation).collect();
+    Ok(Some(page(items, limit, |o: &Observation| Cursor { at: o.effective_at, id: o.id })))
+}
+
+/// One row more than wanted was fetched: it tells whether there is a next page.
+fn page<T>(mut items: Vec<T>, limit: u16, position: impl Fn(&T) -> Cursor) -> Page<T> {
+    let more = items.len() > usize::from(limit);
+    items.truncate(usize::from(limit));
+    let next = items.last().filter(|_| more).map(|last| position(last).encode());
+    Page { items, next }
+}
+
+fn summary(row: &Row) -> ReportSummary {
+    ReportSummary {
+        id: row.get(0),
+        version: row.get(1),
+        status: row.get(2),
+        family_name: row.get(3),
+        given_name: row.get(4),
+        birth_date: row.get(5),
+        patient_id: row.get(6),
+        laboratory_name: row.get(7),
+        order_number: row.get(8),
+        lab_order_number: row.get(9),
+        reported_on: row.get(10),
+        received_at: row.get(11),
+        critical: row.get(12),
+        genetic: row.get(13),
+        observations: row.get(14),
+        abnormal: row.get(15),
+    }
+}
+
+fn observation(row: &Row) -> Observation {
+    Observation {
+        id: row.get(0),
+        report_id: row.get(1),
+        test_code: row.get(2),
+        test_name: row.get(3),
+        loinc: row.get(4),
+        status: row.get(5),
+        value: row.get(6),
+        unit: row.get(7),
+        reference_text: row.get(8),
+        reference_low: row.get(9),
+        reference_high: row.get(10),
+        flag: row.get(11),
+        interpretation: row.get(12),
+        critical: row.get(13),
+        collected_at: row.get(14),
+        effective_at: row.get(15),
+        laboratory_name: row.get(16),
+        notes: row.get(17),
+    }
+}

@@ -1,0 +1,124 @@
+//! People of a practice: sign-in and adding them.
+//! Must stay true: a [`SignedIn`] exists only after the password was checked; hashes never leave this module but to the check.
+use labor_catalog::ClaimRole;
+use uuid::Uuid;
+
+use crate::session::Query;
+use crate::{DbError, TenantSession, error};
+
+/// A user whose password was found right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedIn {
+    id: Uuid,
+    role: ClaimRole,
+    display_name: String,
+}
+
+impl SignedIn {
+    /// The user's id.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The user's role.
+    #[must_use]
+    pub fn role(&self) -> ClaimRole {
+        self.role
+    }
+
+    /// How colleagues see the user.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        &self.display_name
+    }
+}
+
+/// What was looked up for a sign-in, before the password was checked.
+pub struct Candidate {
+    id: Uuid,
+    role: ClaimRole,
+    display_name: String,
+    password_hash: String,
+}
+
+impl Candidate {
+    /// Hash that the typed password must fit.
+    #[must_use]
+    pub fn password_hash(&self) -> &str {
+        &self.password_hash
+    }
+}
+
+/// Looks up the active user whose name the session's sign-in claim was made for.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn find(session: &mut TenantSession, username: &str) -> Result<Option<Candidate>, DbError> {
+    let rows = session
+        .run(&[Query {
+            sql: "SELECT id, role, display_name, password_hash FROM users WHERE username = $1 AND active",
+            params: &[&username],
+        }])
+        .await?;
+    let Some(row) = rows.first().and_then(|rows| rows.first()) else { return Ok(None) };
+    let role = ClaimRole::of_user(row.get(1)).ok_or(DbError::Data("users.role"))?;
+    Ok(Some(Candidate { id: row.get(0), role, display_name: row.get(2), password_hash: row.get(3) }))
+}
+
+/// Writes down how a sign-in ended. `right` is the answer of the password check; only then there is a [`SignedIn`].
+///
+/// # Errors
+/// When the audit row can't be written: then nobody is signed in.
+pub async fn finish(session: &mut TenantSession, candidate: Option<Candidate>, right: bool) -> Result<Option<SignedIn>, DbError> {
+    let user = candidate.filter(|_| right);
+    let outcome = if user.is_some() { "success" } else { "refused" };
+    let (id, object, request) = (Uuid::now_v7(), user.as_ref().map(|u| u.id), session.request_id());
+    session
+        .run(&[Query {
+            sql: "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id) VALUES ($1, 'user.sign_in', 'users', $2, $3, $4)",
+            params: &[&id, &object, &outcome, &request],
+        }])
+        .await?;
+    Ok(user.map(|u| SignedIn { id: u.id, role: u.role, display_name: u.display_name }))
+}
+
+/// A user to be added.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// Lower case.
+    pub username: String,
+    /// Argon2id hash in PHC format.
+    pub password_hash: String,
+    /// A person's role.
+    pub role: ClaimRole,
+    /// How colleagues see the user.
+    pub display_name: String,
+    /// For patients: whose results.
+    pub patient_id: Option<Uuid>,
+}
+
+/// Adds a user; `None` when the name is taken.
+///
+/// # Errors
+/// When the session's claim may not add users, or the database can't be asked.
+pub async fn add(session: &mut TenantSession, user: &NewUser) -> Result<Option<Uuid>, DbError> {
+    let (id, audit_id, request) = (Uuid::now_v7(), Uuid::now_v7(), session.request_id());
+    let result = session
+        .run(&[
+            Query {
+                sql: "INSERT INTO users (id, username, password_hash, role, display_name, patient_id) VALUES ($1, $2, $3, $4, $5, $6)",
+                params: &[&id, &user.username, &user.password_hash, &user.role.as_str(), &user.display_name, &user.patient_id],
+            },
+            Query {
+                sql: "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id) VALUES ($1, 'user.add', 'users', $2, 'success', $3)",
+                params: &[&audit_id, &id, &request],
+            },
+        ])
+        .await;
+    match result {
+        Ok(_) => Ok(Some(id)),
+        Err(error) if error::is_taken(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
