@@ -1,1 +1,18 @@
-//! API, pages, webhook and workers of Labor.
+//! API, pages, webhook and workers of Labor. Thin: authorise, bind, one call into `labor-db`, answer.
+//! Must stay true: nothing here can name a database driver; no log line, error or URL holds patient data.
+pub mod admin;
+pub mod api;
+pub mod app;
+mod password;
+mod problem;
+mod request;
+mod routes;
+pub mod serve;
+pub mod settings;
+mod signature;
+pub mod work;
+
+mod pages;
+
+pub use app::App;
+pub use routes::openapi;

@@ -1,2 +1,120 @@
-//! The `labor` program.
-fn main() {}
+//! The `labor` program: API and pages, worker, and an operator's commands.
+//! Exit codes: 0 done; 1 failed; 2 wrong command line.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks on its standard streams")]
+
+use std::error::Error;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use labor::admin::{self, QuarantineCommand, SourceCommand, UserCommand};
+use labor::settings::{DatabaseSettings, ServeSettings, WorkSettings};
+use labor::{App, serve, work};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Parser)]
+#[command(name = "labor", version, about = "API, pages, webhook and workers of Labor")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve API, pages and webhook.
+    Serve {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        #[command(flatten)]
+        serve: ServeSettings,
+    },
+    /// Work on received messages.
+    Work {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        #[command(flatten)]
+        work: WorkSettings,
+    },
+    /// Laboratories that may post.
+    Source {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        #[command(subcommand)]
+        command: SourceCommand,
+    },
+    /// Users of a practice.
+    User {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Messages that were set aside.
+    Quarantine {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        #[command(subcommand)]
+        command: QuarantineCommand,
+    },
+    /// Print the API's description.
+    Openapi,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    start_log();
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut text = error.to_string();
+            let mut source = error.source();
+            while let Some(inner) = source {
+                text = format!("{text}: {inner}");
+                source = inner.source();
+            }
+            eprintln!("labor: {text}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// JSON lines for machines, plain lines on a terminal; RUST_LOG says how much.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        builder.init();
+    } else {
+        builder.json().flatten_event(true).with_span_list(false).init();
+    }
+}
+
+async fn run(command: Command) -> Result<(), Box<dyn Error>> {
+    let answer: Value = match command {
+        Command::Serve { database, serve } => {
+            let app = App::new(&database, database.master_secret()?, serve.body_limit)?;
+            return Ok(serve::serve(app, &serve).await?);
+        }
+        Command::Work { database, work } => {
+            let app = open(&database)?;
+            let stop = CancellationToken::new();
+            let stopping = stop.clone();
+            tokio::spawn(async move {
+                serve::asked_to_stop().await;
+                stopping.cancel();
+            });
+            return Ok(work::work(app, &work, stop).await?);
+        }
+        Command::Source { database, command } => admin::source(&open(&database)?, &command).await?,
+        Command::User { database, command } => admin::user(&open(&database)?, &command).await?,
+        Command::Quarantine { database, command } => admin::quarantine(&open(&database)?, &command).await?,
+        Command::Openapi => serde_json::to_value(labor::openapi())?,
+    };
+    println!("{answer:#}");
+    Ok(())
+}
+
+fn open(database: &DatabaseSettings) -> Result<App, Box<dyn Error>> {
+    Ok(App::new(database, database.master_secret()?, 0)?)
+}

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use labor_catalog::TenantName;
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
 
 use crate::DbError;
@@ -56,11 +57,14 @@ impl Control {
     /// # Errors
     /// When the URL can't be read. Connections are opened when they are needed.
     pub fn connect(url: &str, connections: u32) -> Result<Self, DbError> {
+        let options: PgConnectOptions =
+            url.parse().map_err(|_| DbError::Unavailable("the control database URL can't be read".to_owned()))?;
+        // Waiting for the queue is slow on purpose: statements are not logged for their time.
+        let options = options.application_name("labor control").disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(5))
-            .connect_lazy(url)
-            .map_err(|_| DbError::Unavailable("the control database URL can't be read".to_owned()))?;
+            .connect_lazy_with(options);
         Ok(Self { pool, sources: Arc::default(), addresses: Arc::default(), intake: Arc::default() })
     }
 

@@ -1,0 +1,171 @@
+//! What an operator does at the command line: register a laboratory, add a user, look after messages that were set aside.
+use std::io::Read as _;
+
+use clap::{Subcommand, ValueEnum};
+use labor_db::messages::{self, SetAside};
+use labor_db::users::{self, NewUser};
+use labor_db::{Claims, ClaimRole, DbError, TenantName};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{App, password};
+
+/// Commands about laboratories.
+#[derive(Debug, Subcommand)]
+pub enum SourceCommand {
+    /// Register a laboratory's channel; prints its id and signing secret.
+    Add {
+        /// Name of the channel for operators.
+        name: String,
+    },
+}
+
+/// Commands about users.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Add a user to a practice. The password is read from standard input (first line).
+    Add {
+        /// Sign-in name of the practice.
+        #[arg(long)]
+        practice: String,
+        /// User name.
+        #[arg(long)]
+        username: String,
+        /// Name as shown to colleagues.
+        #[arg(long)]
+        name: String,
+        /// What the user may do.
+        #[arg(long, value_enum)]
+        role: UserRole,
+        /// For patients: whose results they see.
+        #[arg(long, required_if_eq("role", "patient"))]
+        patient: Option<Uuid>,
+    },
+}
+
+/// Commands about messages that were set aside.
+#[derive(Debug, Subcommand)]
+pub enum QuarantineCommand {
+    /// List them: those of a practice, or of the intake without one.
+    List {
+        /// Sign-in name of the practice.
+        #[arg(long)]
+        practice: Option<String>,
+    },
+    /// Put one back to work.
+    Replay {
+        /// Id of the message.
+        message: Uuid,
+        /// Sign-in name of the practice; the intake without one.
+        #[arg(long)]
+        practice: Option<String>,
+    },
+}
+
+/// A person's role.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum UserRole {
+    /// Administrator of the practice.
+    Admin,
+    /// Doctor.
+    Doctor,
+    /// Laboratory technician.
+    LabTechnician,
+    /// Patient.
+    Patient,
+}
+
+impl From<UserRole> for ClaimRole {
+    fn from(role: UserRole) -> Self {
+        match role {
+            UserRole::Admin => Self::Admin,
+            UserRole::Doctor => Self::Doctor,
+            UserRole::LabTechnician => Self::LabTechnician,
+            UserRole::Patient => Self::Patient,
+        }
+    }
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// The caller.
+    #[error("{0}")]
+    Invalid(String),
+    /// Hashing.
+    #[error(transparent)]
+    Hash(#[from] password::HashError),
+    /// Standard input.
+    #[error("the password can't be read from standard input")]
+    Input(#[from] std::io::Error),
+}
+
+/// Registers a laboratory.
+///
+/// # Errors
+/// When the name is taken, or the database can't be asked.
+pub async fn source(app: &App, command: &SourceCommand) -> Result<Value, AdminError> {
+    let SourceCommand::Add { name } = command;
+    let id = app.control.add_source(name).await?.ok_or_else(|| AdminError::Invalid(format!("there is a source named {name:?} already")))?;
+    Ok(json!({ "source": id, "name": name, "secret": app.master.source_secret(id, 1) }))
+}
+
+/// Adds a user.
+///
+/// # Errors
+/// When the practice is unknown, the name taken or the password too short, or the database can't be asked.
+pub async fn user(app: &App, command: &UserCommand) -> Result<Value, AdminError> {
+    let UserCommand::Add { practice, username, name, role, patient } = command;
+    let mut input = String::new();
+    std::io::stdin().read_to_string(&mut input)?;
+    let typed = input.lines().next().unwrap_or_default();
+    if typed.chars().count() < 12 {
+        return Err(AdminError::Invalid("a password needs at least 12 characters; give it on standard input".to_owned()));
+    }
+    let tenant = practice_named(app, practice).await?;
+    let user = NewUser {
+        username: username.trim().to_lowercase(),
+        password_hash: password::hash(typed)?,
+        role: (*role).into(),
+        display_name: name.clone(),
+        patient_id: *patient,
+    };
+    let mut session = app.session(&Claims::operator(tenant), Uuid::now_v7()).await?;
+    let id = users::add(&mut session, &user).await?;
+    let id = id.ok_or_else(|| AdminError::Invalid(format!("{practice} has a user named {:?} already", user.username)))?;
+    Ok(json!({ "user": id, "practice": practice, "username": user.username, "role": user.role }))
+}
+
+/// Lists or replays messages that were set aside.
+///
+/// # Errors
+/// When the practice or message is unknown, or the database can't be asked.
+pub async fn quarantine(app: &App, command: &QuarantineCommand) -> Result<Value, AdminError> {
+    let (QuarantineCommand::List { practice } | QuarantineCommand::Replay { practice, .. }) = command;
+    let tenant = match practice {
+        Some(slug) => practice_named(app, slug).await?,
+        None => app.control.intake().await?,
+    };
+    let mut session = app.session(&Claims::worker(tenant), Uuid::now_v7()).await?;
+    match command {
+        QuarantineCommand::List { .. } => {
+            let messages: Vec<SetAside> = messages::list_set_aside(&mut session).await?;
+            Ok(json!({ "messages": messages }))
+        }
+        QuarantineCommand::Replay { message, .. } => {
+            if messages::replay(&mut session, *message).await? {
+                Ok(json!({ "replayed": message }))
+            } else {
+                Err(AdminError::Invalid(format!("there is no message {message} that was set aside here")))
+            }
+        }
+    }
+}
+
+async fn practice_named(app: &App, slug: &str) -> Result<TenantName, AdminError> {
+    let tenant = app.control.practice(slug).await?;
+    tenant.ok_or_else(|| AdminError::Invalid(format!("there is no active practice {slug:?}; `labor-migrator status` lists them")))
+}

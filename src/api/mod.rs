@@ -1,0 +1,21 @@
+//! The JSON API. One file per thing; a handler authorises, binds, makes one call into `labor-db` and answers.
+pub(crate) mod health;
+pub(crate) mod messages;
+pub(crate) mod paging;
+pub(crate) mod patients;
+pub(crate) mod reports;
+pub(crate) mod sign_in;
+
+use utoipa::Modify;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+/// Adds the bearer token to the API's description.
+pub(crate) struct Security;
+
+impl Modify for Security {
+    fn modify(&self, description: &mut OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        description.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    }
+}

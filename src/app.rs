@@ -1,0 +1,52 @@
+//! What every handler needs. No state of its own: any number of processes can serve side by side.
+use std::sync::Arc;
+
+use labor_db::{AccessTokens, Claims, Control, DbError, MasterSecret, TenantSession, Tenants};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::settings::DatabaseSettings;
+
+/// Argon2id takes 19 MiB and tens of milliseconds of one core; more at once than this would only queue on the cores.
+const PASSWORD_CHECKS_AT_ONCE: usize = 4;
+
+/// Shared by all requests. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// Control plane.
+    pub control: Control,
+    /// Tenants' data.
+    pub tenants: Tenants,
+    /// Access tokens.
+    pub tokens: AccessTokens,
+    /// For laboratories' signing secrets.
+    pub master: MasterSecret,
+    /// Largest message that is accepted, in bytes.
+    pub body_limit: usize,
+    pub(crate) password_checks: Arc<Semaphore>,
+}
+
+impl App {
+    /// Opens the ways to the database; connections are made when they are needed.
+    ///
+    /// # Errors
+    /// When a URL can't be read.
+    pub fn new(settings: &DatabaseSettings, master: MasterSecret, body_limit: usize) -> Result<Self, DbError> {
+        Ok(Self {
+            control: Control::connect(&settings.control_url, settings.control_connections)?,
+            tenants: Tenants::new(settings.tenant_url(), master.clone(), settings.pool())?,
+            tokens: AccessTokens::new(&master),
+            master,
+            body_limit,
+            password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS_AT_ONCE)),
+        })
+    }
+
+    /// A session for verified claims.
+    ///
+    /// # Errors
+    /// See [`Tenants::session`].
+    pub async fn session(&self, claims: &Claims, request_id: Uuid) -> Result<TenantSession, DbError> {
+        self.tenants.session(claims.clone(), request_id).await
+    }
+}

@@ -1,0 +1,82 @@
+//! The route table. Everything that can be called over HTTP stands on this screen.
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem::Problem;
+use crate::api::Security;
+use crate::{App, api, pages, request};
+
+/// Description of the API; paths are added by the routes themselves.
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Labor",
+    description = "Laboratory results for medical practices. Errors are RFC 9457 problem documents.",
+    license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+), modifiers(&Security))]
+struct Description;
+
+fn api_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(api::sign_in::sign_in))
+        .routes(routes!(api::reports::list))
+        .routes(routes!(api::reports::get))
+        .routes(routes!(api::patients::observations))
+        .routes(routes!(api::messages::receive))
+        .routes(routes!(api::health::live))
+        .routes(routes!(api::health::ready))
+}
+
+/// The API's description (OpenAPI 3.1).
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    api_routes().to_openapi()
+}
+
+/// Everything that is served.
+pub(crate) fn router(app: App, secure_cookies: bool) -> Router {
+    let (api, description) = api_routes().split_for_parts();
+    let never_stored = SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Router::new()
+        .merge(api)
+        .route("/openapi.json", get(|| async move { axum::Json(description) }))
+        .merge(pages::routes(secure_cookies))
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Not with this method", "See /openapi.json for what this address takes.")
+        })
+        .layer(DefaultBodyLimit::max(64 * 1024))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(app.clone(), request::trace))
+        .layer(never_stored)
+        .layer(constant(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(constant(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(constant(header::REFERRER_POLICY, "no-referrer"))
+        .layer(constant(header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"))
+        .with_state(app)
+}
+
+fn constant(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// The panic's text may hold anything, so it goes nowhere.
+#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "Something went wrong here",
+        "The fault was logged under the X-Request-Id of this answer; give it to the operators.",
+    )
+    .into_response()
+}

@@ -1,0 +1,104 @@
+//! Every configuration key of the `labor` program: command line or environment, secrets from files only.
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use labor_db::{MasterSecret, PoolSettings};
+
+/// The way to the database.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DatabaseSettings {
+    /// URL of the login `labor_control`.
+    #[arg(long, env = "LABOR_CONTROL_URL", hide_env_values = true)]
+    pub control_url: String,
+    /// URL of the server that holds the tenants, without login; the control URL's server when absent.
+    #[arg(long, env = "LABOR_TENANT_URL", hide_env_values = true)]
+    pub tenant_url: Option<String>,
+    /// File with the master secret: 64 hexadecimal digits.
+    #[arg(long, env = "LABOR_MASTER_SECRET_FILE")]
+    pub master_secret_file: PathBuf,
+    /// Connections to the control schema.
+    #[arg(long, env = "LABOR_CONTROL_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub control_connections: u32,
+    /// Connections to tenants, all together.
+    #[arg(long, env = "LABOR_TENANT_CONNECTIONS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub tenant_connections: u32,
+    /// Connections to one tenant.
+    #[arg(long, env = "LABOR_CONNECTIONS_PER_TENANT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub connections_per_tenant: u32,
+}
+
+/// The web server.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServeSettings {
+    /// Address to listen at.
+    #[arg(long, env = "LABOR_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Largest message that is accepted, in bytes.
+    #[arg(long, env = "LABOR_BODY_LIMIT", default_value_t = 32 * 1024 * 1024)]
+    pub body_limit: usize,
+    /// Set on cookies when the pages are reached over HTTPS; turn off only for a demo on loopback.
+    #[arg(long, env = "LABOR_SECURE_COOKIES", default_value_t = true, action = clap::ArgAction::Set)]
+    pub secure_cookies: bool,
+}
+
+/// The worker.
+#[derive(Debug, Clone, clap::Args)]
+pub struct WorkSettings {
+    /// Messages at a time.
+    #[arg(long, env = "LABOR_WORK_CONCURRENCY", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+    /// Seconds after which a message that a dead worker held comes again.
+    #[arg(long, env = "LABOR_WORK_HIDDEN_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub hidden_seconds: u32,
+    /// Attempts before a message becomes a dead letter.
+    #[arg(long, env = "LABOR_WORK_ATTEMPTS", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub attempts: u16,
+    /// Stop when the queue is empty instead of waiting for more.
+    #[arg(long, env = "LABOR_WORK_UNTIL_EMPTY", default_value_t = false)]
+    pub until_empty: bool,
+}
+
+/// The secret can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file can't be read.
+    #[error("the master secret {path} can't be read")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Its content is not a secret.
+    #[error(transparent)]
+    Invalid(#[from] labor_catalog::InvalidSecret),
+}
+
+impl DatabaseSettings {
+    /// Reads the master secret.
+    ///
+    /// # Errors
+    /// When the file can't be read or holds no valid secret.
+    pub fn master_secret(&self) -> Result<MasterSecret, SecretError> {
+        let path = &self.master_secret_file;
+        let text = std::fs::read_to_string(path).map_err(|source| SecretError::File { path: path.clone(), source })?;
+        Ok(MasterSecret::from_hex(&text)?)
+    }
+
+    /// Where the tenants are.
+    #[must_use]
+    pub fn tenant_url(&self) -> &str {
+        self.tenant_url.as_deref().unwrap_or(&self.control_url)
+    }
+
+    /// Limits of the pools.
+    #[must_use]
+    pub fn pool(&self) -> PoolSettings {
+        PoolSettings {
+            budget: usize::try_from(self.tenant_connections).unwrap_or(usize::MAX),
+            per_tenant: usize::try_from(self.connections_per_tenant).unwrap_or(usize::MAX),
+            wait: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The worker: takes messages from the queue and stores what they report.
+//! Must stay true: an entry leaves the queue only after its effect committed; a killed worker's entry comes again and finds its
+//! effect done or not begun; one bad message stops nothing but itself.
+pub(crate) mod process;
+pub(crate) mod route;
+mod translate;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use labor_db::messages::{self, Verdict};
+use labor_db::queue::{Delivery, Queue};
+use labor_db::{Claims, DbError};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::App;
+use crate::settings::WorkSettings;
+
+/// How long one look at an empty queue waits for something to come.
+const WAIT: Duration = Duration::from_secs(2);
+/// Pause when the database can't be asked.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause between two attempts.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(600);
+
+/// Works until `stop`; what was begun is finished.
+///
+/// # Errors
+/// Only with `until_empty`: when the database can't be asked. A worker that runs on tries again instead.
+pub async fn work(app: App, settings: &WorkSettings, stop: CancellationToken) -> Result<(), DbError> {
+    let queue = app.control.queue().await;
+    let places = Arc::new(Semaphore::new(usize::from(settings.concurrency)));
+    let hidden = Duration::from_secs(u64::from(settings.hidden_seconds));
+    let mut running = JoinSet::new();
+    tracing::info!(concurrency = settings.concurrency, "working");
+    while !stop.is_cancelled() {
+        while running.try_join_next().is_some() {}
+        let Ok(first) = places.clone().acquire_owned().await else { break };
+        let count = i32::try_from(places.available_permits()).unwrap_or(i32::MAX).saturating_add(1);
+        let taken = tokio::select! {
+            taken = queue.take(count, hidden, WAIT) => taken,
+            () = stop.cancelled() => break,
+        };
+        let deliveries = match taken {
+            Ok(deliveries) => deliveries,
+            Err(error) if settings.until_empty => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "the queue can't be read");
+                tokio::select! { () = tokio::time::sleep(PAUSE) => {} () = stop.cancelled() => {} }
+                continue;
+            }
+        };
+        if deliveries.is_empty() && settings.until_empty && running.is_empty() && queue.length().await? == 0 {
+            break;
+        }
+        let mut place = Some(first);
+        for delivery in deliveries {
+            let Some(permit) = place.take().or_else(|| places.clone().try_acquire_owned().ok()) else { break };
+            let job = Job { app: app.clone(), queue: queue.clone(), attempts: settings.attempts, delivery };
+            running.spawn(async move {
+                job.run().await;
+                drop(permit);
+            });
+        }
+    }
+    while running.join_next().await.is_some() {}
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// How a job ended without an effect.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JobError {
+    /// Worth another try.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// The program's own fault; the message is kept.
+    #[error("{0}")]
+    Fault(&'static str),
+}
+
+struct Job {
+    app: App,
+    queue: Queue,
+    attempts: u16,
+    delivery: Delivery,
+}
+
+impl Job {
+    async fn run(self) {
+        let job_id = Uuid::now_v7();
+        let entry = &self.delivery.entry;
+        let span = tracing::info_span!("job", %job_id, tenant = %entry.tenant, message = %entry.message_id, attempt = self.delivery.attempt);
+        async {
+            // In a task of its own: a panic ends this job only, and the entry comes again.
+            let (app, entry) = (self.app.clone(), self.delivery.entry.clone());
+            let task = tokio::spawn(async move { process::process(&app, &entry, job_id).await }.in_current_span());
+            let result = task.await.unwrap_or(Err(JobError::Fault("the job panicked")));
+            let ended = match result {
+                Ok(what) => {
+                    tracing::info!(what, "done");
+                    self.queue.done(&self.delivery).await
+                }
+                Err(error) => self.after_failure(&error, job_id).await,
+            };
+            if let Err(error) = ended {
+                tracing::warn!(%error, "the queue entry could not be changed; it comes again");
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+
+    async fn after_failure(&self, error: &JobError, job_id: Uuid) -> Result<(), DbError> {
+        if self.delivery.attempt < i32::from(self.attempts) {
+            let pause = backoff(self.delivery.attempt, job_id);
+            tracing::warn!(%error, seconds = pause.as_secs(), "failed, will be tried again");
+            return self.queue.retry_after(&self.delivery, pause).await;
+        }
+        tracing::error!(%error, "given up, now a dead letter");
+        let entry = &self.delivery.entry;
+        let reason = format!("given up after {} attempts: {error}", self.delivery.attempt);
+        // The message itself says so too; when its tenant can't be reached, the dead letter still does.
+        match self.app.session(&Claims::worker(entry.tenant.clone()), job_id).await {
+            Ok(mut session) => {
+                if let Err(error) = messages::set_aside(&mut session, entry.message_id, Verdict::Failed, &reason).await {
+                    tracing::warn!(%error, "the message could not be marked as failed");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the message could not be marked as failed"),
+        }
+        self.queue.bury(&self.delivery, &reason).await
+    }
+}
+
+/// 1, 2, 4 … seconds with up to half as much again, so that a crowd does not come back at once.
+fn backoff(attempt: i32, job_id: Uuid) -> Duration {
+    let exponent = u32::try_from(attempt.max(1) - 1).unwrap_or(0).min(16);
+    let base = Duration::from_secs(1 << exponent).min(LONGEST_BACKOFF);
+    // The last byte of a UUIDv7 is random.
+    base + base.mul_f64(f64::from(job_id.as_bytes()[15]) / 512.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end_at_ten_minutes() {
+        let id = Uuid::nil();
+        let seconds: Vec<_> = [1, 2, 3, 4, 11, 40].into_iter().map(|n| backoff(n, id).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 600, 600]);
+        assert!(backoff(4, Uuid::max()) < Duration::from_secs(13));
+    }
+}

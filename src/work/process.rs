@@ -1,0 +1,118 @@
+//! One message: read, check whom it is for, store.
+//! Must stay true: whatever the message is, when this returns `Ok` it is processed, set aside with a reason, or was so before.
+use std::sync::Arc;
+
+use labor_db::messages::{self, NewMessage, RawMessage, Verdict};
+use labor_db::queue::Entry;
+use labor_db::results::{self, Effect};
+use labor_db::{Claims, TenantName, TenantSession};
+use ldt::Package;
+use uuid::Uuid;
+
+use super::{JobError, route, translate};
+use crate::App;
+
+/// Processes one entry; says in a word what came of it.
+pub(crate) async fn process(app: &App, entry: &Entry, job_id: Uuid) -> Result<&'static str, JobError> {
+    let mut session = app.session(&Claims::worker(entry.tenant.clone()), job_id).await?;
+    // Entry and message are stored in one transaction: without a message there is nothing to do, and never will be.
+    let Some(message) = messages::load(&mut session, entry.message_id).await? else { return Ok("no such message") };
+    if !message.waiting {
+        return Ok("was done before");
+    }
+    let message = Arc::new(message);
+    let package = match read(message.clone()).await? {
+        Ok(package) => package,
+        Err(error) => {
+            tracing::info!(code = error.code(), "quarantined");
+            messages::set_aside(&mut session, message.id, Verdict::Quarantined, &reason(&error)).await?;
+            return Ok("quarantined");
+        }
+    };
+    if app.control.intake().await? == entry.tenant {
+        hand_on(app, &mut session, &message, &package, job_id).await
+    } else {
+        store(app, &mut session, &entry.tenant, &message, package).await
+    }
+}
+
+/// Large messages take a while, so they are read outside the async threads.
+async fn read(message: Arc<RawMessage>) -> Result<Result<Package, ldt::Error>, JobError> {
+    let reading = tokio::task::spawn_blocking(move || ldt::read(&message.body));
+    reading.await.map_err(|_| JobError::Fault("the reader panicked"))
+}
+
+/// Code, place and text of the fault: the reader's errors hold no content of the message.
+fn reason(error: &ldt::Error) -> String {
+    format!("{}: {error}", error.code())
+}
+
+async fn store(
+    app: &App,
+    session: &mut TenantSession,
+    tenant: &TenantName,
+    message: &RawMessage,
+    package: Package,
+) -> Result<&'static str, JobError> {
+    let addressees = route::addressees(&package);
+    // Checked again, against today's registry: what is stored here is shown here.
+    if route::single_tenant(&app.control, &addressees).await?.as_ref() != Some(tenant) {
+        let reason = "wrong-recipient: not every record is addressed to this practice; correct the practice's identifiers and replay";
+        messages::set_aside(session, message.id, Verdict::Quarantined, reason).await?;
+        return Ok("quarantined");
+    }
+    let read = translate::message(message, &package);
+    Ok(match results::store(session, &read).await? {
+        Effect::Stored { new_versions: 0 } => "stored, nothing new",
+        Effect::Stored { .. } => "stored",
+        Effect::Nothing => "was done before",
+    })
+}
+
+/// The intake's work: every known practice gets its own records, as a message of its own; what nobody is known for stays.
+async fn hand_on(
+    app: &App,
+    session: &mut TenantSession,
+    message: &RawMessage,
+    package: &Package,
+    job_id: Uuid,
+) -> Result<&'static str, JobError> {
+    let addressees = route::addressees(package);
+    let whole = route::single_tenant(&app.control, &addressees).await?;
+    let mut unknown = 0;
+    if let Some(tenant) = whole {
+        // Unchanged, so that a later retry of the sender is recognised as the same message.
+        deliver(app, tenant, message, &message.body, job_id).await?;
+    } else {
+        for addressee in &addressees {
+            match route::tenant(&app.control, addressee).await? {
+                Some(tenant) => deliver(app, tenant, message, &package.extract(&message.body, &addressee.recipient), job_id).await?,
+                None => unknown += 1,
+            }
+        }
+    }
+    if unknown > 0 || addressees.is_empty() {
+        let known = addressees.len() - unknown;
+        let reason = format!(
+            "unknown-recipient: no active practice for {unknown} of {} recipients ({known} delivered); register the practice's identifiers and replay",
+            addressees.len()
+        );
+        messages::set_aside(session, message.id, Verdict::Quarantined, &reason).await?;
+        return Ok("quarantined");
+    }
+    messages::handed_on(session, message.id, translate::format(package), &format!("{:?}", package.charset)).await?;
+    Ok("handed on")
+}
+
+/// Stores a part in its practice. Idempotent: the same part of the same source is stored once.
+async fn deliver(app: &App, tenant: TenantName, message: &RawMessage, body: &[u8], job_id: Uuid) -> Result<(), JobError> {
+    let mut session = app.session(&Claims::worker(tenant), job_id).await?;
+    let part = NewMessage {
+        source_id: message.source_id,
+        sender_message_id: message.sender_message_id.as_deref(),
+        content_type: message.content_type.as_deref(),
+        body,
+    };
+    messages::store(&mut session, part).await?;
+    Ok(())
+}

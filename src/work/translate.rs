@@ -1,0 +1,198 @@
+//! From what the `ldt` reader found to what `labor-db` stores.
+//! Must stay true: nothing is interpreted beyond the KBV's code lists, and nothing that was read is dropped.
+use chrono::{DateTime, NaiveDate, Utc};
+use labor_db::messages::RawMessage;
+use labor_db::results::{NewDocument, NewObservation, NewReport, ReadMessage, Subject};
+use ldt::{Attachment, Comparator, Interpretation, Package, Patient, Report, ReportStatus, ResultStatus, TestResult, Value, Version};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::route;
+
+/// What the `raw_messages.format` column says.
+pub(crate) fn format(package: &Package) -> &'static str {
+    match package.version {
+        Version::Ldt2 => "LDT2",
+        Version::Ldt3 => "LDT3",
+    }
+}
+
+/// A message that was read, ready to be stored.
+pub(crate) fn message(message: &RawMessage, package: &Package) -> ReadMessage {
+    let warnings = package.warnings.iter().map(|w| json!({ "code": w.code(), "line": w.at.line })).collect();
+    ReadMessage {
+        id: message.id,
+        format: format(package),
+        charset: format!("{:?}", package.charset),
+        warnings,
+        reports: package.reports.iter().map(|r| report(package, r, message.received_at)).collect(),
+    }
+}
+
+fn report(package: &Package, report: &Report, received_at: DateTime<Utc>) -> NewReport {
+    let reported_on = report.reported.as_deref().and_then(date);
+    let unmapped = report.unmapped.iter().map(|f| json!({ "line": f.line, "field": f.id.to_string(), "text": f.text })).collect();
+    let observations = observations(report, reported_on, received_at);
+    NewReport {
+        kind: report.kind.clone(),
+        status: status(report),
+        laboratory: route::laboratory(package).unwrap_or_default(),
+        laboratory_name: package.laboratory.name.clone().or_else(|| package.laboratory.bsnr.clone()).unwrap_or_default(),
+        subject: report.patient.as_ref().map(subject).unwrap_or_default(),
+        order_number: report.order_number.clone(),
+        lab_order_number: report.lab_order_number.clone(),
+        report_number: report.report_id.clone(),
+        reported_on,
+        critical: report.life_threatening || observations.iter().any(|o| o.critical),
+        genetic: report.genetic,
+        // LDT 3 field 8418 = 08: "final, corrected; invalidates all earlier results of this request" (E007).
+        invalidates_earlier: package.version == Version::Ldt3 && report.results.iter().any(|r| r.status_code.as_deref() == Some("08")),
+        notes: report.notes.clone(),
+        unmapped,
+        observations,
+        documents: report.attachments.iter().map(document).collect(),
+    }
+}
+
+/// The weakest state among the results limits the whole: a report marked final that still waits for a value is partial.
+fn status(report: &Report) -> &'static str {
+    let any = |status: ResultStatus| report.results.iter().any(|r| r.status == status);
+    match report.status {
+        ReportStatus::Partial => "partial",
+        ReportStatus::Preliminary => "preliminary",
+        _ if any(ResultStatus::Registered) || any(ResultStatus::Preliminary) => "partial",
+        _ if any(ResultStatus::Corrected) => "corrected",
+        _ => "final",
+    }
+}
+
+fn subject(patient: &Patient) -> Subject {
+    Subject {
+        patient_number: patient.number.clone(),
+        family_name: patient.family_name.clone(),
+        given_name: patient.given_name.clone(),
+        birth_date: patient.birth_date.as_deref().and_then(date),
+        sex: patient.sex.as_deref().map(|sex| match sex {
+            "M" => "male",
+            "W" => "female",
+            "D" | "X" => "other",
+            _ => "unknown",
+        }),
+        insurance_number: patient.insurance_number.clone(),
+    }
+}
+
+/// One row per value; a test without a value yet has one row without one.
+fn observations(report: &Report, reported_on: Option<NaiveDate>, received_at: DateTime<Utc>) -> Vec<NewObservation> {
+    let mut rows = Vec::new();
+    for result in &report.results {
+        let effective_at = effective(result, reported_on, received_at);
+        let empty = Value::default();
+        let values = if result.values.is_empty() { std::slice::from_ref(&empty) } else { &result.values };
+        for (nth, value) in values.iter().enumerate() {
+            let mut row = observation(result, value, effective_at);
+            row.position = rows.len();
+            if nth > 0 {
+                row.notes.clear();
+            }
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+fn observation(result: &TestResult, value: &Value, effective_at: DateTime<Utc>) -> NewObservation {
+    let reference = value.reference.as_ref();
+    let interpretation = value.interpretation.map(interpretation);
+    NewObservation {
+        id: Uuid::now_v7(),
+        position: 0,
+        test_code: result.test_code.clone(),
+        test_name: result.test_name.clone(),
+        loinc: result.loinc.clone(),
+        status: result_status(result.status),
+        status_code: result.status_code.clone(),
+        value_text: Some(value.text.clone()).filter(|text| !text.is_empty()),
+        value_comparator: value.comparator.map(comparator),
+        value_number: value.number.clone(),
+        unit: value.unit.clone(),
+        reference_text: reference.and_then(|r| r.text.clone()),
+        reference_low: reference.and_then(|r| r.low.clone()),
+        reference_high: reference.and_then(|r| r.high.clone()),
+        flag: value.flag.clone(),
+        interpretation,
+        critical: result.life_threatening || matches!(interpretation, Some("HH" | "LL")),
+        collected_at: result.collected_at.clone(),
+        effective_at,
+        notes: result.notes.clone(),
+    }
+}
+
+fn result_status(status: ResultStatus) -> &'static str {
+    match status {
+        ResultStatus::Registered => "registered",
+        ResultStatus::Preliminary => "preliminary",
+        ResultStatus::Final => "final",
+        ResultStatus::Corrected => "corrected",
+        ResultStatus::Cancelled => "cancelled",
+        _ => "unknown",
+    }
+}
+
+fn comparator(comparator: Comparator) -> &'static str {
+    match comparator {
+        Comparator::Less => "<",
+        Comparator::LessOrEqual => "<=",
+        Comparator::Greater => ">",
+        Comparator::GreaterOrEqual => ">=",
+    }
+}
+
+fn interpretation(interpretation: Interpretation) -> &'static str {
+    match interpretation {
+        Interpretation::N => "N",
+        Interpretation::L => "L",
+        Interpretation::LU => "LU",
+        Interpretation::LL => "LL",
+        Interpretation::H => "H",
+        Interpretation::HU => "HU",
+        Interpretation::HH => "HH",
+        Interpretation::A => "A",
+    }
+}
+
+/// External references have no bytes here: their digest is that of the reference, their size 0.
+fn document(attachment: &Attachment) -> NewDocument {
+    let bytes = attachment.decode();
+    let size_bytes = bytes.as_ref().map_or(0, Vec::len);
+    let digested = bytes.unwrap_or_else(|| attachment.reference.clone().or_else(|| attachment.base64.clone()).unwrap_or_default().into_bytes());
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &digested).as_ref());
+    NewDocument { media_type: attachment.media_type.clone(), sha256, size_bytes }
+}
+
+/// A complete date; a partial one (`1966`, `1966-10`) stays in the raw message only.
+fn date(text: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(text.get(..10)?, "%Y-%m-%d").ok()
+}
+
+/// For ordering a trend only. Times without an offset are taken as UTC: within a laboratory the order stays right.
+fn effective(result: &TestResult, reported_on: Option<NaiveDate>, received_at: DateTime<Utc>) -> DateTime<Utc> {
+    let collected = result.collected_at.as_deref().and_then(moment);
+    collected.or_else(|| reported_on.and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc())).unwrap_or(received_at)
+}
+
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Some(at.to_utc());
+    }
+    for form in ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f"] {
+        if let Ok(at) = chrono::NaiveDateTime::parse_from_str(text, form) {
+            return Some(at.and_utc());
+        }
+    }
+    if let Ok(at) = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M%:z") {
+        return Some(at.to_utc());
+    }
+    date(text).and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc())
+}
