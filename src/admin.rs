@@ -165,7 +165,7 @@ pub async fn quarantine(app: &App, command: &QuarantineCommand) -> Result<Value,
     }
 }
 
-async fn practice_named(app: &App, slug: &str) -> Result<TenantName, AdminError> {
+pub(crate) async fn practice_named(app: &App, slug: &str) -> Result<TenantName, AdminError> {
     let tenant = app.control.practice(slug).await?;
     tenant.ok_or_else(|| AdminError::Invalid(format!("there is no active practice {slug:?}; `labor-migrator status` lists them")))
 }

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod api;
 pub mod app;
+pub mod compliance;
 mod password;
 mod problem;
 mod request;

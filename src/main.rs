@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use labor::admin::{self, QuarantineCommand, SourceCommand, UserCommand};
+use labor::compliance::{self, HoldCommand, OperatorCommand, RequestCommand};
 use labor::settings::{DatabaseSettings, ServeSettings, WorkSettings};
 use labor::{App, serve, work};
 use serde_json::Value;
@@ -56,6 +57,27 @@ enum Command {
         database: DatabaseSettings,
         #[command(subcommand)]
         command: QuarantineCommand,
+    },
+    /// Operators, who request and approve.
+    Operator {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        #[command(subcommand)]
+        command: OperatorCommand,
+    },
+    /// Exports and deletions of a tenant: ask, approve, list. labor-backup and labor-migrator carry them out.
+    Request {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        #[command(subcommand)]
+        command: RequestCommand,
+    },
+    /// Legal holds: while one stands, the tenant can't be deleted.
+    Hold {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        #[command(subcommand)]
+        command: HoldCommand,
     },
     /// Print the API's description.
     Openapi,
@@ -109,6 +131,9 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Source { database, command } => admin::source(&open(&database)?, &command).await?,
         Command::User { database, command } => admin::user(&open(&database)?, &command).await?,
         Command::Quarantine { database, command } => admin::quarantine(&open(&database)?, &command).await?,
+        Command::Operator { database, command } => compliance::operator(&open(&database)?, &command).await?,
+        Command::Request { database, command } => compliance::request(&open(&database)?, &command).await?,
+        Command::Hold { database, command } => compliance::hold(&open(&database)?, &command).await?,
         Command::Openapi => serde_json::to_value(labor::openapi())?,
     };
     println!("{answer:#}");

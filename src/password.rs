@@ -17,7 +17,7 @@ pub struct HashError;
 ///
 /// # Errors
 /// When the system gives no randomness.
-pub fn hash(password: &str) -> Result<String, HashError> {
+pub(crate) fn hash(password: &str) -> Result<String, HashError> {
     Ok(Argon2::default().hash_password(password.as_bytes()).map_err(|_| HashError)?.to_string())
 }
 

@@ -25,6 +25,7 @@ BEGIN
 END $$;
 
 GRANT labor_owner, labor_guard TO labor_migrator;
+GRANT pg_signal_backend TO labor_migrator;              -- closes the connections of a tenant that is being deleted
 GRANT labor_tenants TO labor_migrator WITH ADMIN OPTION;
 GRANT labor_services TO labor_owner, labor_guard, labor_migrator, labor_control, labor_backup;
 ALTER ROLE labor_backup SET default_transaction_read_only = on;

@@ -68,6 +68,10 @@ impl Control {
         Ok(Self { pool, sources: Arc::default(), addresses: Arc::default(), intake: Arc::default() })
     }
 
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
     /// The queue, over the same connections.
     pub async fn queue(&self) -> Queue {
         Queue::new(self.pool.clone()).await

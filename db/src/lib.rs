@@ -11,6 +11,7 @@ pub mod messages;
 pub mod pool;
 pub mod queue;
 pub mod reports;
+pub mod requests;
 pub mod results;
 pub mod session;
 pub mod users;

@@ -157,4 +157,5 @@ GRANT SELECT ON control.tenants, control.tenant_identifiers, control.ledger, con
   TO labor_control, labor_backup;
 GRANT SELECT, INSERT, UPDATE ON control.sources TO labor_control;
 GRANT INSERT ON control.operators, control.requests, control.holds TO labor_control;
+GRANT DELETE ON control.holds TO labor_control;
 GRANT UPDATE (approved_by, approved_at, state) ON control.requests TO labor_control;

@@ -6,6 +6,7 @@ pub mod chain;
 pub mod control;
 mod error;
 pub mod isolation;
+pub mod offboard;
 pub mod provision;
 mod refinery_transaction;
 pub mod status;

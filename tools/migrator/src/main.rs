@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use labor_migrator::bootstrap::{self, ServiceUrls};
 use labor_migrator::provision::{Kind, NewTenant};
 use labor_migrator::{Migrator, MigratorError, TenantName};
+use uuid::Uuid;
 
 #[derive(Parser)]
 #[command(name = "labor-migrator", version, about = "Migrates, provisions and checks every tenant's schema")]
@@ -64,6 +65,12 @@ enum Command {
         #[arg(long, conflicts_with = "bsnrs")]
         intake: bool,
     },
+    /// Carry out an approved deletion of one tenant; prints the certificate. Running it again continues or repeats the certificate.
+    Delete {
+        /// Id of the request (`labor request list`).
+        #[arg(long)]
+        request: Uuid,
+    },
     /// Isolation check of one tenant or of all.
     Check {
         /// Name of the tenant in the database; all without it.
@@ -109,6 +116,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
             let made = migrator.provision(&NewTenant { slug, display_name: name, kind, bsnrs }).await?;
             let text = format!("{} is {} at version {}", made.slug, made.tenant, made.version);
             output::say(json, &serde_json::json!(made), &text);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Delete { request } => {
+            let certificate = migrator.delete(request, |step| eprintln!("{step}")).await?;
+            println!("{certificate:#}");
             Ok(ExitCode::SUCCESS)
         }
         Command::Check { tenant } => check(json, &migrator, tenant).await,

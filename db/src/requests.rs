@@ -1,0 +1,158 @@
+//! What compliance asks to be done with one tenant. Written here as rows; the tools that have the privilege carry them out.
+//! Must stay true: whoever asks can't approve; the database enforces it too.
+use labor_catalog::TenantName;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{Control, DbError};
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestKind {
+    /// A copy of everything, for the practice.
+    Export,
+    /// Deletion of everything.
+    Deletion,
+}
+
+/// A request as operators see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RequestSummary {
+    /// Its id.
+    pub id: Uuid,
+    /// export or deletion.
+    pub kind: String,
+    /// Which tenant.
+    pub tenant: String,
+    /// requested, approved, running or done.
+    pub state: String,
+    /// Who asked.
+    pub requested_by: String,
+    /// Who agreed.
+    pub approved_by: Option<String>,
+}
+
+/// How an approval ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    /// Approved now.
+    Approved,
+    /// The one who asked can't approve.
+    SamePerson,
+    /// There is no open request with this id.
+    NotOpen,
+}
+
+impl Control {
+    /// Registers an operator; `None` when the name is taken.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn add_operator(&self, username: &str, display_name: &str) -> Result<Option<Uuid>, DbError> {
+        let added = sqlx::query_scalar!(
+            "INSERT INTO control.operators (id, username, display_name) VALUES ($1, $2, $3) ON CONFLICT (username) DO NOTHING RETURNING id",
+            Uuid::now_v7(),
+            username,
+            display_name
+        );
+        Ok(added.fetch_optional(self.pool()).await?)
+    }
+
+    /// The operator with this name.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn operator(&self, username: &str) -> Result<Option<Uuid>, DbError> {
+        let found = sqlx::query_scalar!("SELECT id FROM control.operators WHERE username = $1", username);
+        Ok(found.fetch_optional(self.pool()).await?)
+    }
+
+    /// Asks for an export or a deletion.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn request(&self, kind: RequestKind, tenant: &TenantName, reason: &str, by: Uuid) -> Result<Uuid, DbError> {
+        let kind = match kind {
+            RequestKind::Export => "export",
+            RequestKind::Deletion => "deletion",
+        };
+        let id = Uuid::now_v7();
+        sqlx::query!(
+            "INSERT INTO control.requests (id, kind, tenant, reason, requested_by) VALUES ($1, $2, $3, $4, $5)",
+            id,
+            kind,
+            tenant.as_str(),
+            reason,
+            by
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(id)
+    }
+
+    /// The second pair of eyes.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn approve(&self, request: Uuid, by: Uuid) -> Result<Approval, DbError> {
+        let requested_by = sqlx::query_scalar!("SELECT requested_by FROM control.requests WHERE id = $1 AND state = 'requested'", request)
+            .fetch_optional(self.pool())
+            .await?;
+        match requested_by {
+            None => return Ok(Approval::NotOpen),
+            Some(asker) if asker == by => return Ok(Approval::SamePerson),
+            Some(_) => {}
+        }
+        let done = sqlx::query!(
+            "UPDATE control.requests SET approved_by = $2, approved_at = now(), state = 'approved' WHERE id = $1 AND state = 'requested'",
+            request,
+            by
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(if done.rows_affected() == 1 { Approval::Approved } else { Approval::NotOpen })
+    }
+
+    /// All requests, newest first, at most 200.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn requests(&self) -> Result<Vec<RequestSummary>, DbError> {
+        let rows = sqlx::query_as!(
+            RequestSummary,
+            r#"SELECT r.id, r.kind, r.tenant, r.state, a.username AS requested_by, b.username AS "approved_by?"
+                 FROM control.requests r
+                 JOIN control.operators a ON a.id = r.requested_by
+                 LEFT JOIN control.operators b ON b.id = r.approved_by
+                ORDER BY r.requested_at DESC LIMIT 200"#
+        );
+        Ok(rows.fetch_all(self.pool()).await?)
+    }
+
+    /// Forbids the deletion of a tenant until a day, or until the hold is removed.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn hold(&self, tenant: &TenantName, holder: &str, reason: &str, until: Option<chrono::NaiveDate>) -> Result<Uuid, DbError> {
+        let id = Uuid::now_v7();
+        sqlx::query!(
+            "INSERT INTO control.holds (id, tenant, holder, reason, until) VALUES ($1, $2, $3, $4, $5)",
+            id,
+            tenant.as_str(),
+            holder,
+            reason,
+            until
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(id)
+    }
+
+    /// Removes a hold; false when there is none with this id.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn release(&self, hold: Uuid) -> Result<bool, DbError> {
+        Ok(sqlx::query!("DELETE FROM control.holds WHERE id = $1", hold).execute(self.pool()).await?.rows_affected() == 1)
+    }
+}

@@ -1,0 +1,198 @@
+//! What both versions need to turn lines into the model: dates, codes, checks, and the list of what found no place.
+
+use crate::dates::{self, Order};
+use crate::dictionary;
+use crate::error::FieldId;
+use crate::line::Line;
+use crate::model::{Field, Patient};
+use crate::source::Source;
+use crate::warning::{WarningKind, Warnings};
+
+/// Reads fields of one record or header.
+pub(crate) struct Mapper<'s, 'b, 'w> {
+    pub(crate) source: &'s Source<'b>,
+    pub(crate) warnings: &'w mut Warnings,
+    pub(crate) order: Order,
+    /// The ids of this version.
+    pub(crate) known: &'static [u16],
+    pub(crate) unmapped: Vec<Field>,
+}
+
+impl Mapper<'_, '_, '_> {
+    pub(crate) fn warn(&mut self, kind: WarningKind, line: &Line) {
+        self.warnings.push(kind, line.at());
+    }
+
+    /// The trimmed content.
+    pub(crate) fn code(&mut self, line: &Line) -> Option<String> {
+        self.source.code(line, self.warnings)
+    }
+
+    /// The content as sent, if it is not blank.
+    pub(crate) fn text(&mut self, line: &Line) -> Option<String> {
+        self.source.code(line, self.warnings).map(|_| self.source.text(line))
+    }
+
+    /// Keeps a line that has no place in the model.
+    pub(crate) fn leave(&mut self, line: &Line, object: Option<u16>) {
+        if !dictionary::knows(self.known, line.id.0) {
+            self.warn(WarningKind::UnknownField, line);
+        }
+        if let Some(text) = self.text(line) {
+            self.unmapped.push(Field {
+                line: line.number,
+                id: line.id,
+                object,
+                text,
+            });
+        }
+    }
+
+    /// Fills a place once; a second, different content is kept among the unmapped fields.
+    pub(crate) fn set(&mut self, place: &mut Option<String>, line: &Line, object: Option<u16>) {
+        if let Some(code) = self.code(line) {
+            match place {
+                None => *place = Some(code),
+                Some(old) if *old == code => {}
+                Some(_) => {
+                    self.warn(WarningKind::RepeatedField, line);
+                    self.leave(line, object);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn date(&mut self, line: &Line, object: Option<u16>) -> Option<String> {
+        let code = self.code(line)?;
+        let Some((date, other_order)) = dates::date(&code, self.order) else {
+            self.warn(WarningKind::InvalidDate, line);
+            self.leave(line, object);
+            return None;
+        };
+        if other_order {
+            self.warn(WarningKind::DateOrder, line);
+        }
+        Some(date)
+    }
+
+    pub(crate) fn birth_date(&mut self, line: &Line, object: Option<u16>) -> Option<String> {
+        let code = self.code(line)?;
+        let Some((date, other_order)) = dates::birth_date(&code, self.order) else {
+            self.warn(WarningKind::InvalidDate, line);
+            self.leave(line, object);
+            return None;
+        };
+        if other_order {
+            self.warn(WarningKind::DateOrder, line);
+        }
+        date
+    }
+
+    pub(crate) fn time(&mut self, line: &Line, object: Option<u16>) -> Option<String> {
+        let code = self.code(line)?;
+        let time = dates::time(&code);
+        if time.is_none() {
+            self.warn(WarningKind::InvalidDate, line);
+            self.leave(line, object);
+        }
+        time
+    }
+
+    /// A practice number (F010): nine digits; older versions seven.
+    pub(crate) fn bsnr(&mut self, line: &Line) -> Option<String> {
+        let code = self.code(line)?;
+        if code.len() != 9 || !code.bytes().all(|b| b.is_ascii_digit()) {
+            self.warn(WarningKind::InvalidBsnr, line);
+        }
+        Some(code)
+    }
+
+    /// A doctor number; `999999900` stands for none (F011).
+    pub(crate) fn lanr(&mut self, line: &Line) -> Option<String> {
+        let code = self.code(line)?;
+        if code == "999999900" {
+            return None;
+        }
+        if !valid_lanr(&code) {
+            self.warn(WarningKind::InvalidLanr, line);
+        }
+        Some(code)
+    }
+
+    /// The fields of a person; false if the line is none of them.
+    pub(crate) fn person(&mut self, patient: &mut Patient, line: &Line, object: Option<u16>) -> bool {
+        let place = match line.id.0 {
+            3000 => &mut patient.number,
+            3100 => &mut patient.name_suffix,
+            3101 => &mut patient.family_name,
+            3104 => &mut patient.title,
+            3110 => &mut patient.sex,
+            3120 => &mut patient.name_prefix,
+            3102 => {
+                if let Some(name) = self.code(line) {
+                    patient.given_name = Some(
+                        patient
+                            .given_name
+                            .take()
+                            .map_or(name.clone(), |old| format!("{old} {name}")),
+                    );
+                }
+                return true;
+            }
+            3103 => {
+                patient.birth_date = self.birth_date(line, object);
+                return true;
+            }
+            // The number of the card (3119) is better than the old one (3105).
+            3119 => {
+                if let Some(code) = self.code(line)
+                    && let Some(text) = patient.insurance_number.replace(code)
+                {
+                    self.unmapped.push(Field {
+                        line: line.number,
+                        id: FieldId(3105),
+                        object,
+                        text,
+                    });
+                }
+                return true;
+            }
+            3105 if patient.insurance_number.is_none() => &mut patient.insurance_number,
+            _ => return false,
+        };
+        self.set(place, line, object);
+        if line.id == FieldId(3110) && !matches!(patient.sex.as_deref(), None | Some("M" | "W" | "D" | "X" | "U")) {
+            self.warn(WarningKind::UnknownCode, line);
+        }
+        true
+    }
+}
+
+/// Check digit: digits 1 to 6 times 4, 9, 4, 9, 4, 9, summed; the seventh completes to ten
+/// (KBV LDT 3 Satzbeschreibung 3.2.20, p. 75, F011). Pseudo numbers `555555nff` have none.
+pub(crate) fn valid_lanr(code: &str) -> bool {
+    let digits: Vec<u32> = code.chars().filter_map(|c| c.to_digit(10)).collect();
+    if digits.len() != 9 || code.len() != 9 {
+        return false;
+    }
+    let sum: u32 = digits
+        .iter()
+        .take(6)
+        .zip([4, 9, 4, 9, 4, 9])
+        .map(|(digit, weight)| digit * weight)
+        .sum();
+    code.starts_with("555555") || digits.get(6) == Some(&((10 - sum % 10) % 10))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn lanr_check_digit() {
+        for good in ["123456601", "765432201", "555555100"] {
+            assert!(super::valid_lanr(good), "{good}");
+        }
+        for bad in ["123456701", "12345660", "1234566011", "Dr. Muster"] {
+            assert!(!super::valid_lanr(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What the reader makes of whole messages.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may end the test, too")]
+
+mod damage;
+mod files;
+mod ldt2;
+mod ldt3;
+mod support;
+mod transport;
