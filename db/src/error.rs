@@ -40,8 +40,14 @@ impl DbError {
             _ if matches!(code.get(..2), Some("08" | "53" | "57")) => Self::Unavailable(format!("{message} [{code}]")),
             _ if code.starts_with("28") => Self::Refused(code.to_owned()),
             "42501" => Self::Refused(code.to_owned()),
-            _ if matches!(code.get(..2), Some("22" | "23")) => Self::Statement { code: code.to_owned(), place },
-            _ => Self::Statement { code: format!("{code} ({message})"), place },
+            _ if matches!(code.get(..2), Some("22" | "23")) => Self::Statement {
+                code: code.to_owned(),
+                place,
+            },
+            _ => Self::Statement {
+                code: format!("{code} ({message})"),
+                place,
+            },
         }
     }
 }
@@ -49,12 +55,20 @@ impl DbError {
 impl From<tokio_postgres::Error> for DbError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
-            return Self::Unavailable(if error.is_closed() { "connection closed".to_owned() } else { error.to_string() });
+            return Self::Unavailable(if error.is_closed() {
+                "connection closed".to_owned()
+            } else {
+                error.to_string()
+            });
         };
-        let place = [("table", db.table()), ("column", db.column()), ("constraint", db.constraint())]
-            .into_iter()
-            .filter_map(|(kind, name)| name.map(|name| format!(", {kind} {name}")))
-            .collect();
+        let place = [
+            ("table", db.table()),
+            ("column", db.column()),
+            ("constraint", db.constraint()),
+        ]
+        .into_iter()
+        .filter_map(|(kind, name)| name.map(|name| format!(", {kind} {name}")))
+        .collect();
         Self::from_state(db.code().code(), db.message(), place)
     }
 }

@@ -84,7 +84,11 @@ pub async fn store(session: &mut TenantSession, message: NewMessage<'_>) -> Resu
             }])
             .await?;
         if let Some(row) = rows.first().and_then(|rows| rows.first()) {
-            return Ok(Stored { id: row.get(0), sha256, duplicate: row.get(1) });
+            return Ok(Stored {
+                id: row.get(0),
+                sha256,
+                duplicate: row.get(1),
+            });
         }
     }
     Err(DbError::Conflict)
@@ -202,8 +206,16 @@ pub async fn counts(session: &mut TenantSession) -> Result<Counts, DbError> {
             params: &[],
         }])
         .await?;
-    let row = rows.first().and_then(|rows| rows.first()).ok_or(DbError::Data("a count gave no row"))?;
-    Ok(Counts { received: row.get(0), processed: row.get(1), quarantined: row.get(2), failed: row.get(3) })
+    let row = rows
+        .first()
+        .and_then(|rows| rows.first())
+        .ok_or(DbError::Data("a count gave no row"))?;
+    Ok(Counts {
+        received: row.get(0),
+        processed: row.get(1),
+        quarantined: row.get(2),
+        failed: row.get(3),
+    })
 }
 
 /// One message that was set aside.
@@ -232,7 +244,14 @@ pub async fn list_set_aside(session: &mut TenantSession) -> Result<Vec<SetAside>
         }])
         .await?;
     let set_aside = rows.into_iter().flatten();
-    Ok(set_aside.map(|row| SetAside { id: row.get(0), state: row.get(1), reason: row.get(2), received_at: row.get(3) }).collect())
+    Ok(set_aside
+        .map(|row| SetAside {
+            id: row.get(0),
+            state: row.get(1),
+            reason: row.get(2),
+            received_at: row.get(3),
+        })
+        .collect())
 }
 
 /// Puts a message that was set aside back to work: after a BSNR was registered or a fault mended. False when there is none.

@@ -156,13 +156,18 @@ const NEXT_PAGE: &str = concat!(
     " FROM reports r WHERE r.superseded_by IS NULL AND (r.received_at, r.id) < ($2, $3)
       ORDER BY r.received_at DESC, r.id DESC LIMIT $1"
 );
-const ONE: &str = concat!("SELECT ", summary_columns!(), ", r.superseded_by, r.notes, r.unmapped FROM reports r WHERE r.id = $1");
+const ONE: &str = concat!(
+    "SELECT ",
+    summary_columns!(),
+    ", r.superseded_by, r.notes, r.unmapped FROM reports r WHERE r.id = $1"
+);
 const VALUES: &str = concat!(
     "SELECT ",
     observation_columns!(),
     " FROM observations o JOIN reports r ON r.id = o.report_id WHERE o.report_id = $1 ORDER BY o.position"
 );
-const DOCUMENTS: &str = "SELECT id, media_type, size_bytes, scan_state FROM documents WHERE report_id = $1 ORDER BY position";
+const DOCUMENTS: &str =
+    "SELECT id, media_type, size_bytes, scan_state FROM documents WHERE report_id = $1 ORDER BY position";
 const TREND_FIRST_PAGE: &str = concat!(
     "SELECT ",
     observation_columns!(),
@@ -176,8 +181,7 @@ const TREND_NEXT_PAGE: &str = concat!(
       WHERE o.patient_id = $1 AND r.superseded_by IS NULL AND (o.effective_at, o.id) < ($3, $4)
       ORDER BY o.effective_at DESC, o.id DESC LIMIT $2"
 );
-const AUDIT_LIST: &str =
-    "INSERT INTO audit (id, action, object_kind, outcome, request_id) VALUES ($1, 'report.list', 'reports', 'success', $2)";
+const AUDIT_LIST: &str = "INSERT INTO audit (id, action, object_kind, outcome, request_id) VALUES ($1, 'report.list', 'reports', 'success', $2)";
 const AUDIT_REPORT: &str = "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
     SELECT $1, 'report.read', 'reports', $2, CASE WHEN EXISTS (SELECT FROM reports WHERE id = $2) THEN 'success' ELSE 'not_found' END, $3";
 const AUDIT_PATIENT: &str = "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
@@ -187,15 +191,45 @@ const AUDIT_PATIENT: &str = "INSERT INTO audit (id, action, object_kind, object_
 ///
 /// # Errors
 /// When the database can't be asked.
-pub async fn list(session: &mut TenantSession, after: Option<Cursor>, limit: u16) -> Result<Page<ReportSummary>, DbError> {
+pub async fn list(
+    session: &mut TenantSession,
+    after: Option<Cursor>,
+    limit: u16,
+) -> Result<Page<ReportSummary>, DbError> {
     let (audit_id, request, fetch) = (Uuid::now_v7(), session.request_id(), i64::from(limit) + 1);
-    let audit = Query { sql: AUDIT_LIST, params: &[&audit_id, &request] };
+    let audit = Query {
+        sql: AUDIT_LIST,
+        params: &[&audit_id, &request],
+    };
     let mut results = match &after {
-        None => session.run(&[Query { sql: FIRST_PAGE, params: &[&fetch] }, audit]).await?,
-        Some(c) => session.run(&[Query { sql: NEXT_PAGE, params: &[&fetch, &c.at, &c.id] }, audit]).await?,
+        None => {
+            session
+                .run(&[
+                    Query {
+                        sql: FIRST_PAGE,
+                        params: &[&fetch],
+                    },
+                    audit,
+                ])
+                .await?
+        }
+        Some(c) => {
+            session
+                .run(&[
+                    Query {
+                        sql: NEXT_PAGE,
+                        params: &[&fetch, &c.at, &c.id],
+                    },
+                    audit,
+                ])
+                .await?
+        }
     };
     let items = results.swap_remove(0).iter().map(summary).collect();
-    Ok(page(items, limit, |r: &ReportSummary| Cursor { at: r.received_at, id: r.id }))
+    Ok(page(items, limit, |r: &ReportSummary| Cursor {
+        at: r.received_at,
+        id: r.id,
+    }))
 }
 
 /// One report; `None` when this session can see none with this id.
@@ -206,13 +240,27 @@ pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>
     let (audit_id, request) = (Uuid::now_v7(), session.request_id());
     let results = session
         .run(&[
-            Query { sql: ONE, params: &[&id] },
-            Query { sql: VALUES, params: &[&id] },
-            Query { sql: DOCUMENTS, params: &[&id] },
-            Query { sql: AUDIT_REPORT, params: &[&audit_id, &id, &request] },
+            Query {
+                sql: ONE,
+                params: &[&id],
+            },
+            Query {
+                sql: VALUES,
+                params: &[&id],
+            },
+            Query {
+                sql: DOCUMENTS,
+                params: &[&id],
+            },
+            Query {
+                sql: AUDIT_REPORT,
+                params: &[&audit_id, &id, &request],
+            },
         ])
         .await?;
-    let [report, values, documents, _] = results.as_slice() else { return Err(DbError::Data("a statement gave no result")) };
+    let [report, values, documents, _] = results.as_slice() else {
+        return Err(DbError::Data("a statement gave no result"));
+    };
     Ok(report.first().map(|row| Report {
         summary: summary(row),
         superseded_by: row.get(16),
@@ -221,7 +269,12 @@ pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>
         values: values.iter().map(observation).collect(),
         documents: documents
             .iter()
-            .map(|row| Document { id: row.get(0), media_type: row.get(1), size_bytes: row.get(2), scan_state: row.get(3) })
+            .map(|row| Document {
+                id: row.get(0),
+                media_type: row.get(1),
+                size_bytes: row.get(2),
+                scan_state: row.get(3),
+            })
             .collect(),
     }))
 }
@@ -237,18 +290,51 @@ pub async fn observations_of(
     limit: u16,
 ) -> Result<Option<Page<Observation>>, DbError> {
     let (audit_id, request, fetch) = (Uuid::now_v7(), session.request_id(), i64::from(limit) + 1);
-    let known = Query { sql: "SELECT FROM patients WHERE id = $1", params: &[&patient] };
-    let audit = Query { sql: AUDIT_PATIENT, params: &[&audit_id, &patient, &request] };
-    let results = match &after {
-        None => session.run(&[known, Query { sql: TREND_FIRST_PAGE, params: &[&patient, &fetch] }, audit]).await?,
-        Some(c) => session.run(&[known, Query { sql: TREND_NEXT_PAGE, params: &[&patient, &fetch, &c.at, &c.id] }, audit]).await?,
+    let known = Query {
+        sql: "SELECT FROM patients WHERE id = $1",
+        params: &[&patient],
     };
-    let [known, values, _] = results.as_slice() else { return Err(DbError::Data("a statement gave no result")) };
+    let audit = Query {
+        sql: AUDIT_PATIENT,
+        params: &[&audit_id, &patient, &request],
+    };
+    let results = match &after {
+        None => {
+            session
+                .run(&[
+                    known,
+                    Query {
+                        sql: TREND_FIRST_PAGE,
+                        params: &[&patient, &fetch],
+                    },
+                    audit,
+                ])
+                .await?
+        }
+        Some(c) => {
+            session
+                .run(&[
+                    known,
+                    Query {
+                        sql: TREND_NEXT_PAGE,
+                        params: &[&patient, &fetch, &c.at, &c.id],
+                    },
+                    audit,
+                ])
+                .await?
+        }
+    };
+    let [known, values, _] = results.as_slice() else {
+        return Err(DbError::Data("a statement gave no result"));
+    };
     if known.is_empty() {
         return Ok(None);
     }
     let items = values.iter().map(observation).collect();
-    Ok(Some(page(items, limit, |o: &Observation| Cursor { at: o.effective_at, id: o.id })))
+    Ok(Some(page(items, limit, |o: &Observation| Cursor {
+        at: o.effective_at,
+        id: o.id,
+    })))
 }
 
 /// One row more than wanted was fetched: it tells whether there is a next page.

@@ -71,7 +71,13 @@ impl Control {
     ///
     /// # Errors
     /// When the database can't be asked.
-    pub async fn request(&self, kind: RequestKind, tenant: &TenantName, reason: &str, by: Uuid) -> Result<Uuid, DbError> {
+    pub async fn request(
+        &self,
+        kind: RequestKind,
+        tenant: &TenantName,
+        reason: &str,
+        by: Uuid,
+    ) -> Result<Uuid, DbError> {
         let kind = match kind {
             RequestKind::Export => "export",
             RequestKind::Deletion => "deletion",
@@ -95,9 +101,12 @@ impl Control {
     /// # Errors
     /// When the database can't be asked.
     pub async fn approve(&self, request: Uuid, by: Uuid) -> Result<Approval, DbError> {
-        let requested_by = sqlx::query_scalar!("SELECT requested_by FROM control.requests WHERE id = $1 AND state = 'requested'", request)
-            .fetch_optional(self.pool())
-            .await?;
+        let requested_by = sqlx::query_scalar!(
+            "SELECT requested_by FROM control.requests WHERE id = $1 AND state = 'requested'",
+            request
+        )
+        .fetch_optional(self.pool())
+        .await?;
         match requested_by {
             None => return Ok(Approval::NotOpen),
             Some(asker) if asker == by => return Ok(Approval::SamePerson),
@@ -110,7 +119,11 @@ impl Control {
         )
         .execute(self.pool())
         .await?;
-        Ok(if done.rows_affected() == 1 { Approval::Approved } else { Approval::NotOpen })
+        Ok(if done.rows_affected() == 1 {
+            Approval::Approved
+        } else {
+            Approval::NotOpen
+        })
     }
 
     /// All requests, newest first, at most 200.
@@ -133,7 +146,13 @@ impl Control {
     ///
     /// # Errors
     /// When the database can't be asked.
-    pub async fn hold(&self, tenant: &TenantName, holder: &str, reason: &str, until: Option<chrono::NaiveDate>) -> Result<Uuid, DbError> {
+    pub async fn hold(
+        &self,
+        tenant: &TenantName,
+        holder: &str,
+        reason: &str,
+        until: Option<chrono::NaiveDate>,
+    ) -> Result<Uuid, DbError> {
         let id = Uuid::now_v7();
         sqlx::query!(
             "INSERT INTO control.holds (id, tenant, holder, reason, until) VALUES ($1, $2, $3, $4, $5)",
@@ -153,6 +172,10 @@ impl Control {
     /// # Errors
     /// When the database can't be asked.
     pub async fn release(&self, hold: Uuid) -> Result<bool, DbError> {
-        Ok(sqlx::query!("DELETE FROM control.holds WHERE id = $1", hold).execute(self.pool()).await?.rows_affected() == 1)
+        Ok(sqlx::query!("DELETE FROM control.holds WHERE id = $1", hold)
+            .execute(self.pool())
+            .await?
+            .rows_affected()
+            == 1)
     }
 }

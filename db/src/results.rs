@@ -161,7 +161,11 @@ pub async fn store(session: &mut TenantSession, message: &ReadMessage) -> Result
     };
     let (unit, rows) = session.begin(lock).await?;
     let Some(received_at) = rows.first().map(|row| row.get::<_, DateTime<Utc>>(0)) else {
-        unit.commit(Query { sql: "SELECT", params: &[] }).await?;
+        unit.commit(Query {
+            sql: "SELECT",
+            params: &[],
+        })
+        .await?;
         return Ok(Effect::Nothing);
     };
     let mut new_versions = 0;
@@ -205,12 +209,30 @@ async fn store_report(
     let patient = match_patient(unit, &report.subject).await?;
     let order = upsert_order(unit, report, patient).await?;
     let id = Uuid::now_v7();
-    insert_report(unit, &Row { id, message_id, index, key: &key, content, order, patient, received_at }, report).await?;
+    insert_report(
+        unit,
+        &Row {
+            id,
+            message_id,
+            index,
+            key: &key,
+            content,
+            order,
+            patient,
+            received_at,
+        },
+        report,
+    )
+    .await?;
     let tests: Vec<&str> = report.observations.iter().map(|o| o.test_code.as_str()).collect();
     for row in &earlier {
         let covered = row.get::<_, Vec<&str>>("tests").iter().all(|test| tests.contains(test));
         if covered || report.invalidates_earlier {
-            unit.execute("UPDATE reports SET superseded_by = $2 WHERE id = $1", &[&row.get::<_, Uuid>("id"), &id]).await?;
+            unit.execute(
+                "UPDATE reports SET superseded_by = $2 WHERE id = $1",
+                &[&row.get::<_, Uuid>("id"), &id],
+            )
+            .await?;
         }
     }
     insert_observations(unit, id, patient, report).await?;
@@ -267,7 +289,12 @@ async fn insert_report(unit: &Unit<'_>, row: &Row<'_>, report: &NewReport) -> Re
 }
 
 /// All values in one statement, whatever their number. (COPY FROM is refused on tables with row rules.)
-async fn insert_observations(unit: &Unit<'_>, report_id: Uuid, patient: Option<Uuid>, report: &NewReport) -> Result<(), DbError> {
+async fn insert_observations(
+    unit: &Unit<'_>,
+    report_id: Uuid,
+    patient: Option<Uuid>,
+    report: &NewReport,
+) -> Result<(), DbError> {
     if report.observations.is_empty() {
         return Ok(());
     }
@@ -288,7 +315,12 @@ async fn insert_observations(unit: &Unit<'_>, report_id: Uuid, patient: Option<U
     Ok(())
 }
 
-async fn insert_documents(unit: &Unit<'_>, report_id: Uuid, message_id: Uuid, report: &NewReport) -> Result<(), DbError> {
+async fn insert_documents(
+    unit: &Unit<'_>,
+    report_id: Uuid,
+    message_id: Uuid,
+    report: &NewReport,
+) -> Result<(), DbError> {
     for (position, document) in report.documents.iter().enumerate() {
         let position = i32::try_from(position).map_err(|_| DbError::Data("too many attachments in one record"))?;
         let size = i64::try_from(document.size_bytes).map_err(|_| DbError::Data("an attachment is too large"))?;
@@ -304,11 +336,17 @@ async fn insert_documents(unit: &Unit<'_>, report_id: Uuid, message_id: Uuid, re
 /// The patient with this name, birth date and sex, made when there is none. `None`, for a person to decide, when the sender did
 /// not say enough or when insurance numbers contradict each other: two people must never become one.
 async fn match_patient(unit: &Unit<'_>, subject: &Subject) -> Result<Option<Uuid>, DbError> {
-    let (Some(family), Some(given), Some(birth)) = (&subject.family_name, &subject.given_name, subject.birth_date) else {
+    let (Some(family), Some(given), Some(birth)) = (&subject.family_name, &subject.given_name, subject.birth_date)
+    else {
         return Ok(None);
     };
     let sex = subject.sex.unwrap_or("unknown");
-    let key = hex_digest(&[&family.trim().to_lowercase(), &given.trim().to_lowercase(), &birth.to_string(), sex]);
+    let key = hex_digest(&[
+        &family.trim().to_lowercase(),
+        &given.trim().to_lowercase(),
+        &birth.to_string(),
+        sex,
+    ]);
     let rows = unit
         .query(
             "INSERT INTO patients (id, identity_key, patient_number, family_name, given_name, birth_date, sex, insurance_number)
@@ -321,11 +359,16 @@ async fn match_patient(unit: &Unit<'_>, subject: &Subject) -> Result<Option<Uuid
             &[&Uuid::now_v7(), &key, &subject.patient_number, family, given, &birth, &sex, &subject.insurance_number],
         )
         .await?;
-    Ok(rows.first().filter(|row| !row.get::<_, bool>("contradicts")).map(|row| row.get("id")))
+    Ok(rows
+        .first()
+        .filter(|row| !row.get::<_, bool>("contradicts"))
+        .map(|row| row.get("id")))
 }
 
 async fn upsert_order(unit: &Unit<'_>, report: &NewReport, patient: Option<Uuid>) -> Result<Option<Uuid>, DbError> {
-    let Some(number) = &report.lab_order_number else { return Ok(None) };
+    let Some(number) = &report.lab_order_number else {
+        return Ok(None);
+    };
     let rows = unit
         .query(
             "INSERT INTO orders (id, laboratory, lab_order_number, order_number, patient_id) VALUES ($1, $2, $3, $4, $5)
@@ -342,8 +385,15 @@ async fn upsert_order(unit: &Unit<'_>, report: &NewReport, patient: Option<Uuid>
 /// The same for all versions of a report: laboratory, its order number (else the practice's, else the report's) and record
 /// type. A record without any number is a chain of its own.
 fn report_key(message_id: Uuid, index: usize, report: &NewReport) -> String {
-    let number = [("lab order", &report.lab_order_number), ("order", &report.order_number), ("report", &report.report_number)];
-    match number.into_iter().find_map(|(kind, value)| value.as_ref().map(|value| (kind, value))) {
+    let number = [
+        ("lab order", &report.lab_order_number),
+        ("order", &report.order_number),
+        ("report", &report.report_number),
+    ];
+    match number
+        .into_iter()
+        .find_map(|(kind, value)| value.as_ref().map(|value| (kind, value)))
+    {
         Some((kind, value)) => hex_digest(&[&report.laboratory, &report.kind, kind, value]),
         None => hex_digest(&["message", &message_id.to_string(), &index.to_string()]),
     }
@@ -357,13 +407,35 @@ fn content_digest(report: &NewReport) -> Result<[u8; 32], DbError> {
         .iter()
         .map(|o| {
             (
-                (&o.test_code, &o.test_name, o.status, &o.value_text, &o.unit, &o.reference_text),
-                (&o.reference_low, &o.reference_high, &o.flag, o.critical, &o.collected_at, &o.notes),
+                (
+                    &o.test_code,
+                    &o.test_name,
+                    o.status,
+                    &o.value_text,
+                    &o.unit,
+                    &o.reference_text,
+                ),
+                (
+                    &o.reference_low,
+                    &o.reference_high,
+                    &o.flag,
+                    o.critical,
+                    &o.collected_at,
+                    &o.notes,
+                ),
             )
         })
         .collect();
     let documents: Vec<_> = report.documents.iter().map(|d| &d.sha256).collect();
-    let whole = (&report.subject, report.status, report.critical, report.genetic, &report.notes, values, documents);
+    let whole = (
+        &report.subject,
+        report.status,
+        report.critical,
+        report.genetic,
+        &report.notes,
+        values,
+        documents,
+    );
     let text = serde_json::to_vec(&whole).map_err(|_| DbError::Data("a report can't be digested"))?;
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, &text).as_ref());

@@ -61,16 +61,27 @@ pub async fn find(session: &mut TenantSession, username: &str) -> Result<Option<
             params: &[&username],
         }])
         .await?;
-    let Some(row) = rows.first().and_then(|rows| rows.first()) else { return Ok(None) };
+    let Some(row) = rows.first().and_then(|rows| rows.first()) else {
+        return Ok(None);
+    };
     let role = ClaimRole::of_user(row.get(1)).ok_or(DbError::Data("users.role"))?;
-    Ok(Some(Candidate { id: row.get(0), role, display_name: row.get(2), password_hash: row.get(3) }))
+    Ok(Some(Candidate {
+        id: row.get(0),
+        role,
+        display_name: row.get(2),
+        password_hash: row.get(3),
+    }))
 }
 
 /// Writes down how a sign-in ended. `right` is the answer of the password check; only then there is a [`SignedIn`].
 ///
 /// # Errors
 /// When the audit row can't be written: then nobody is signed in.
-pub async fn finish(session: &mut TenantSession, candidate: Option<Candidate>, right: bool) -> Result<Option<SignedIn>, DbError> {
+pub async fn finish(
+    session: &mut TenantSession,
+    candidate: Option<Candidate>,
+    right: bool,
+) -> Result<Option<SignedIn>, DbError> {
     let user = candidate.filter(|_| right);
     let outcome = if user.is_some() { "success" } else { "refused" };
     let (id, object, request) = (Uuid::now_v7(), user.as_ref().map(|u| u.id), session.request_id());
@@ -80,7 +91,11 @@ pub async fn finish(session: &mut TenantSession, candidate: Option<Candidate>, r
             params: &[&id, &object, &outcome, &request],
         }])
         .await?;
-    Ok(user.map(|u| SignedIn { id: u.id, role: u.role, display_name: u.display_name }))
+    Ok(user.map(|u| SignedIn {
+        id: u.id,
+        role: u.role,
+        display_name: u.display_name,
+    }))
 }
 
 /// A user to be added.

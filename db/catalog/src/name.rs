@@ -29,7 +29,11 @@ impl TenantName {
         let valid = text.strip_prefix("t_").is_some_and(|rest| {
             rest.len() == RANDOM_LENGTH && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         });
-        if valid { Ok(Self(text.to_owned())) } else { Err(InvalidName(text.chars().take(80).collect())) }
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidName(text.chars().take(80).collect()))
+        }
     }
 
     /// A new name from random bytes.
@@ -94,10 +98,22 @@ mod tests {
 
     #[test]
     fn a_name_that_could_inject_sql_is_refused() {
-        for bad in ["", "t_", "t_abc", "t_ABCDEFGHIJKL", "t_abcdefghijkl; DROP", "x_abcdefghijkl", "t_abcdefghijk\"", "t_abcdefghijklm"] {
+        for bad in [
+            "",
+            "t_",
+            "t_abc",
+            "t_ABCDEFGHIJKL",
+            "t_abcdefghijkl; DROP",
+            "x_abcdefghijkl",
+            "t_abcdefghijk\"",
+            "t_abcdefghijklm",
+        ] {
             assert!(TenantName::parse(bad).is_err(), "{bad:?} was accepted");
         }
-        assert_eq!(TenantName::parse("t_abcdefghij23").unwrap().role(), "t_abcdefghij23_app");
+        assert_eq!(
+            TenantName::parse("t_abcdefghij23").unwrap().role(),
+            "t_abcdefghij23_app"
+        );
     }
 
     #[test]

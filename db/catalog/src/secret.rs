@@ -19,7 +19,9 @@ pub struct MasterSecret(hmac::Key);
 
 /// The master secret can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the master secret must be at least 64 hexadecimal digits (32 random bytes); make one with: openssl rand -hex 32")]
+#[error(
+    "the master secret must be at least 64 hexadecimal digits (32 random bytes); make one with: openssl rand -hex 32"
+)]
 pub struct InvalidSecret;
 
 /// The two padded forms of a claim key, as stored in `guard.claim_keys`.
@@ -81,7 +83,10 @@ impl MasterSecret {
     /// The claim key in the form that lets PostgreSQL verify with plain `sha256()`.
     #[must_use]
     pub fn claim_key_pads(&self, key_id: u32) -> ClaimKeyPads {
-        let mut pads = ClaimKeyPads { inner: [0x36; BLOCK], outer: [0x5c; BLOCK] };
+        let mut pads = ClaimKeyPads {
+            inner: [0x36; BLOCK],
+            outer: [0x5c; BLOCK],
+        };
         for (i, byte) in self.claim_key(key_id).iter().enumerate() {
             pads.inner[i] ^= byte;
             pads.outer[i] ^= byte;
@@ -126,11 +131,22 @@ pub fn scram_verifier_with(password: &str, iterations: u32) -> Result<String, aw
     rand::fill(&mut salt)?;
     let mut salted = [0; 32];
     let rounds = std::num::NonZeroU32::new(iterations).ok_or(aws_lc_rs::error::Unspecified)?;
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, password.as_bytes(), &mut salted);
+    pbkdf2::derive(
+        pbkdf2::PBKDF2_HMAC_SHA256,
+        rounds,
+        &salt,
+        password.as_bytes(),
+        &mut salted,
+    );
     let sign = |text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &salted), text);
     let stored_key = digest::digest(&digest::SHA256, sign(b"Client Key").as_ref());
     let server_key = sign(b"Server Key");
-    Ok(format!("SCRAM-SHA-256${iterations}:{}${}:{}", BASE64.encode(salt), BASE64.encode(stored_key), BASE64.encode(server_key)))
+    Ok(format!(
+        "SCRAM-SHA-256${iterations}:{}${}:{}",
+        BASE64.encode(salt),
+        BASE64.encode(stored_key),
+        BASE64.encode(server_key)
+    ))
 }
 
 #[cfg(test)]

@@ -22,14 +22,21 @@ pub struct ServiceUrls<'a> {
 /// When a URL names an unexpected login or has no password, or the server refuses.
 pub async fn bootstrap(admin_url: &str, urls: &ServiceUrls<'_>) -> Result<(), MigratorError> {
     let mut client = labor_connect::connect(&labor_connect::parse(admin_url, "labor-migrator bootstrap")?).await?;
-    let logins = [("labor_migrator", urls.migrator), ("labor_control", urls.control), ("labor_backup", urls.backup)];
+    let logins = [
+        ("labor_migrator", urls.migrator),
+        ("labor_control", urls.control),
+        ("labor_backup", urls.backup),
+    ];
     let passwords = logins.map(|(role, url)| verifier_of(role, url));
     let transaction = client.transaction().await.map_err(MigratorError::during("begin"))?;
     transaction
         .batch_execute("SELECT pg_advisory_xact_lock(hashtext('labor bootstrap'))")
         .await
         .map_err(MigratorError::during("wait for another bootstrap"))?;
-    transaction.batch_execute(sql::DATABASE).await.map_err(MigratorError::during("db/rls/database.sql"))?;
+    transaction
+        .batch_execute(sql::DATABASE)
+        .await
+        .map_err(MigratorError::during("db/rls/database.sql"))?;
     for password in passwords {
         let (role, verifier) = password?;
         transaction
@@ -43,7 +50,10 @@ pub async fn bootstrap(admin_url: &str, urls: &ServiceUrls<'_>) -> Result<(), Mi
 fn verifier_of(role: &'static str, url: &str) -> Result<(&'static str, String), MigratorError> {
     let config: Config = labor_connect::parse(url, "labor-migrator bootstrap")?;
     if config.get_user() != Some(role) {
-        return Err(MigratorError::Invalid(format!("the URL for {role} names the login {:?}", config.get_user().unwrap_or("nobody"))));
+        return Err(MigratorError::Invalid(format!(
+            "the URL for {role} names the login {:?}",
+            config.get_user().unwrap_or("nobody")
+        )));
     }
     let password = config.get_password().and_then(|bytes| std::str::from_utf8(bytes).ok());
     let password = password.ok_or_else(|| MigratorError::Invalid(format!("the URL for {role} has no password")))?;
@@ -56,7 +66,8 @@ fn verifier_of(role: &'static str, url: &str) -> Result<(&'static str, String), 
 /// # Errors
 /// When the file can't be read or holds no valid secret.
 pub fn read_master_secret(path: &std::path::Path) -> Result<MasterSecret, MigratorError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| MigratorError::Invalid(format!("the master secret {} can't be read: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        MigratorError::Invalid(format!("the master secret {} can't be read: {error}", path.display()))
+    })?;
     MasterSecret::from_hex(&text).map_err(|error| MigratorError::Invalid(error.to_string()))
 }

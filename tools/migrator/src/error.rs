@@ -56,7 +56,9 @@ impl MigratorError {
 
 /// The server's message with code and position; never a DETAIL, which can hold row values.
 fn describe(error: &tokio_postgres::Error) -> String {
-    let Some(db) = error.as_db_error() else { return error.to_string() };
+    let Some(db) = error.as_db_error() else {
+        return error.to_string();
+    };
     let place = match (db.table(), db.constraint()) {
         (Some(table), Some(constraint)) => format!(" (table {table}, constraint {constraint})"),
         (Some(table), None) => format!(" (table {table})"),
@@ -80,5 +82,9 @@ fn describe_migration(error: &refinery_core::Error) -> String {
 }
 
 fn list(findings: &[Finding]) -> String {
-    findings.iter().map(|f| format!("{} {}: {}", f.kind, f.object, f.detail)).collect::<Vec<_>>().join("; ")
+    findings
+        .iter()
+        .map(|f| format!("{} {}: {}", f.kind, f.object, f.detail))
+        .collect::<Vec<_>>()
+        .join("; ")
 }

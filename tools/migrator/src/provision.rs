@@ -54,7 +54,10 @@ impl Migrator {
         let transaction = step::begin(&mut client).await?;
         let during = |what: &str| MigratorError::during(format!("provision {}: {what}", wanted.slug));
         transaction
-            .execute("INSERT INTO control.runs (id, command) VALUES ($1, 'provision')", &[&run_id])
+            .execute(
+                "INSERT INTO control.runs (id, command) VALUES ($1, 'provision')",
+                &[&run_id],
+            )
             .await
             .map_err(during("record the run"))?;
         self.create_role(&transaction, &tenant).await?;
@@ -65,11 +68,18 @@ impl Migrator {
         register(&transaction, &tenant, wanted).await?;
         step::run(&transaction, &tenant, &target, run_id).await?;
         transaction
-            .execute("UPDATE control.runs SET finished_at = now(), succeeded = 1 WHERE id = $1", &[&run_id])
+            .execute(
+                "UPDATE control.runs SET finished_at = now(), succeeded = 1 WHERE id = $1",
+                &[&run_id],
+            )
             .await
             .map_err(during("record the run"))?;
         transaction.commit().await.map_err(during("commit"))?;
-        Ok(Provisioned { tenant, slug: wanted.slug.clone(), version: target.version })
+        Ok(Provisioned {
+            tenant,
+            slug: wanted.slug.clone(),
+            version: target.version,
+        })
     }
 
     /// The login role owns nothing, inherits only what the marker group has, and finds nothing but its own schema.
@@ -81,16 +91,33 @@ impl Migrator {
                     CONNECTION LIMIT 50 PASSWORD '{verifier}' IN ROLE labor_tenants;
              ALTER ROLE {role} SET search_path = {tenant}, pg_catalog, pg_temp"
         );
-        transaction.batch_execute(&statements).await.map_err(MigratorError::during(format!("create role {role}")))
+        transaction
+            .batch_execute(&statements)
+            .await
+            .map_err(MigratorError::during(format!("create role {role}")))
     }
 }
 
 fn validate(wanted: &NewTenant) -> Result<(), MigratorError> {
-    if let Some(bad) = wanted.bsnrs.iter().find(|b| b.len() != 9 || !b.bytes().all(|c| c.is_ascii_digit())) {
-        return Err(MigratorError::Invalid(format!("{bad:?} is not a BSNR: nine digits are expected")));
+    if let Some(bad) = wanted
+        .bsnrs
+        .iter()
+        .find(|b| b.len() != 9 || !b.bytes().all(|c| c.is_ascii_digit()))
+    {
+        return Err(MigratorError::Invalid(format!(
+            "{bad:?} is not a BSNR: nine digits are expected"
+        )));
     }
-    let slug_chars = wanted.slug.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
-    if wanted.slug.is_empty() || wanted.slug.len() > 63 || !slug_chars || wanted.slug.starts_with('-') || wanted.slug.ends_with('-') {
+    let slug_chars = wanted
+        .slug
+        .bytes()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
+    if wanted.slug.is_empty()
+        || wanted.slug.len() > 63
+        || !slug_chars
+        || wanted.slug.starts_with('-')
+        || wanted.slug.ends_with('-')
+    {
         return Err(MigratorError::Invalid(format!(
             "{:?} can't be a sign-in name of a practice: 1 to 63 lower-case letters, digits and inner hyphens",
             wanted.slug
@@ -113,12 +140,18 @@ async fn register(transaction: &Transaction<'_>, tenant: &TenantName, wanted: &N
         .map_err(|error| taken(error, format!("the sign-in name {:?} is taken", wanted.slug)))?;
     for bsnr in &wanted.bsnrs {
         transaction
-            .execute("INSERT INTO control.tenant_identifiers (kind, value, tenant) VALUES ('bsnr', $1, $2)", &[bsnr, &tenant.as_str()])
+            .execute(
+                "INSERT INTO control.tenant_identifiers (kind, value, tenant) VALUES ('bsnr', $1, $2)",
+                &[bsnr, &tenant.as_str()],
+            )
             .await
             .map_err(|error| taken(error, format!("the BSNR {bsnr} belongs to another tenant")))?;
     }
     transaction
-        .execute("INSERT INTO control.ledger (tenant, version, chain_checksum, fingerprint) VALUES ($1, 0, '', '')", &[&tenant.as_str()])
+        .execute(
+            "INSERT INTO control.ledger (tenant, version, chain_checksum, fingerprint) VALUES ($1, 0, '', '')",
+            &[&tenant.as_str()],
+        )
         .await
         .map_err(MigratorError::during("write the ledger"))?;
     Ok(())

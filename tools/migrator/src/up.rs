@@ -67,7 +67,11 @@ impl Migrator {
             finish_run(&client, run_id, &tenants).await?;
             tenants
         };
-        Ok(UpReport { version: target.version, tenants, milliseconds: started.elapsed().as_millis() })
+        Ok(UpReport {
+            version: target.version,
+            tenants,
+            milliseconds: started.elapsed().as_millis(),
+        })
     }
 
     async fn fan_out(
@@ -84,7 +88,13 @@ impl Migrator {
         let (send, mut receive) = mpsc::channel(workers);
         let mut tasks = JoinSet::new();
         for _ in 0..workers {
-            let worker = Worker { migrator: self.clone(), queue: queue.clone(), target: target.clone(), run_id, reports: send.clone() };
+            let worker = Worker {
+                migrator: self.clone(),
+                queue: queue.clone(),
+                target: target.clone(),
+                run_id,
+                reports: send.clone(),
+            };
             tasks.spawn(worker.run());
         }
         drop(send);
@@ -127,7 +137,10 @@ impl Worker {
                 client = self.migrator.connect().await?;
             }
             let started = Instant::now();
-            let result = self.migrator.step(&mut client, &tenant, &self.target, self.run_id).await;
+            let result = self
+                .migrator
+                .step(&mut client, &tenant, &self.target, self.run_id)
+                .await;
             let report = describe(tenant, started.elapsed(), &result);
             if self.reports.send(report).await.is_err() {
                 return Ok(());
@@ -143,7 +156,12 @@ fn describe(tenant: TenantName, took: Duration, result: &Result<Outcome, Migrato
         Err(error @ MigratorError::Busy(_)) => ("busy", Some(error.to_string())),
         Err(error) => ("failed", Some(error.to_string())),
     };
-    TenantReport { tenant, milliseconds: took.as_millis(), outcome, error }
+    TenantReport {
+        tenant,
+        milliseconds: took.as_millis(),
+        outcome,
+        error,
+    }
 }
 
 async fn pending(client: &tokio_postgres::Client, target: &Target) -> Result<VecDeque<TenantName>, MigratorError> {
@@ -169,7 +187,11 @@ async fn start_run(client: &tokio_postgres::Client) -> Result<Uuid, MigratorErro
     Ok(run_id)
 }
 
-async fn finish_run(client: &tokio_postgres::Client, run_id: Uuid, tenants: &[TenantReport]) -> Result<(), MigratorError> {
+async fn finish_run(
+    client: &tokio_postgres::Client,
+    run_id: Uuid,
+    tenants: &[TenantReport],
+) -> Result<(), MigratorError> {
     let failed = tenants.iter().filter(|t| t.error.is_some()).count();
     let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
     client

@@ -1,0 +1,51 @@
+# Everything a newcomer needs: `make demo`, `make test`. What is missing is installed by scripts/install.sh; build output goes to a cache
+# folder outside the checkout (CARGO_TARGET_DIR), so that `git clean` and a fresh clone do not cost a full build.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CACHE := $(or $(LABOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/labor)
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/labor/target
+# Queries are checked against .sqlx, which `make sqlx` refreshes; no database is needed to build.
+export SQLX_OFFLINE ?= true
+
+.PHONY: help demo up test bench check schemas sqlx clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+demo: ## Show all of Labor on this machine, from nothing, and end
+	@scripts/install.sh demo
+	cargo build --workspace --bins --locked
+	"$(CARGO_TARGET_DIR)/debug/labor-demo"
+
+up: ## The same, but stay up to be looked at (Ctrl-C ends it)
+	@scripts/install.sh demo
+	cargo build --workspace --bins --locked
+	"$(CARGO_TARGET_DIR)/debug/labor-demo" --stay
+
+test: ## Run all tests; the last line is their number
+	@scripts/install.sh test
+	@scripts/test.sh
+
+bench: ## Measure; prints its tables
+	@scripts/install.sh demo
+	cargo build --workspace --bins --release --locked
+	"$(CARGO_TARGET_DIR)/release/labor-bench"
+
+check: ## Formatting, lints, documentation, dependency rules, scripts, spelling
+	@scripts/install.sh check
+	@PATH="$(CACHE)/tools/bin:$$PATH" scripts/check.sh
+
+schemas: ## Write db/schemas anew from the migrations
+	@scripts/install.sh demo
+	scripts/schemas.sh
+
+sqlx: ## Write .sqlx anew: what the database says about each query
+	@scripts/install.sh demo
+	scripts/sqlx.sh
+
+clean: ## Remove build output and the data of demos and tests
+	cargo clean
+	rm -rf .labor

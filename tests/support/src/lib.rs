@@ -1,0 +1,38 @@
+//! Supervised Postgres and S3 servers, programs and senders for demo, tests and benches.
+//!
+//! What must stay true:
+//! - **No server outlives its supervisor.** Every child is spawned by one keeper thread through `setpriv --pdeathsig`, so the
+//!   kernel ends it when this process ends, however it ends (`keeper`).
+//! - **Two runs side by side never share anything**: a data folder is held by a lock, ports are probed and probed again (`folder`, `ports`).
+//! - **A folder that a crashed run left is taken over**, its servers stopped first; strangers are never signalled (`left_over`).
+//! - Nothing here is bound to one tokio runtime: each `#[tokio::test]` has its own (`shared`).
+//!
+//! Linux only (`/proc`, `setpriv` from util-linux).
+
+mod error;
+mod folder;
+mod identity;
+mod installation;
+mod keeper;
+mod left_over;
+mod platform;
+mod ports;
+mod postgres;
+mod program;
+mod s3;
+mod secret;
+mod sender;
+mod shared;
+mod wait;
+
+pub use error::{Error, Result};
+pub use folder::DataFolder;
+pub use installation::{PostgresHome, chromedriver, chromium, weed};
+pub use platform::{Platform, Server, Source};
+pub use postgres::{Durability, Postgres};
+pub use program::{Finished, Program, Running};
+pub use s3::S3;
+pub use secret::random_hex;
+pub use sender::{Answer, Sender};
+pub use shared::{postgres, s3, scratch};
+pub use wait::until;
