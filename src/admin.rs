@@ -4,7 +4,7 @@ use std::io::Read as _;
 use clap::{Subcommand, ValueEnum};
 use labor_db::messages::{self, SetAside};
 use labor_db::users::{self, NewUser};
-use labor_db::{Claims, ClaimRole, DbError, TenantName};
+use labor_db::{ClaimRole, Claims, DbError, TenantName};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -109,7 +109,11 @@ pub enum AdminError {
 /// When the name is taken, or the database can't be asked.
 pub async fn source(app: &App, command: &SourceCommand) -> Result<Value, AdminError> {
     let SourceCommand::Add { name } = command;
-    let id = app.control.add_source(name).await?.ok_or_else(|| AdminError::Invalid(format!("there is a source named {name:?} already")))?;
+    let id = app
+        .control
+        .add_source(name)
+        .await?
+        .ok_or_else(|| AdminError::Invalid(format!("there is a source named {name:?} already")))?;
     Ok(json!({ "source": id, "name": name, "secret": app.master.source_secret(id, 1) }))
 }
 
@@ -123,7 +127,9 @@ pub async fn user(app: &App, command: &UserCommand) -> Result<Value, AdminError>
     std::io::stdin().read_to_string(&mut input)?;
     let typed = input.lines().next().unwrap_or_default();
     if typed.chars().count() < 12 {
-        return Err(AdminError::Invalid("a password needs at least 12 characters; give it on standard input".to_owned()));
+        return Err(AdminError::Invalid(
+            "a password needs at least 12 characters; give it on standard input".to_owned(),
+        ));
     }
     let tenant = practice_named(app, practice).await?;
     let user = NewUser {
@@ -135,7 +141,8 @@ pub async fn user(app: &App, command: &UserCommand) -> Result<Value, AdminError>
     };
     let mut session = app.session(&Claims::operator(tenant), Uuid::now_v7()).await?;
     let id = users::add(&mut session, &user).await?;
-    let id = id.ok_or_else(|| AdminError::Invalid(format!("{practice} has a user named {:?} already", user.username)))?;
+    let id =
+        id.ok_or_else(|| AdminError::Invalid(format!("{practice} has a user named {:?} already", user.username)))?;
     Ok(json!({ "user": id, "practice": practice, "username": user.username, "role": user.role }))
 }
 
@@ -167,5 +174,7 @@ pub async fn quarantine(app: &App, command: &QuarantineCommand) -> Result<Value,
 
 pub(crate) async fn practice_named(app: &App, slug: &str) -> Result<TenantName, AdminError> {
     let tenant = app.control.practice(slug).await?;
-    tenant.ok_or_else(|| AdminError::Invalid(format!("there is no active practice {slug:?}; `labor-migrator status` lists them")))
+    tenant.ok_or_else(|| {
+        AdminError::Invalid(format!("there is no active practice {slug:?}; `labor-migrator status` lists them"))
+    })
 }

@@ -111,11 +111,15 @@ pub async fn request(app: &App, command: &RequestCommand) -> Result<Value, Admin
             let id = app.control.request(kind, &tenant, reason, by).await?;
             Ok(json!({ "request": id, "tenant": tenant, "state": "requested" }))
         }
-        RequestCommand::Approve { request, by } => match app.control.approve(*request, operator_named(app, by).await?).await? {
-            Approval::Approved => Ok(json!({ "request": request, "state": "approved" })),
-            Approval::SamePerson => Err(AdminError::Invalid("whoever asked can't approve; another operator has to".to_owned())),
-            Approval::NotOpen => Err(AdminError::Invalid(format!("there is no open request {request}"))),
-        },
+        RequestCommand::Approve { request, by } => {
+            match app.control.approve(*request, operator_named(app, by).await?).await? {
+                Approval::Approved => Ok(json!({ "request": request, "state": "approved" })),
+                Approval::SamePerson => {
+                    Err(AdminError::Invalid("whoever asked can't approve; another operator has to".to_owned()))
+                }
+                Approval::NotOpen => Err(AdminError::Invalid(format!("there is no open request {request}"))),
+            }
+        }
         RequestCommand::List => Ok(json!({ "requests": app.control.requests().await? })),
     }
 }
@@ -137,5 +141,7 @@ pub async fn hold(app: &App, command: &HoldCommand) -> Result<Value, AdminError>
 
 async fn operator_named(app: &App, username: &str) -> Result<Uuid, AdminError> {
     let found = app.control.operator(username).await?;
-    found.ok_or_else(|| AdminError::Invalid(format!("there is no operator {username:?}; add one with `labor operator add`")))
+    found.ok_or_else(|| {
+        AdminError::Invalid(format!("there is no operator {username:?}; add one with `labor operator add`"))
+    })
 }

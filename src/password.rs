@@ -6,7 +6,8 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use tokio::sync::Semaphore;
 
 /// Hash of nobody's password, checked when there is no such user.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$YWFhYWFhYWFhYWFhYWFhYQ$n1V2wqzqPKxMS8VzHhKzpGQ5PB9pFBV0hTC9AuCJvBo";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$YWFhYWFhYWFhYWFhYWFhYQ$n1V2wqzqPKxMS8VzHhKzpGQ5PB9pFBV0hTC9AuCJvBo";
 
 /// The password could not be hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

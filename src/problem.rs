@@ -26,7 +26,13 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind: format!("/problems/{name}"), title, status: status.as_u16(), detail: detail.into(), retry_after: None }
+        Self {
+            kind: format!("/problems/{name}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            retry_after: None,
+        }
     }
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
@@ -34,7 +40,12 @@ impl Problem {
     }
 
     pub(crate) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", "Nothing here has this address, or not for this practice.")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "There is no such thing",
+            "Nothing here has this address, or not for this practice.",
+        )
     }
 
     pub(crate) fn unauthorised(detail: impl Into<String>) -> Self {

@@ -60,7 +60,8 @@ impl FromRequestParts<App> for Bearer {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = value.and_then(|v| v.strip_prefix("Bearer ").or_else(|| v.strip_prefix("bearer ")));
-        let token = token.ok_or_else(|| Problem::unauthorised("send Authorization: Bearer with a token from POST /v1/sign-in"))?;
+        let token = token
+            .ok_or_else(|| Problem::unauthorised("send Authorization: Bearer with a token from POST /v1/sign-in"))?;
         let claims = app.tokens.verify(token.trim())?.claims;
         if let Some(who) = parts.extensions.get::<Who>() {
             who.is(&claims);

@@ -11,8 +11,8 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::problem::Problem;
 use crate::api::Security;
+use crate::problem::Problem;
 use crate::{App, api, pages, request};
 
 /// Description of the API; paths are added by the routes themselves.
@@ -44,7 +44,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// Everything that is served.
 pub(crate) fn router(app: App, secure_cookies: bool) -> Router {
     let (api, description) = api_routes().split_for_parts();
-    let never_stored = SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let never_stored =
+        SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Router::new()
         .merge(api)
         .route("/openapi.json", get(|| async move { axum::Json(description) }))

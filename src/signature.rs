@@ -35,7 +35,10 @@ pub(crate) fn verify(
 ) -> Result<(), BadSignature> {
     let timestamp = timestamp.ok_or(BadSignature::Malformed)?;
     let seconds: u64 = timestamp.parse().map_err(|_| BadSignature::Malformed)?;
-    let tag = signature.and_then(|s| s.strip_prefix("v1=")).and_then(|s| hex::decode(s).ok()).ok_or(BadSignature::Malformed)?;
+    let tag = signature
+        .and_then(|s| s.strip_prefix("v1="))
+        .and_then(|s| hex::decode(s).ok())
+        .ok_or(BadSignature::Malformed)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let too_old = source.window.is_some_and(|window| seconds.saturating_add(window.as_secs()) < now);
     if too_old || seconds > now.saturating_add(AHEAD.as_secs()) {
@@ -63,7 +66,8 @@ mod tests {
     fn sign(version: i32, timestamp: u64, body: &[u8]) -> (String, String) {
         let secret = master().source_secret(Uuid::nil(), version);
         let text = timestamp.to_string();
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), &[text.as_bytes(), b".", body].concat());
+        let tag =
+            hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), &[text.as_bytes(), b".", body].concat());
         (text, format!("v1={}", hex::encode(tag)))
     }
 
@@ -107,7 +111,13 @@ mod tests {
 
     #[test]
     fn missing_or_odd_headers_are_malformed() {
-        for (time, tag) in [(None, Some("v1=00")), (Some("x"), Some("v1=00")), (Some("1"), None), (Some("1"), Some("v2=00")), (Some("1"), Some("v1=zz"))] {
+        for (time, tag) in [
+            (None, Some("v1=00")),
+            (Some("x"), Some("v1=00")),
+            (Some("1"), None),
+            (Some("1"), Some("v2=00")),
+            (Some("1"), Some("v1=zz")),
+        ] {
             assert_eq!(verify(&master(), &source(1, None), time, tag, b""), Err(BadSignature::Malformed));
         }
     }

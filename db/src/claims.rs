@@ -48,52 +48,32 @@ impl Claims {
     /// Of the webhook: may store raw messages of this tenant.
     #[must_use]
     pub fn receiver(tenant: TenantName) -> Self {
-        Self {
-            tenant,
-            subject: "webhook".to_owned(),
-            role: ClaimRole::Receiver,
-        }
+        Self { tenant, subject: "webhook".to_owned(), role: ClaimRole::Receiver }
     }
 
     /// Of the worker: may store results of this tenant.
     #[must_use]
     pub fn worker(tenant: TenantName) -> Self {
-        Self {
-            tenant,
-            subject: "worker".to_owned(),
-            role: ClaimRole::Worker,
-        }
+        Self { tenant, subject: "worker".to_owned(), role: ClaimRole::Worker }
     }
 
     /// Of an operator at the command line: may add users to this tenant.
     #[must_use]
     pub fn operator(tenant: TenantName) -> Self {
-        Self {
-            tenant,
-            subject: "operator".to_owned(),
-            role: ClaimRole::Admin,
-        }
+        Self { tenant, subject: "operator".to_owned(), role: ClaimRole::Admin }
     }
 
     /// Before sign-in: may look up the one user with this name.
     #[must_use]
     pub fn sign_in(tenant: TenantName, username: &str) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, username.as_bytes());
-        Self {
-            tenant,
-            subject: hex::encode(digest),
-            role: ClaimRole::SignIn,
-        }
+        Self { tenant, subject: hex::encode(digest), role: ClaimRole::SignIn }
     }
 
     /// Of a user whose password was found right.
     #[must_use]
     pub fn signed_in(tenant: TenantName, user: &SignedIn) -> Self {
-        Self {
-            tenant,
-            subject: user.id().to_string(),
-            role: user.role(),
-        }
+        Self { tenant, subject: user.id().to_string(), role: user.role() }
     }
 
     pub(crate) fn sign(&self, master: &MasterSecret) -> SignedClaim {
@@ -146,11 +126,7 @@ impl AccessTokens {
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
         validation.leeway = 0;
-        Self {
-            encoding: EncodingKey::from_secret(&key),
-            decoding: DecodingKey::from_secret(&key),
-            validation,
-        }
+        Self { encoding: EncodingKey::from_secret(&key), decoding: DecodingKey::from_secret(&key), validation }
     }
 
     /// A new token for a user; `authenticated_at` is when the password was given (Unix seconds).
@@ -180,16 +156,8 @@ impl AccessTokens {
             .map_err(|_| InvalidToken)?
             .claims;
         let role = ClaimRole::of_user(body.role.as_str()).ok_or(InvalidToken)?;
-        let claims = Claims {
-            tenant: body.tenant,
-            subject: body.sub.to_string(),
-            role,
-        };
-        Ok(Verified {
-            claims,
-            issued_at: body.iat,
-            authenticated_at: body.auth_time,
-        })
+        let claims = Claims { tenant: body.tenant, subject: body.sub.to_string(), role };
+        Ok(Verified { claims, issued_at: body.iat, authenticated_at: body.auth_time })
     }
 }
 
@@ -218,10 +186,7 @@ impl Cursor {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (time, id) = bytes.split_at_checked(8)?;
         let micros = i64::from_be_bytes(time.try_into().ok()?);
-        Some(Self {
-            at: chrono::DateTime::from_timestamp_micros(micros)?,
-            id: Uuid::from_slice(id).ok()?,
-        })
+        Some(Self { at: chrono::DateTime::from_timestamp_micros(micros)?, id: Uuid::from_slice(id).ok()? })
     }
 }
 
@@ -245,10 +210,7 @@ mod tests {
     fn a_token_carries_tenant_user_and_role() {
         let tokens = AccessTokens::new(&master());
         let claims = doctor();
-        assert_eq!(
-            tokens.verify(&tokens.issue(&claims, 0).unwrap()).unwrap().claims,
-            claims
-        );
+        assert_eq!(tokens.verify(&tokens.issue(&claims, 0).unwrap()).unwrap().claims, claims);
     }
 
     #[test]
@@ -258,25 +220,15 @@ mod tests {
         let other = AccessTokens::new(&MasterSecret::from_hex(&"5b".repeat(32)).unwrap());
         assert!(other.verify(&token).is_err());
         let parts: Vec<_> = token.split('.').collect();
-        let body = String::from_utf8(URL_SAFE_NO_PAD.decode(parts[1]).unwrap())
-            .unwrap()
-            .replace("doctor", "admin");
-        assert!(
-            tokens
-                .verify(&format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(body), parts[2]))
-                .is_err()
-        );
+        let body = String::from_utf8(URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap().replace("doctor", "admin");
+        assert!(tokens.verify(&format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(body), parts[2])).is_err());
         let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
         assert!(tokens.verify(&format!("{none}.{}.", parts[1])).is_err());
     }
 
     #[test]
     fn services_get_no_token() {
-        assert!(
-            AccessTokens::new(&master())
-                .issue(&Claims::worker(TenantName::from_random([7; 12])), 0)
-                .is_err()
-        );
+        assert!(AccessTokens::new(&master()).issue(&Claims::worker(TenantName::from_random([7; 12])), 0).is_err());
     }
 
     #[test]

@@ -57,21 +57,15 @@ impl Control {
     /// # Errors
     /// When the URL can't be read. Connections are opened when they are needed.
     pub fn connect(url: &str, connections: u32) -> Result<Self, DbError> {
-        let options: PgConnectOptions = url
-            .parse()
-            .map_err(|_| DbError::Unavailable("the control database URL can't be read".to_owned()))?;
+        let options: PgConnectOptions =
+            url.parse().map_err(|_| DbError::Unavailable("the control database URL can't be read".to_owned()))?;
         // Waiting for the queue is slow on purpose: statements are not logged for their time.
         let options = options.application_name("labor control").disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(5))
             .connect_lazy_with(options);
-        Ok(Self {
-            pool,
-            sources: Arc::default(),
-            addresses: Arc::default(),
-            intake: Arc::default(),
-        })
+        Ok(Self { pool, sources: Arc::default(), addresses: Arc::default(), intake: Arc::default() })
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -88,9 +82,7 @@ impl Control {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), DbError> {
-        sqlx::query_scalar!(r#"SELECT 1 AS "one!""#)
-            .fetch_one(&self.pool)
-            .await?;
+        sqlx::query_scalar!(r#"SELECT 1 AS "one!""#).fetch_one(&self.pool).await?;
         Ok(())
     }
 
@@ -114,10 +106,7 @@ impl Control {
     /// # Errors
     /// When the database can't be asked.
     pub async fn display_name(&self, tenant: &TenantName) -> Result<Option<String>, DbError> {
-        let name = sqlx::query_scalar!(
-            "SELECT display_name FROM control.tenants WHERE name = $1",
-            tenant.as_str()
-        );
+        let name = sqlx::query_scalar!("SELECT display_name FROM control.tenants WHERE name = $1", tenant.as_str());
         Ok(name.fetch_optional(&self.pool).await?)
     }
 
@@ -132,9 +121,9 @@ impl Control {
         let name = sqlx::query_scalar!("SELECT name FROM control.tenants WHERE kind = 'intake'")
             .fetch_optional(&self.pool)
             .await?;
-        let tenant = tenant_name(name.ok_or(DbError::Data(
-            "there is no intake tenant; run `labor-migrator provision --intake`",
-        ))?)?;
+        let tenant = tenant_name(
+            name.ok_or(DbError::Data("there is no intake tenant; run `labor-migrator provision --intake`"))?,
+        )?;
         self.intake.put((), tenant.clone());
         Ok(tenant)
     }
@@ -185,10 +174,7 @@ impl Control {
         let source = row.map(|row| Source {
             id: row.id,
             secret_version: row.secret_version,
-            window: u64::try_from(row.window_seconds)
-                .ok()
-                .filter(|s| *s > 0)
-                .map(Duration::from_secs),
+            window: u64::try_from(row.window_seconds).ok().filter(|s| *s > 0).map(Duration::from_secs),
             allowed_from: row.allowed_from,
         });
         self.sources.put(id, source.clone());
@@ -228,9 +214,7 @@ impl<K: Eq + Hash, V: Clone> Remembered<K, V> {
 
     fn get(&self, key: &K) -> Option<V> {
         let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        map.get(key)
-            .filter(|(at, _)| at.elapsed() < REMEMBERED)
-            .map(|(_, value)| value.clone())
+        map.get(key).filter(|(at, _)| at.elapsed() < REMEMBERED).map(|(_, value)| value.clone())
     }
 
     fn put(&self, key: K, value: V) {

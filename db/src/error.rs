@@ -40,14 +40,8 @@ impl DbError {
             _ if matches!(code.get(..2), Some("08" | "53" | "57")) => Self::Unavailable(format!("{message} [{code}]")),
             _ if code.starts_with("28") => Self::Refused(code.to_owned()),
             "42501" => Self::Refused(code.to_owned()),
-            _ if matches!(code.get(..2), Some("22" | "23")) => Self::Statement {
-                code: code.to_owned(),
-                place,
-            },
-            _ => Self::Statement {
-                code: format!("{code} ({message})"),
-                place,
-            },
+            _ if matches!(code.get(..2), Some("22" | "23")) => Self::Statement { code: code.to_owned(), place },
+            _ => Self::Statement { code: format!("{code} ({message})"), place },
         }
     }
 }
@@ -61,14 +55,10 @@ impl From<tokio_postgres::Error> for DbError {
                 error.to_string()
             });
         };
-        let place = [
-            ("table", db.table()),
-            ("column", db.column()),
-            ("constraint", db.constraint()),
-        ]
-        .into_iter()
-        .filter_map(|(kind, name)| name.map(|name| format!(", {kind} {name}")))
-        .collect();
+        let place = [("table", db.table()), ("column", db.column()), ("constraint", db.constraint())]
+            .into_iter()
+            .filter_map(|(kind, name)| name.map(|name| format!(", {kind} {name}")))
+            .collect();
         Self::from_state(db.code().code(), db.message(), place)
     }
 }

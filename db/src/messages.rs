@@ -17,6 +17,8 @@ pub struct NewMessage<'a> {
     pub content_type: Option<&'a str>,
     /// The bytes.
     pub body: &'a [u8],
+    /// When it became durable, if that was before now: a part of a message keeps the whole's place in the order of arrival.
+    pub received_at: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 /// What the sender is told.
@@ -42,8 +44,8 @@ pub enum Verdict {
 /// Enqueues in the same statement; a duplicate is neither stored nor enqueued nor audited again.
 const STORE: &str = "
 WITH stored AS (
-  INSERT INTO raw_messages (id, source_id, sender_message_id, sha256, body, content_type)
-  VALUES ($1, $2, $3, $4, $5, $6)
+  INSERT INTO raw_messages (id, source_id, sender_message_id, sha256, body, content_type, received_at)
+  VALUES ($1, $2, $3, $4, $5, $6, coalesce($9, now()))
   ON CONFLICT (source_id, sha256) DO NOTHING
   RETURNING id
 ), queued AS (
@@ -80,15 +82,12 @@ pub async fn store(session: &mut TenantSession, message: NewMessage<'_>) -> Resu
                     &message.content_type,
                     &audit_id,
                     &request,
+                    &message.received_at,
                 ],
             }])
             .await?;
         if let Some(row) = rows.first().and_then(|rows| rows.first()) {
-            return Ok(Stored {
-                id: row.get(0),
-                sha256,
-                duplicate: row.get(1),
-            });
+            return Ok(Stored { id: row.get(0), sha256, duplicate: row.get(1) });
         }
     }
     Err(DbError::Conflict)
@@ -206,16 +205,8 @@ pub async fn counts(session: &mut TenantSession) -> Result<Counts, DbError> {
             params: &[],
         }])
         .await?;
-    let row = rows
-        .first()
-        .and_then(|rows| rows.first())
-        .ok_or(DbError::Data("a count gave no row"))?;
-    Ok(Counts {
-        received: row.get(0),
-        processed: row.get(1),
-        quarantined: row.get(2),
-        failed: row.get(3),
-    })
+    let row = rows.first().and_then(|rows| rows.first()).ok_or(DbError::Data("a count gave no row"))?;
+    Ok(Counts { received: row.get(0), processed: row.get(1), quarantined: row.get(2), failed: row.get(3) })
 }
 
 /// One message that was set aside.
@@ -245,12 +236,7 @@ pub async fn list_set_aside(session: &mut TenantSession) -> Result<Vec<SetAside>
         .await?;
     let set_aside = rows.into_iter().flatten();
     Ok(set_aside
-        .map(|row| SetAside {
-            id: row.get(0),
-            state: row.get(1),
-            reason: row.get(2),
-            received_at: row.get(3),
-        })
+        .map(|row| SetAside { id: row.get(0), state: row.get(1), reason: row.get(2), received_at: row.get(3) })
         .collect())
 }
 

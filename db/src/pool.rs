@@ -28,11 +28,7 @@ pub struct PoolSettings {
 
 impl Default for PoolSettings {
     fn default() -> Self {
-        Self {
-            budget: 100,
-            per_tenant: 8,
-            wait: Duration::from_secs(5),
-        }
+        Self { budget: 100, per_tenant: 8, wait: Duration::from_secs(5) }
     }
 }
 
@@ -127,13 +123,7 @@ impl Registry {
             return Ok(entry.pool.clone());
         }
         let pool = self.build(tenant)?;
-        pools.insert(
-            tenant.clone(),
-            Entry {
-                pool: pool.clone(),
-                last_used: now,
-            },
-        );
+        pools.insert(tenant.clone(), Entry { pool: pool.clone(), last_used: now });
         Ok(pool)
     }
 
@@ -141,13 +131,9 @@ impl Registry {
         let mut config = self.config.clone();
         config.user(tenant.role()).password(self.master.tenant_password(tenant));
         let tls = labor_connect::tls().map_err(|error| DbError::Unavailable(error.to_string()))?;
-        let recycling = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
-        let manager = Manager {
-            postgres: PostgresManager::from_config(config, tls, recycling),
-            registry: Arc::downgrade(self),
-        };
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager =
+            Manager { postgres: PostgresManager::from_config(config, tls, recycling), registry: Arc::downgrade(self) };
         managed::Pool::builder(manager)
             .max_size(self.settings.per_tenant)
             .runtime(Runtime::Tokio1)
@@ -164,20 +150,13 @@ impl Registry {
             return Some(permit);
         }
         self.close_idle();
-        tokio::time::timeout(self.settings.wait, self.budget.clone().acquire_owned())
-            .await
-            .ok()?
-            .ok()
+        tokio::time::timeout(self.settings.wait, self.budget.clone().acquire_owned()).await.ok()?.ok()
     }
 
     fn close_idle(&self) {
         let mut candidates: Vec<_> = {
             let pools = self.lock();
-            pools
-                .values()
-                .filter(|e| e.pool.status().available > 0)
-                .map(|e| (e.last_used, e.pool.clone()))
-                .collect()
+            pools.values().filter(|e| e.pool.status().available > 0).map(|e| (e.last_used, e.pool.clone())).collect()
         };
         candidates.sort_by_key(|(last_used, _)| *last_used);
         for (_, pool) in candidates {
@@ -194,34 +173,23 @@ impl managed::Manager for Manager {
     type Error = DbError;
 
     async fn create(&self) -> Result<Connection, DbError> {
-        let registry = self
-            .registry
-            .upgrade()
-            .ok_or_else(|| DbError::Unavailable("shutting down".to_owned()))?;
+        let registry = self.registry.upgrade().ok_or_else(|| DbError::Unavailable("shutting down".to_owned()))?;
         let permit = registry
             .permit()
             .await
             .ok_or_else(|| DbError::Unavailable("the connection budget is used up".to_owned()))?;
         let client = managed::Manager::create(&self.postgres).await?;
-        Ok(Connection {
-            client,
-            dirty: AtomicBool::new(false),
-            _permit: permit,
-        })
+        Ok(Connection { client, dirty: AtomicBool::new(false), _permit: permit })
     }
 
     async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<DbError> {
         if connection.dirty.load(Ordering::Relaxed) {
-            return Err(RecycleError::message(
-                "a request was dropped in the middle of its transaction",
-            ));
+            return Err(RecycleError::message("a request was dropped in the middle of its transaction"));
         }
-        managed::Manager::recycle(&self.postgres, &mut connection.client, metrics)
-            .await
-            .map_err(|error| match error {
-                RecycleError::Message(message) => RecycleError::Message(message),
-                RecycleError::Backend(error) => RecycleError::Backend(error.into()),
-            })
+        managed::Manager::recycle(&self.postgres, &mut connection.client, metrics).await.map_err(|error| match error {
+            RecycleError::Message(message) => RecycleError::Message(message),
+            RecycleError::Backend(error) => RecycleError::Backend(error.into()),
+        })
     }
 }
 

@@ -53,10 +53,7 @@ pub struct Queue {
 
 impl Queue {
     pub(crate) async fn new(pool: PgPool) -> Self {
-        Self {
-            pgmq: PGMQueueExt::new_with_pool(pool.clone()).await,
-            pool,
-        }
+        Self { pgmq: PGMQueueExt::new_with_pool(pool.clone()).await, pool }
     }
 
     /// Takes up to `count` entries that are then invisible for `hidden`; waits up to `wait` for the first one.
@@ -70,14 +67,7 @@ impl Queue {
             .pgmq
             .read_batch_with_poll::<Entry, serde_json::Value>(MESSAGES, hidden, count, Some(wait), poll)
             .await?;
-        Ok(messages
-            .into_iter()
-            .map(|m| Delivery {
-                number: m.msg_id,
-                attempt: m.read_ct,
-                entry: m.message,
-            })
-            .collect())
+        Ok(messages.into_iter().map(|m| Delivery { number: m.msg_id, attempt: m.read_ct, entry: m.message }).collect())
     }
 
     /// Removes an entry whose effect has committed.
@@ -95,9 +85,7 @@ impl Queue {
     /// When the database can't be asked; the entry then comes again when its time is over.
     pub async fn retry_after(&self, delivery: &Delivery, delay: Duration) -> Result<(), DbError> {
         let seconds = i32::try_from(delay.as_secs().max(1)).unwrap_or(i32::MAX);
-        self.pgmq
-            .set_vt::<Entry, serde_json::Value>(MESSAGES, delivery.number, seconds)
-            .await?;
+        self.pgmq.set_vt::<Entry, serde_json::Value>(MESSAGES, delivery.number, seconds).await?;
         Ok(())
     }
 
@@ -106,15 +94,10 @@ impl Queue {
     /// # Errors
     /// When the database can't be asked; the entry then comes again.
     pub async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), DbError> {
-        let letter = DeadLetter {
-            entry: delivery.entry.clone(),
-            reason: reason.to_owned(),
-        };
+        let letter = DeadLetter { entry: delivery.entry.clone(), reason: reason.to_owned() };
         let mut transaction = self.pool.begin().await?;
         self.pgmq.send_with_cxn(DEAD, &letter, &mut *transaction).await?;
-        self.pgmq
-            .delete_with_cxn(MESSAGES, delivery.number, &mut *transaction)
-            .await?;
+        self.pgmq.delete_with_cxn(MESSAGES, delivery.number, &mut *transaction).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -124,11 +107,7 @@ impl Queue {
     /// # Errors
     /// When the database can't be asked.
     pub async fn length(&self) -> Result<i64, DbError> {
-        Ok(
-            sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM pgmq.q_messages"#)
-                .fetch_one(&self.pool)
-                .await?,
-        )
+        Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM pgmq.q_messages"#).fetch_one(&self.pool).await?)
     }
 
     /// Entries that were given up.
@@ -136,10 +115,8 @@ impl Queue {
     /// # Errors
     /// When the database can't be asked.
     pub async fn dead(&self) -> Result<i64, DbError> {
-        Ok(
-            sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM pgmq.q_dead_messages"#)
-                .fetch_one(&self.pool)
-                .await?,
-        )
+        Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM pgmq.q_dead_messages"#)
+            .fetch_one(&self.pool)
+            .await?)
     }
 }

@@ -156,11 +156,8 @@ const NEXT_PAGE: &str = concat!(
     " FROM reports r WHERE r.superseded_by IS NULL AND (r.received_at, r.id) < ($2, $3)
       ORDER BY r.received_at DESC, r.id DESC LIMIT $1"
 );
-const ONE: &str = concat!(
-    "SELECT ",
-    summary_columns!(),
-    ", r.superseded_by, r.notes, r.unmapped FROM reports r WHERE r.id = $1"
-);
+const ONE: &str =
+    concat!("SELECT ", summary_columns!(), ", r.superseded_by, r.notes, r.unmapped FROM reports r WHERE r.id = $1");
 const VALUES: &str = concat!(
     "SELECT ",
     observation_columns!(),
@@ -197,39 +194,13 @@ pub async fn list(
     limit: u16,
 ) -> Result<Page<ReportSummary>, DbError> {
     let (audit_id, request, fetch) = (Uuid::now_v7(), session.request_id(), i64::from(limit) + 1);
-    let audit = Query {
-        sql: AUDIT_LIST,
-        params: &[&audit_id, &request],
-    };
+    let audit = Query { sql: AUDIT_LIST, params: &[&audit_id, &request] };
     let mut results = match &after {
-        None => {
-            session
-                .run(&[
-                    Query {
-                        sql: FIRST_PAGE,
-                        params: &[&fetch],
-                    },
-                    audit,
-                ])
-                .await?
-        }
-        Some(c) => {
-            session
-                .run(&[
-                    Query {
-                        sql: NEXT_PAGE,
-                        params: &[&fetch, &c.at, &c.id],
-                    },
-                    audit,
-                ])
-                .await?
-        }
+        None => session.run(&[Query { sql: FIRST_PAGE, params: &[&fetch] }, audit]).await?,
+        Some(c) => session.run(&[Query { sql: NEXT_PAGE, params: &[&fetch, &c.at, &c.id] }, audit]).await?,
     };
     let items = results.swap_remove(0).iter().map(summary).collect();
-    Ok(page(items, limit, |r: &ReportSummary| Cursor {
-        at: r.received_at,
-        id: r.id,
-    }))
+    Ok(page(items, limit, |r: &ReportSummary| Cursor { at: r.received_at, id: r.id }))
 }
 
 /// One report; `None` when this session can see none with this id.
@@ -240,22 +211,10 @@ pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>
     let (audit_id, request) = (Uuid::now_v7(), session.request_id());
     let results = session
         .run(&[
-            Query {
-                sql: ONE,
-                params: &[&id],
-            },
-            Query {
-                sql: VALUES,
-                params: &[&id],
-            },
-            Query {
-                sql: DOCUMENTS,
-                params: &[&id],
-            },
-            Query {
-                sql: AUDIT_REPORT,
-                params: &[&audit_id, &id, &request],
-            },
+            Query { sql: ONE, params: &[&id] },
+            Query { sql: VALUES, params: &[&id] },
+            Query { sql: DOCUMENTS, params: &[&id] },
+            Query { sql: AUDIT_REPORT, params: &[&audit_id, &id, &request] },
         ])
         .await?;
     let [report, values, documents, _] = results.as_slice() else {
@@ -290,37 +249,13 @@ pub async fn observations_of(
     limit: u16,
 ) -> Result<Option<Page<Observation>>, DbError> {
     let (audit_id, request, fetch) = (Uuid::now_v7(), session.request_id(), i64::from(limit) + 1);
-    let known = Query {
-        sql: "SELECT FROM patients WHERE id = $1",
-        params: &[&patient],
-    };
-    let audit = Query {
-        sql: AUDIT_PATIENT,
-        params: &[&audit_id, &patient, &request],
-    };
+    let known = Query { sql: "SELECT FROM patients WHERE id = $1", params: &[&patient] };
+    let audit = Query { sql: AUDIT_PATIENT, params: &[&audit_id, &patient, &request] };
     let results = match &after {
-        None => {
-            session
-                .run(&[
-                    known,
-                    Query {
-                        sql: TREND_FIRST_PAGE,
-                        params: &[&patient, &fetch],
-                    },
-                    audit,
-                ])
-                .await?
-        }
+        None => session.run(&[known, Query { sql: TREND_FIRST_PAGE, params: &[&patient, &fetch] }, audit]).await?,
         Some(c) => {
             session
-                .run(&[
-                    known,
-                    Query {
-                        sql: TREND_NEXT_PAGE,
-                        params: &[&patient, &fetch, &c.at, &c.id],
-                    },
-                    audit,
-                ])
+                .run(&[known, Query { sql: TREND_NEXT_PAGE, params: &[&patient, &fetch, &c.at, &c.id] }, audit])
                 .await?
         }
     };
@@ -331,10 +266,7 @@ pub async fn observations_of(
         return Ok(None);
     }
     let items = values.iter().map(observation).collect();
-    Ok(Some(page(items, limit, |o: &Observation| Cursor {
-        at: o.effective_at,
-        id: o.id,
-    })))
+    Ok(Some(page(items, limit, |o: &Observation| Cursor { at: o.effective_at, id: o.id })))
 }
 
 /// One row more than wanted was fetched: it tells whether there is a next page.

@@ -119,11 +119,7 @@ impl Control {
         )
         .execute(self.pool())
         .await?;
-        Ok(if done.rows_affected() == 1 {
-            Approval::Approved
-        } else {
-            Approval::NotOpen
-        })
+        Ok(if done.rows_affected() == 1 { Approval::Approved } else { Approval::NotOpen })
     }
 
     /// All requests, newest first, at most 200.
@@ -172,10 +168,7 @@ impl Control {
     /// # Errors
     /// When the database can't be asked.
     pub async fn release(&self, hold: Uuid) -> Result<bool, DbError> {
-        Ok(sqlx::query!("DELETE FROM control.holds WHERE id = $1", hold)
-            .execute(self.pool())
-            .await?
-            .rows_affected()
+        Ok(sqlx::query!("DELETE FROM control.holds WHERE id = $1", hold).execute(self.pool()).await?.rows_affected()
             == 1)
     }
 }

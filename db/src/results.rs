@@ -161,11 +161,7 @@ pub async fn store(session: &mut TenantSession, message: &ReadMessage) -> Result
     };
     let (unit, rows) = session.begin(lock).await?;
     let Some(received_at) = rows.first().map(|row| row.get::<_, DateTime<Utc>>(0)) else {
-        unit.commit(Query {
-            sql: "SELECT",
-            params: &[],
-        })
-        .await?;
+        unit.commit(Query { sql: "SELECT", params: &[] }).await?;
         return Ok(Effect::Nothing);
     };
     let mut new_versions = 0;
@@ -195,15 +191,8 @@ async fn store_report(
 ) -> Result<bool, DbError> {
     let key = report_key(message_id, index, report);
     let content = content_digest(report)?;
-    let earlier = unit
-        .query(
-            "SELECT r.id, r.version, r.content_sha256 = $2 AS same,
-                    (SELECT coalesce(array_agg(DISTINCT o.test_code), '{}') FROM observations o WHERE o.report_id = r.id) AS tests
-               FROM reports r WHERE r.report_key = $1 AND r.superseded_by IS NULL ORDER BY r.version FOR UPDATE OF r",
-            &[&key, &&content[..]],
-        )
-        .await?;
-    if earlier.iter().any(|row| row.get("same")) {
+    let (current, newest) = current_versions(unit, &key, &content).await?;
+    if current.iter().any(|version| version.same) {
         return Ok(false);
     }
     let patient = match_patient(unit, &report.subject).await?;
@@ -211,33 +200,70 @@ async fn store_report(
     let id = Uuid::now_v7();
     insert_report(
         unit,
-        &Row {
-            id,
-            message_id,
-            index,
-            key: &key,
-            content,
-            order,
-            patient,
-            received_at,
-        },
+        &Row { id, message_id, index, key: &key, content, order, patient, received_at, version: newest + 1 },
         report,
     )
     .await?;
-    let tests: Vec<&str> = report.observations.iter().map(|o| o.test_code.as_str()).collect();
-    for row in &earlier {
-        let covered = row.get::<_, Vec<&str>>("tests").iter().all(|test| tests.contains(test));
-        if covered || report.invalidates_earlier {
+    insert_observations(unit, id, patient, report).await?;
+    insert_documents(unit, id, message_id, report).await?;
+    let mine = Version {
+        id,
+        received_at,
+        same: false,
+        invalidates_earlier: report.invalidates_earlier,
+        tests: report.observations.iter().map(|o| o.test_code.clone()).collect(),
+    };
+    for other in &current {
+        let (earlier, later) = if other.received_at <= mine.received_at { (other, &mine) } else { (&mine, other) };
+        if later.replaces(earlier) {
             unit.execute(
-                "UPDATE reports SET superseded_by = $2 WHERE id = $1",
-                &[&row.get::<_, Uuid>("id"), &id],
+                "UPDATE reports SET superseded_by = $2 WHERE id = $1 AND superseded_by IS NULL",
+                &[&earlier.id, &later.id],
             )
             .await?;
         }
     }
-    insert_observations(unit, id, patient, report).await?;
-    insert_documents(unit, id, message_id, report).await?;
     Ok(true)
+}
+
+/// A version of a report that is current so far.
+struct Version {
+    id: Uuid,
+    received_at: DateTime<Utc>,
+    same: bool,
+    invalidates_earlier: bool,
+    tests: Vec<String>,
+}
+
+impl Version {
+    fn replaces(&self, earlier: &Self) -> bool {
+        self.invalidates_earlier || earlier.tests.iter().all(|test| self.tests.contains(test))
+    }
+}
+
+/// The current versions of a report. Messages about one report take turns: the first version's row is the lock, and only the
+/// statement after it sees what the turn before has written. Also gives the highest version number seen: the next one is used, so
+/// that of two who both saw no version one is refused and tried again. The order in which messages *arrived* decides what replaces what, not the order of the work.
+async fn current_versions(unit: &Unit<'_>, key: &str, content: &[u8]) -> Result<(Vec<Version>, i32), DbError> {
+    unit.execute("SELECT FROM reports WHERE report_key = $1 AND version = 1 FOR UPDATE", &[&key]).await?;
+    let rows = unit
+        .query(
+            "SELECT r.id, r.received_at, r.content_sha256 = $2, r.invalidates_earlier,
+                    (SELECT coalesce(array_agg(DISTINCT o.test_code), '{}') FROM observations o WHERE o.report_id = r.id),
+                    r.superseded_by IS NULL, r.version
+               FROM reports r WHERE r.report_key = $1 ORDER BY r.version",
+            &[&key, &content],
+        )
+        .await?;
+    let version = |row: &tokio_postgres::Row| Version {
+        id: row.get(0),
+        received_at: row.get(1),
+        same: row.get(2),
+        invalidates_earlier: row.get(3),
+        tests: row.get(4),
+    };
+    let newest = rows.last().map_or(0, |row| row.get(6));
+    Ok((rows.iter().filter(|row| row.get(5)).map(version).collect(), newest))
 }
 
 /// What is known of a report row besides its contents.
@@ -250,6 +276,7 @@ struct Row<'a> {
     order: Option<Uuid>,
     patient: Option<Uuid>,
     received_at: DateTime<Utc>,
+    version: i32,
 }
 
 async fn insert_report(unit: &Unit<'_>, row: &Row<'_>, report: &NewReport) -> Result<(), DbError> {
@@ -257,9 +284,8 @@ async fn insert_report(unit: &Unit<'_>, row: &Row<'_>, report: &NewReport) -> Re
     unit.execute(
         "INSERT INTO reports (id, raw_message_id, record_index, order_id, patient_id, report_key, version, content_sha256, kind, status,
                 laboratory_name, subject_family_name, subject_given_name, subject_birth_date, order_number, lab_order_number,
-                reported_on, critical, genetic, notes, unmapped, received_at)
-         SELECT $1, $2, $3, $4, $5, $6, coalesce(max(version), 0) + 1, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
-           FROM reports WHERE report_key = $6",
+                reported_on, critical, genetic, notes, unmapped, received_at, invalidates_earlier)
+         VALUES ($1, $2, $3, $4, $5, $6, $23, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
         &[
             &row.id,
             &row.message_id,
@@ -282,6 +308,8 @@ async fn insert_report(unit: &Unit<'_>, row: &Row<'_>, report: &NewReport) -> Re
             &report.notes,
             &report.unmapped,
             &row.received_at,
+            &report.invalidates_earlier,
+            &row.version,
         ],
     )
     .await?;
@@ -341,12 +369,7 @@ async fn match_patient(unit: &Unit<'_>, subject: &Subject) -> Result<Option<Uuid
         return Ok(None);
     };
     let sex = subject.sex.unwrap_or("unknown");
-    let key = hex_digest(&[
-        &family.trim().to_lowercase(),
-        &given.trim().to_lowercase(),
-        &birth.to_string(),
-        sex,
-    ]);
+    let key = hex_digest(&[&family.trim().to_lowercase(), &given.trim().to_lowercase(), &birth.to_string(), sex]);
     let rows = unit
         .query(
             "INSERT INTO patients (id, identity_key, patient_number, family_name, given_name, birth_date, sex, insurance_number)
@@ -359,10 +382,7 @@ async fn match_patient(unit: &Unit<'_>, subject: &Subject) -> Result<Option<Uuid
             &[&Uuid::now_v7(), &key, &subject.patient_number, family, given, &birth, &sex, &subject.insurance_number],
         )
         .await?;
-    Ok(rows
-        .first()
-        .filter(|row| !row.get::<_, bool>("contradicts"))
-        .map(|row| row.get("id")))
+    Ok(rows.first().filter(|row| !row.get::<_, bool>("contradicts")).map(|row| row.get("id")))
 }
 
 async fn upsert_order(unit: &Unit<'_>, report: &NewReport, patient: Option<Uuid>) -> Result<Option<Uuid>, DbError> {
@@ -385,15 +405,9 @@ async fn upsert_order(unit: &Unit<'_>, report: &NewReport, patient: Option<Uuid>
 /// The same for all versions of a report: laboratory, its order number (else the practice's, else the report's) and record
 /// type. A record without any number is a chain of its own.
 fn report_key(message_id: Uuid, index: usize, report: &NewReport) -> String {
-    let number = [
-        ("lab order", &report.lab_order_number),
-        ("order", &report.order_number),
-        ("report", &report.report_number),
-    ];
-    match number
-        .into_iter()
-        .find_map(|(kind, value)| value.as_ref().map(|value| (kind, value)))
-    {
+    let number =
+        [("lab order", &report.lab_order_number), ("order", &report.order_number), ("report", &report.report_number)];
+    match number.into_iter().find_map(|(kind, value)| value.as_ref().map(|value| (kind, value))) {
         Some((kind, value)) => hex_digest(&[&report.laboratory, &report.kind, kind, value]),
         None => hex_digest(&["message", &message_id.to_string(), &index.to_string()]),
     }
@@ -407,39 +421,23 @@ fn content_digest(report: &NewReport) -> Result<[u8; 32], DbError> {
         .iter()
         .map(|o| {
             (
-                (
-                    &o.test_code,
-                    &o.test_name,
-                    o.status,
-                    &o.value_text,
-                    &o.unit,
-                    &o.reference_text,
-                ),
-                (
-                    &o.reference_low,
-                    &o.reference_high,
-                    &o.flag,
-                    o.critical,
-                    &o.collected_at,
-                    &o.notes,
-                ),
+                (&o.test_code, &o.test_name, settled(o.status), &o.value_text, &o.unit, &o.reference_text),
+                (&o.reference_low, &o.reference_high, &o.flag, o.critical, &o.collected_at, &o.notes),
             )
         })
         .collect();
     let documents: Vec<_> = report.documents.iter().map(|d| &d.sha256).collect();
-    let whole = (
-        &report.subject,
-        report.status,
-        report.critical,
-        report.genetic,
-        &report.notes,
-        values,
-        documents,
-    );
+    let whole =
+        (&report.subject, settled(report.status), report.critical, report.genetic, &report.notes, values, documents);
     let text = serde_json::to_vec(&whole).map_err(|_| DbError::Data("a report can't be digested"))?;
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, &text).as_ref());
     Ok(out)
+}
+
+/// A corrected value that is sent again is marked as sent before, no longer as corrected: the mark alone is no news.
+fn settled(status: &'static str) -> &'static str {
+    if status == "corrected" { "final" } else { status }
 }
 
 /// SHA-256 in hex over parts that can't run into each other.

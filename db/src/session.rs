@@ -36,12 +36,7 @@ pub struct TenantSession {
 
 impl TenantSession {
     pub(crate) fn new(connection: PooledConnection, claims: Claims, claim: SignedClaim, request_id: Uuid) -> Self {
-        Self {
-            connection: Some(connection),
-            claims,
-            claim,
-            request_id,
-        }
+        Self { connection: Some(connection), claims, claim, request_id }
     }
 
     /// For whom.
@@ -57,9 +52,7 @@ impl TenantSession {
     }
 
     fn connection(&self) -> Result<&PooledConnection, DbError> {
-        self.connection
-            .as_ref()
-            .ok_or_else(|| DbError::Unavailable("the session's connection was lost".to_owned()))
+        self.connection.as_ref().ok_or_else(|| DbError::Unavailable("the session's connection was lost".to_owned()))
     }
 
     fn mark(&self, dirty: bool) -> Result<(), DbError> {
@@ -78,12 +71,8 @@ impl TenantSession {
         self.mark(true)?;
         let claim = self.claim.as_str();
         let claim_params: [&(dyn ToSql + Sync); 1] = [&claim];
-        let work = join_all(
-            statements
-                .iter()
-                .zip(queries)
-                .map(|(statement, query)| client.query(statement, query.params)),
-        );
+        let work =
+            join_all(statements.iter().zip(queries).map(|(statement, query)| client.query(statement, query.params)));
         // Polled in this order, so sent in this order.
         let opening = join(client.batch_execute("BEGIN"), client.query(&bind, &claim_params));
         let ((begun, bound), results, committed) = join3(opening, work, client.batch_execute("COMMIT")).await;

@@ -65,12 +65,7 @@ pub async fn find(session: &mut TenantSession, username: &str) -> Result<Option<
         return Ok(None);
     };
     let role = ClaimRole::of_user(row.get(1)).ok_or(DbError::Data("users.role"))?;
-    Ok(Some(Candidate {
-        id: row.get(0),
-        role,
-        display_name: row.get(2),
-        password_hash: row.get(3),
-    }))
+    Ok(Some(Candidate { id: row.get(0), role, display_name: row.get(2), password_hash: row.get(3) }))
 }
 
 /// Writes down how a sign-in ended. `right` is the answer of the password check; only then there is a [`SignedIn`].
@@ -91,11 +86,7 @@ pub async fn finish(
             params: &[&id, &object, &outcome, &request],
         }])
         .await?;
-    Ok(user.map(|u| SignedIn {
-        id: u.id,
-        role: u.role,
-        display_name: u.display_name,
-    }))
+    Ok(user.map(|u| SignedIn { id: u.id, role: u.role, display_name: u.display_name }))
 }
 
 /// A user to be added.

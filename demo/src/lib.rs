@@ -1,1 +1,3 @@
-//! make demo and make up: the whole of Labor on one machine.
+//! What the demo and the benchmark share: Labor's API as a client sees it, and the sample messages.
+pub mod client;
+pub mod samples;

@@ -60,8 +60,14 @@ pub(crate) async fn receive(
     let headers = request.headers().clone();
     let source = source_of(&app, &headers, peer.ip()).await?;
     let body = read_body(request, app.body_limit).await?;
-    signature::verify(&app.master, &source, text(&headers, "x-labor-timestamp"), text(&headers, "x-labor-signature"), &body)
-        .map_err(|error| Problem::unauthorised(error.to_string()))?;
+    signature::verify(
+        &app.master,
+        &source,
+        text(&headers, "x-labor-timestamp"),
+        text(&headers, "x-labor-signature"),
+        &body,
+    )
+    .map_err(|error| Problem::unauthorised(error.to_string()))?;
     let tenant = tenant_for(&app, &body).await?;
     let claims = Claims::receiver(tenant);
     who.is(&claims);
@@ -70,10 +76,15 @@ pub(crate) async fn receive(
         sender_message_id: text(&headers, "x-message-id"),
         content_type: text(&headers, "content-type"),
         body: &body,
+        received_at: None,
     };
     let stored = messages::store(&mut app.session(&claims, request_id).await?, message).await?;
-    let accepted =
-        Accepted { message_id: stored.id, sha256: hex::encode(stored.sha256), bytes: body.len(), duplicate: stored.duplicate };
+    let accepted = Accepted {
+        message_id: stored.id,
+        sha256: hex::encode(stored.sha256),
+        bytes: body.len(),
+        duplicate: stored.duplicate,
+    };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
@@ -92,11 +103,20 @@ async fn source_of(app: &App, headers: &HeaderMap, peer: IpAddr) -> Result<Sourc
     let id: Uuid = text(headers, "x-labor-source").and_then(|id| id.parse().ok()).ok_or_else(refused)?;
     let source = app.control.source(id).await?.ok_or_else(refused)?;
     let allowed = source.allowed_from.is_empty()
-        || source.allowed_from.iter().filter_map(|net| net.parse::<IpNet>().ok()).any(|net| net.contains(&peer.to_canonical()));
+        || source
+            .allowed_from
+            .iter()
+            .filter_map(|net| net.parse::<IpNet>().ok())
+            .any(|net| net.contains(&peer.to_canonical()));
     if allowed {
         Ok(source)
     } else {
-        Err(Problem::new(StatusCode::FORBIDDEN, "address", "Not from this address", "This source may not post from the address it posted from; ask the operators to allow it."))
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "address",
+            "Not from this address",
+            "This source may not post from the address it posted from; ask the operators to allow it.",
+        ))
     }
 }
 
@@ -104,7 +124,12 @@ async fn read_body(mut request: Request, limit: usize) -> Result<Bytes, Problem>
     axum::extract::DefaultBodyLimit::max(limit).apply(&mut request);
     Bytes::from_request(request, &()).await.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The message is too large", format!("At most {limit} bytes are accepted."))
+            Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too-large",
+                "The message is too large",
+                format!("At most {limit} bytes are accepted."),
+            )
         } else {
             Problem::bad_request("the body ended early; send the message again")
         }

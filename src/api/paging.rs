@@ -27,7 +27,10 @@ impl Paging {
         }
         let after = match &self.after {
             None => None,
-            Some(text) => Some(Cursor::decode(text).ok_or_else(|| Problem::bad_request("after must be the `next` of the page before"))?),
+            Some(text) => Some(
+                Cursor::decode(text)
+                    .ok_or_else(|| Problem::bad_request("after must be the `next` of the page before"))?,
+            ),
         };
         Ok((after, limit))
     }

@@ -127,7 +127,8 @@ impl Job {
         // The message itself says so too; when its tenant can't be reached, the dead letter still does.
         match self.app.session(&Claims::worker(entry.tenant.clone()), job_id).await {
             Ok(mut session) => {
-                if let Err(error) = messages::set_aside(&mut session, entry.message_id, Verdict::Failed, &reason).await {
+                if let Err(error) = messages::set_aside(&mut session, entry.message_id, Verdict::Failed, &reason).await
+                {
                     tracing::warn!(%error, "the message could not be marked as failed");
                 }
             }

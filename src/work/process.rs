@@ -86,7 +86,9 @@ async fn hand_on(
     } else {
         for addressee in &addressees {
             match route::tenant(&app.control, addressee).await? {
-                Some(tenant) => deliver(app, tenant, message, &package.extract(&message.body, &addressee.recipient), job_id).await?,
+                Some(tenant) => {
+                    deliver(app, tenant, message, &package.extract(&message.body, &addressee.recipient), job_id).await?
+                }
                 None => unknown += 1,
             }
         }
@@ -105,13 +107,20 @@ async fn hand_on(
 }
 
 /// Stores a part in its practice. Idempotent: the same part of the same source is stored once.
-async fn deliver(app: &App, tenant: TenantName, message: &RawMessage, body: &[u8], job_id: Uuid) -> Result<(), JobError> {
+async fn deliver(
+    app: &App,
+    tenant: TenantName,
+    message: &RawMessage,
+    body: &[u8],
+    job_id: Uuid,
+) -> Result<(), JobError> {
     let mut session = app.session(&Claims::worker(tenant), job_id).await?;
     let part = NewMessage {
         source_id: message.source_id,
         sender_message_id: message.sender_message_id.as_deref(),
         content_type: message.content_type.as_deref(),
         body,
+        received_at: Some(message.received_at),
     };
     messages::store(&mut session, part).await?;
     Ok(())

@@ -40,7 +40,9 @@ pub(crate) async fn tenant(control: &Control, addressee: &Addressee) -> Result<O
         return Ok(Some(tenant));
     }
     match (&addressee.laboratory, customer_number) {
-        (Some(laboratory), Some(number)) => control.addressee(&Address::Customer(laboratory.clone(), number.clone())).await,
+        (Some(laboratory), Some(number)) => {
+            control.addressee(&Address::Customer(laboratory.clone(), number.clone())).await
+        }
         _ => Ok(None),
     }
 }

@@ -3,7 +3,10 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use labor_db::messages::RawMessage;
 use labor_db::results::{NewDocument, NewObservation, NewReport, ReadMessage, Subject};
-use ldt::{Attachment, Comparator, Interpretation, Package, Patient, Report, ReportStatus, ResultStatus, TestResult, Value, Version};
+use ldt::{
+    Attachment, Comparator, Interpretation, Package, Patient, Report, ReportStatus, ResultStatus, TestResult, Value,
+    Version,
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -31,13 +34,19 @@ pub(crate) fn message(message: &RawMessage, package: &Package) -> ReadMessage {
 
 fn report(package: &Package, report: &Report, received_at: DateTime<Utc>) -> NewReport {
     let reported_on = report.reported.as_deref().and_then(date);
-    let unmapped = report.unmapped.iter().map(|f| json!({ "line": f.line, "field": f.id.to_string(), "text": f.text })).collect();
+    let unmapped =
+        report.unmapped.iter().map(|f| json!({ "line": f.line, "field": f.id.to_string(), "text": f.text })).collect();
     let observations = observations(report, reported_on, received_at);
     NewReport {
         kind: report.kind.clone(),
         status: status(report),
         laboratory: route::laboratory(package).unwrap_or_default(),
-        laboratory_name: package.laboratory.name.clone().or_else(|| package.laboratory.bsnr.clone()).unwrap_or_default(),
+        laboratory_name: package
+            .laboratory
+            .name
+            .clone()
+            .or_else(|| package.laboratory.bsnr.clone())
+            .unwrap_or_default(),
         subject: report.patient.as_ref().map(subject).unwrap_or_default(),
         order_number: report.order_number.clone(),
         lab_order_number: report.lab_order_number.clone(),
@@ -46,7 +55,8 @@ fn report(package: &Package, report: &Report, received_at: DateTime<Utc>) -> New
         critical: report.life_threatening || observations.iter().any(|o| o.critical),
         genetic: report.genetic,
         // LDT 3 field 8418 = 08: "final, corrected; invalidates all earlier results of this request" (E007).
-        invalidates_earlier: package.version == Version::Ldt3 && report.results.iter().any(|r| r.status_code.as_deref() == Some("08")),
+        invalidates_earlier: package.version == Version::Ldt3
+            && report.results.iter().any(|r| r.status_code.as_deref() == Some("08")),
         notes: report.notes.clone(),
         unmapped,
         observations,
@@ -165,7 +175,9 @@ fn interpretation(interpretation: Interpretation) -> &'static str {
 fn document(attachment: &Attachment) -> NewDocument {
     let bytes = attachment.decode();
     let size_bytes = bytes.as_ref().map_or(0, Vec::len);
-    let digested = bytes.unwrap_or_else(|| attachment.reference.clone().or_else(|| attachment.base64.clone()).unwrap_or_default().into_bytes());
+    let digested = bytes.unwrap_or_else(|| {
+        attachment.reference.clone().or_else(|| attachment.base64.clone()).unwrap_or_default().into_bytes()
+    });
     let mut sha256 = [0; 32];
     sha256.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &digested).as_ref());
     NewDocument { media_type: attachment.media_type.clone(), sha256, size_bytes }
@@ -179,7 +191,9 @@ fn date(text: &str) -> Option<NaiveDate> {
 /// For ordering a trend only. Times without an offset are taken as UTC: within a laboratory the order stays right.
 fn effective(result: &TestResult, reported_on: Option<NaiveDate>, received_at: DateTime<Utc>) -> DateTime<Utc> {
     let collected = result.collected_at.as_deref().and_then(moment);
-    collected.or_else(|| reported_on.and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc())).unwrap_or(received_at)
+    collected
+        .or_else(|| reported_on.and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc()))
+        .unwrap_or(received_at)
 }
 
 fn moment(text: &str) -> Option<DateTime<Utc>> {

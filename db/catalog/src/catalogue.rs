@@ -100,6 +100,7 @@ pub const TENANT: &[Column] = &[
     column("reports", "reported_on", Health),
     column("reports", "critical", Health),
     column("reports", "genetic", Health),
+    column("reports", "invalidates_earlier", Health),
     column("reports", "notes", Health),
     column("reports", "unmapped", Health),
     column("reports", "received_at", Technical),

@@ -50,9 +50,7 @@ impl ClaimRole {
     /// A role that a person can have (column `users.role`).
     #[must_use]
     pub fn of_user(text: &str) -> Option<Self> {
-        [Self::Admin, Self::Doctor, Self::LabTechnician, Self::Patient]
-            .into_iter()
-            .find(|role| role.as_str() == text)
+        [Self::Admin, Self::Doctor, Self::LabTechnician, Self::Patient].into_iter().find(|role| role.as_str() == text)
     }
 }
 
@@ -70,10 +68,7 @@ impl SignedClaim {
     /// Signs a claim with the master secret's current claim key.
     #[must_use]
     pub fn sign(master: &MasterSecret, tenant: &TenantName, subject: &str, role: ClaimRole, life: Duration) -> Self {
-        let expiry = (SystemTime::now() + life)
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let expiry = (SystemTime::now() + life).duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         Self::sign_until(master, tenant, subject, role, expiry)
     }
 

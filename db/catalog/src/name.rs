@@ -29,11 +29,7 @@ impl TenantName {
         let valid = text.strip_prefix("t_").is_some_and(|rest| {
             rest.len() == RANDOM_LENGTH && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         });
-        if valid {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidName(text.chars().take(80).collect()))
-        }
+        if valid { Ok(Self(text.to_owned())) } else { Err(InvalidName(text.chars().take(80).collect())) }
     }
 
     /// A new name from random bytes.
@@ -110,10 +106,7 @@ mod tests {
         ] {
             assert!(TenantName::parse(bad).is_err(), "{bad:?} was accepted");
         }
-        assert_eq!(
-            TenantName::parse("t_abcdefghij23").unwrap().role(),
-            "t_abcdefghij23_app"
-        );
+        assert_eq!(TenantName::parse("t_abcdefghij23").unwrap().role(), "t_abcdefghij23_app");
     }
 
     #[test]

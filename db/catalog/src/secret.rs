@@ -83,10 +83,7 @@ impl MasterSecret {
     /// The claim key in the form that lets PostgreSQL verify with plain `sha256()`.
     #[must_use]
     pub fn claim_key_pads(&self, key_id: u32) -> ClaimKeyPads {
-        let mut pads = ClaimKeyPads {
-            inner: [0x36; BLOCK],
-            outer: [0x5c; BLOCK],
-        };
+        let mut pads = ClaimKeyPads { inner: [0x36; BLOCK], outer: [0x5c; BLOCK] };
         for (i, byte) in self.claim_key(key_id).iter().enumerate() {
             pads.inner[i] ^= byte;
             pads.outer[i] ^= byte;
@@ -131,13 +128,7 @@ pub fn scram_verifier_with(password: &str, iterations: u32) -> Result<String, aw
     rand::fill(&mut salt)?;
     let mut salted = [0; 32];
     let rounds = std::num::NonZeroU32::new(iterations).ok_or(aws_lc_rs::error::Unspecified)?;
-    pbkdf2::derive(
-        pbkdf2::PBKDF2_HMAC_SHA256,
-        rounds,
-        &salt,
-        password.as_bytes(),
-        &mut salted,
-    );
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, password.as_bytes(), &mut salted);
     let sign = |text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &salted), text);
     let stored_key = digest::digest(&digest::SHA256, sign(b"Client Key").as_ref());
     let server_key = sign(b"Server Key");

@@ -135,6 +135,7 @@ CREATE TABLE reports (
   reported_on         date,
   critical            boolean     NOT NULL DEFAULT false,
   genetic             boolean     NOT NULL DEFAULT false,
+  invalidates_earlier boolean     NOT NULL DEFAULT false,
   notes               text[]      NOT NULL DEFAULT '{}',
   unmapped            jsonb       NOT NULL DEFAULT '[]',
   received_at         timestamptz NOT NULL,
@@ -164,6 +165,7 @@ COMMENT ON COLUMN reports.lab_order_number    IS 'LDT field 8311 as sent';
 COMMENT ON COLUMN reports.reported_on         IS 'Date of the report as sent';
 COMMENT ON COLUMN reports.critical            IS 'The laboratory marked something as life-threatening';
 COMMENT ON COLUMN reports.genetic             IS 'Genetic examination: GenDG forbids release without the responsible physician';
+COMMENT ON COLUMN reports.invalidates_earlier IS 'The laboratory says that all it sent for this order before is invalid (LDT 3 field 8418 = 08)';
 COMMENT ON COLUMN reports.notes               IS 'Free text of the report';
 COMMENT ON COLUMN reports.unmapped            IS 'Fields that were read but have no column: shown, never dropped';
 COMMENT ON COLUMN reports.received_at         IS 'When the message became durable';

@@ -67,10 +67,7 @@ impl DataFolder {
                 Err(error) => reason = error.to_string(),
             }
         }
-        Err(Error::NoFolder {
-            path: base.to_owned(),
-            reason,
-        })
+        Err(Error::NoFolder { path: base.to_owned(), reason })
     }
 
     /// Where it is.
@@ -115,10 +112,7 @@ fn checkout() -> PathBuf {
 
 /// Makes a base folder. One that exists has to be ours and closed to others' writing: its name can be guessed.
 fn own_folder(path: &Path) -> Result<PathBuf> {
-    let no = |reason: String| Error::NoFolder {
-        path: path.to_owned(),
-        reason,
-    };
+    let no = |reason: String| Error::NoFolder { path: path.to_owned(), reason };
     make(path).map_err(|error| no(format!("{error}{}", source_of(&error))))?;
     let path = path.canonicalize().map_err(|error| no(error.to_string()))?;
     let meta = fs::metadata(&path).map_err(|error| no(error.to_string()))?;
@@ -132,9 +126,7 @@ fn own_folder(path: &Path) -> Result<PathBuf> {
 }
 
 fn source_of(error: &Error) -> String {
-    std::error::Error::source(error)
-        .map(|source| format!(": {source}"))
-        .unwrap_or_default()
+    std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default()
 }
 
 /// Others may pass through (the user that runs Postgres has to) but not look around.
@@ -155,10 +147,7 @@ fn lock(folder: &Path) -> Result<Option<File>> {
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(source)) => Err(Error::Os {
-            doing: format!("lock {}", path.display()),
-            source,
-        }),
+        Err(TryLockError::Error(source)) => Err(Error::Os { doing: format!("lock {}", path.display()), source }),
     }
 }
 

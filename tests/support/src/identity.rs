@@ -37,9 +37,7 @@ impl Identity {
         names
             .iter()
             .find_map(|name| account(&accounts, name))
-            .ok_or_else(|| Error::NoServerUser {
-                names: names.join(" or "),
-            })
+            .ok_or_else(|| Error::NoServerUser { names: names.join(" or ") })
     }
 
     /// Makes a command run as this user. The standard library also drops root's supplementary groups.
@@ -62,11 +60,7 @@ impl Identity {
     /// Whether this user can work in a folder: tried, not computed, so that mounts and ACLs count.
     pub(crate) fn reaches(self, folder: &Path) -> bool {
         let mut command = Command::new("true");
-        command
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.apply(&mut command);
         command.status().is_ok_and(|status| status.success())
     }
@@ -88,10 +82,7 @@ mod tests {
     #[test]
     fn an_account_is_found_by_its_exact_name_and_is_never_root() {
         let accounts = "root:x:0:0::/root:/bin/sh\npostgres2:x:9:9::/:/bin/sh\npostgres:x:101:104::/:/bin/sh\n";
-        assert!(matches!(
-            account(accounts, "postgres"),
-            Some(Identity::Other { uid: 101, gid: 104 })
-        ));
+        assert!(matches!(account(accounts, "postgres"), Some(Identity::Other { uid: 101, gid: 104 })));
         assert!(account(accounts, "root").is_none());
         assert!(account(accounts, "post").is_none());
     }

@@ -42,9 +42,7 @@ impl PostgresHome {
         if looked.is_empty() {
             looked.push("neither the cache, the system nor PATH has one".into());
         }
-        Err(Error::NoPostgres {
-            looked: looked.join("; "),
-        })
+        Err(Error::NoPostgres { looked: looked.join("; ") })
     }
 
     /// The path of one of its programs, such as `pg_dump`.
@@ -74,10 +72,8 @@ pub fn weed() -> Result<PathBuf> {
     if let Some(named) = env::var_os("LABOR_WEED") {
         return one_of("weed", vec![named.into()], "LABOR_WEED", INSTALL);
     }
-    let mut places: Vec<PathBuf> = newest_first(&cache().join("seaweedfs"))
-        .into_iter()
-        .map(|version| version.join("weed"))
-        .collect();
+    let mut places: Vec<PathBuf> =
+        newest_first(&cache().join("seaweedfs")).into_iter().map(|version| version.join("weed")).collect();
     places.extend(on_path("weed"));
     one_of("weed", places, "the cache and PATH", INSTALL)
 }
@@ -87,10 +83,7 @@ pub fn weed() -> Result<PathBuf> {
 /// # Errors
 /// [`Error::NoProgram`] when it is not installed.
 pub fn chromium() -> Result<PathBuf> {
-    let places = ["chromium", "chromium-browser", "google-chrome"]
-        .into_iter()
-        .flat_map(on_path)
-        .collect();
+    let places = ["chromium", "chromium-browser", "google-chrome"].into_iter().flat_map(on_path).collect();
     one_of("chromium", places, "PATH", INSTALL_BROWSER)
 }
 
@@ -114,16 +107,8 @@ fn cache() -> PathBuf {
 fn postgres_places() -> Vec<PathBuf> {
     let mut homes = newest_first(&cache().join("postgres"));
     homes.extend(newest_first(Path::new("/usr/lib/postgresql")));
-    let mut places: Vec<PathBuf> = homes
-        .into_iter()
-        .map(|home| home.join("bin"))
-        .filter(|bin| bin.is_dir())
-        .collect();
-    places.extend(
-        on_path("postgres")
-            .iter()
-            .filter_map(|program| program.parent().map(Path::to_owned)),
-    );
+    let mut places: Vec<PathBuf> = homes.into_iter().map(|home| home.join("bin")).filter(|bin| bin.is_dir()).collect();
+    places.extend(on_path("postgres").iter().filter_map(|program| program.parent().map(Path::to_owned)));
     places
 }
 
@@ -143,19 +128,12 @@ fn newest_first(folder: &Path) -> Vec<PathBuf> {
 
 fn on_path(program: &str) -> Vec<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .filter(|path| path.is_file())
-        .collect()
+    env::split_paths(&path).map(|folder| folder.join(program)).filter(|path| path.is_file()).collect()
 }
 
 fn one_of(program: &str, places: Vec<PathBuf>, looked: &str, remedy: &'static str) -> Result<PathBuf> {
     let found = places.into_iter().find(|path| path.is_file());
-    found.ok_or_else(|| Error::NoProgram {
-        program: program.into(),
-        looked: format!("looked in {looked}"),
-        remedy,
-    })
+    found.ok_or_else(|| Error::NoProgram { program: program.into(), looked: format!("looked in {looked}"), remedy })
 }
 
 /// The major version of a complete installation that `identity` can run, or what is wrong with it.
@@ -201,10 +179,8 @@ mod tests {
         for name in ["9.6", "15", "18.6.0", ".18.7.0", "notes"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let names: Vec<_> = newest_first(folder.path())
-            .iter()
-            .map(|path| path.file_name().unwrap().to_owned())
-            .collect();
+        let names: Vec<_> =
+            newest_first(folder.path()).iter().map(|path| path.file_name().unwrap().to_owned()).collect();
         assert_eq!(names, ["18.6.0", "15", "9.6"]);
     }
 

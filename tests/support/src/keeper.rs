@@ -32,17 +32,8 @@ static KEEPER: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
 /// UTF-8 locale only: nothing of the caller's leaks in.
 pub(crate) fn command(signal: &str, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
-    command.args([
-        OsStr::new("--pdeathsig"),
-        OsStr::new(signal),
-        OsStr::new("--"),
-        program.as_os_str(),
-    ]);
-    command
-        .env_clear()
-        .env("LANG", "C.UTF-8")
-        .env("TZ", "UTC")
-        .process_group(0);
+    command.args([OsStr::new("--pdeathsig"), OsStr::new(signal), OsStr::new("--"), program.as_os_str()]);
+    command.env_clear().env("LANG", "C.UTF-8").env("TZ", "UTC").process_group(0);
     for name in ["PATH", "HOME"] {
         if let Some(value) = env::var_os(name) {
             command.env(name, value);
@@ -58,10 +49,7 @@ pub(crate) fn spawn(command: Command) -> Result<Child> {
     let keeper = KEEPER.get_or_init(|| Mutex::new(start_keeper()));
     let gone = || io::Error::other("the keeper thread is gone");
     let sent = locked(keeper).send((command, answer));
-    let child = sent
-        .map_err(|_| gone())
-        .and_then(|()| answered.recv().map_err(|_| gone()))
-        .flatten();
+    let child = sent.map_err(|_| gone()).and_then(|()| answered.recv().map_err(|_| gone())).flatten();
     match child {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NoProgram {
             program: "setpriv".into(),
@@ -101,19 +89,12 @@ impl Kept {
     /// Starts a command whose output goes to `log`.
     pub(crate) fn start(name: &str, mut command: Command, log: &Path) -> Result<Self> {
         let open = || std::fs::OpenOptions::new().create(true).append(true).open(log);
-        let (out, err) = open()
-            .and_then(|file| Ok((file.try_clone()?, file)))
-            .doing(|| format!("open {}", log.display()))?;
+        let (out, err) =
+            open().and_then(|file| Ok((file.try_clone()?, file))).doing(|| format!("open {}", log.display()))?;
         let log_start = err.metadata().map(|meta| meta.len()).unwrap_or_default();
         command.stdin(std::process::Stdio::null()).stdout(out).stderr(err);
         let child = spawn(command)?;
-        Ok(Self {
-            name: name.to_owned(),
-            log: log.to_owned(),
-            log_start,
-            pid: child.id(),
-            child: Mutex::new(child),
-        })
+        Ok(Self { name: name.to_owned(), log: log.to_owned(), log_start, pid: child.id(), child: Mutex::new(child) })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -144,10 +125,7 @@ impl Kept {
 
     /// Waits until it has ended.
     pub(crate) async fn ended(&self, limit: Duration) -> Result<ExitStatus> {
-        until(&format!("the end of {}", self.name), limit, async || {
-            Ok(self.exited().ok_or_else(|| self.tail()))
-        })
-        .await
+        until(&format!("the end of {}", self.name), limit, async || Ok(self.exited().ok_or_else(|| self.tail()))).await
     }
 
     /// The last lines of this run.
@@ -157,11 +135,7 @@ impl Kept {
 
     /// The error for having ended too early.
     pub(crate) fn ended_early(&self, status: ExitStatus) -> Error {
-        Error::Ended {
-            program: self.name.clone(),
-            status: status.to_string(),
-            tail: self.tail(),
-        }
+        Error::Ended { program: self.name.clone(), status: status.to_string(), tail: self.tail() }
     }
 
     /// For destructors: signals, waits up to `grace` on this thread, then kills.

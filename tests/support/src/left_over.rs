@@ -19,11 +19,7 @@ struct Process {
 
 impl Process {
     fn is_server(&self) -> bool {
-        let name = self
-            .arguments
-            .first()
-            .and_then(|path| path.rsplit('/').next())
-            .unwrap_or_default();
+        let name = self.arguments.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         SERVERS.contains(&name)
     }
 
@@ -34,8 +30,7 @@ impl Process {
     fn names(&self, folder: &str) -> bool {
         self.arguments.iter().any(|argument| {
             let path = argument.split_once('=').map_or(argument.as_str(), |(_, value)| value);
-            path.strip_prefix(folder)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     }
 }
@@ -73,10 +68,7 @@ pub(crate) fn remove_sockets(folder: &Path) {
 /// Ends the children of a cluster whose postmaster is gone. They carry the cluster's name in their title.
 pub(crate) async fn stop_backends(cluster: &str) -> Result<()> {
     let title = format!("postgres: {cluster}: ");
-    end_all(&title, |process| {
-        process.arguments.first().is_some_and(|name| name.starts_with(&title))
-    })
-    .await
+    end_all(&title, |process| process.arguments.first().is_some_and(|name| name.starts_with(&title))).await
 }
 
 /// Sends signal 9 to the children of a cluster.
@@ -91,36 +83,21 @@ pub(crate) fn kill_backends(cluster: &str) {
 
 async fn end_all(whose: &str, ours: impl Fn(&Process) -> bool) -> Result<()> {
     for process in processes().iter().filter(|process| ours(process)) {
-        let signal = if process.is_postgres() {
-            Signal::QUIT
-        } else {
-            Signal::KILL
-        };
+        let signal = if process.is_postgres() { Signal::QUIT } else { Signal::KILL };
         let _ = rustix::process::kill_process(process.pid, signal);
     }
     let mut patience = 400;
-    until(
-        &format!("the end of the servers left in {whose}"),
-        Duration::from_secs(20),
-        async || {
-            let left: Vec<Process> = processes().into_iter().filter(&ours).collect();
-            patience -= 1;
-            if patience < 0 {
-                for process in &left {
-                    let _ = rustix::process::kill_process(process.pid, Signal::KILL);
-                }
+    until(&format!("the end of the servers left in {whose}"), Duration::from_secs(20), async || {
+        let left: Vec<Process> = processes().into_iter().filter(&ours).collect();
+        patience -= 1;
+        if patience < 0 {
+            for process in &left {
+                let _ = rustix::process::kill_process(process.pid, Signal::KILL);
             }
-            let pids: Vec<String> = left
-                .iter()
-                .map(|process| process.pid.as_raw_nonzero().to_string())
-                .collect();
-            Ok(if pids.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("still running: {}", pids.join(", ")))
-            })
-        },
-    )
+        }
+        let pids: Vec<String> = left.iter().map(|process| process.pid.as_raw_nonzero().to_string()).collect();
+        Ok(if pids.is_empty() { Ok(()) } else { Err(format!("still running: {}", pids.join(", "))) })
+    })
     .await
 }
 
@@ -133,10 +110,8 @@ fn processes() -> Vec<Process> {
             let name = entry.ok()?.file_name();
             let pid = Pid::from_raw(name.to_str()?.parse().ok()?)?;
             let line = fs::read(Path::new("/proc").join(&name).join("cmdline")).ok()?;
-            let arguments = line
-                .split(|byte| *byte == 0)
-                .map(|part| String::from_utf8_lossy(part).into_owned())
-                .collect();
+            let arguments =
+                line.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
             Some(Process { pid, arguments })
         })
         .collect()
@@ -147,19 +122,12 @@ mod tests {
     use super::*;
 
     fn process(arguments: &[&str]) -> Process {
-        Process {
-            pid: Pid::INIT,
-            arguments: arguments.iter().map(ToString::to_string).collect(),
-        }
+        Process { pid: Pid::INIT, arguments: arguments.iter().map(ToString::to_string).collect() }
     }
 
     #[test]
     fn a_server_is_ours_only_if_its_command_line_names_exactly_our_folder() {
-        let postgres = process(&[
-            "/usr/lib/postgresql/15/bin/postgres",
-            "-D",
-            "/x/.labor/test-1/postgres/data",
-        ]);
+        let postgres = process(&["/usr/lib/postgresql/15/bin/postgres", "-D", "/x/.labor/test-1/postgres/data"]);
         assert!(postgres.is_server() && postgres.names("/x/.labor/test-1"));
         assert!(!postgres.names("/x/.labor/test-10") && !postgres.names("/x/.labor/test"));
         assert!(process(&["weed", "server", "-dir=/x/.labor/test-1/s3/data"]).names("/x/.labor/test-1"));

@@ -12,6 +12,7 @@
 mod error;
 mod folder;
 mod identity;
+mod inspect;
 mod installation;
 mod keeper;
 mod left_over;

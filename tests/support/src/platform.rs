@@ -80,15 +80,8 @@ impl Platform {
             ("LABOR_PG_BIN", postgres.home().bin().display().to_string()),
             ("LABOR_BACKUP_KEYS", folder.join("backup-keys").display().to_string()),
         ];
-        let settings = settings
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
-        Ok(Self {
-            folder: folder.to_owned(),
-            database: database.to_owned(),
-            settings,
-        })
+        let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Ok(Self { folder: folder.to_owned(), database: database.to_owned(), settings })
     }
 
     /// Adds settings, such as where S3 is.
@@ -113,11 +106,7 @@ impl Platform {
     /// A setting, such as `LABOR_CONTROL_URL`; empty when there is none.
     #[must_use]
     pub fn setting(&self, name: &str) -> &str {
-        self.settings
-            .iter()
-            .rev()
-            .find(|(known, _)| known == name)
-            .map_or("", |(_, value)| value)
+        self.settings.iter().rev().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
     /// One of the workspace's programs with all settings.
@@ -145,13 +134,8 @@ impl Platform {
     /// # Errors
     /// When the migrator refuses.
     pub async fn practice(&self, slug: &str, name: &str, bsnr: &str) -> Result<String> {
-        let made = self
-            .json(
-                "labor-migrator",
-                &["--json", "provision", slug, "--name", name, "--bsnr", bsnr],
-                "",
-            )
-            .await?;
+        let made =
+            self.json("labor-migrator", &["--json", "provision", slug, "--name", name, "--bsnr", bsnr], "").await?;
         Ok(text(&made, "tenant"))
     }
 
@@ -161,10 +145,7 @@ impl Platform {
     /// When the name is taken.
     pub async fn source(&self, name: &str) -> Result<Source> {
         let made = self.json("labor", &["source", "add", name], "").await?;
-        Ok(Source {
-            id: text(&made, "source"),
-            secret: text(&made, "secret"),
-        })
+        Ok(Source { id: text(&made, "source"), secret: text(&made, "secret") })
     }
 
     /// Adds a user to a practice; the user's id.
@@ -172,18 +153,7 @@ impl Platform {
     /// # Errors
     /// When the practice is unknown or the name is taken.
     pub async fn user(&self, practice: &str, username: &str, name: &str, role: &str, password: &str) -> Result<String> {
-        let arguments = [
-            "user",
-            "add",
-            "--practice",
-            practice,
-            "--username",
-            username,
-            "--name",
-            name,
-            "--role",
-            role,
-        ];
+        let arguments = ["user", "add", "--practice", practice, "--username", username, "--name", name, "--role", role];
         let made = self.json("labor", &arguments, &format!("{password}\n")).await?;
         Ok(text(&made, "user"))
     }
@@ -193,16 +163,11 @@ impl Platform {
     /// # Errors
     /// When it does not come up.
     pub async fn serve(&self) -> Result<Server> {
-        let program = self
-            .program("labor")?
-            .args(["serve", "--listen", "127.0.0.1:0", "--secure-cookies", "false"]);
+        let program = self.program("labor")?.args(["serve", "--listen", "127.0.0.1:0", "--secure-cookies", "false"]);
         let running = program.start_with_log(&self.folder.join("api.log"))?;
         let line = running.wait_for_line("\"listening\"", START_LIMIT).await?;
         let said: Value = serde_json::from_str(&line).unwrap_or_default();
-        Ok(Server {
-            running,
-            base: format!("http://{}", text(&said, "address")),
-        })
+        Ok(Server { running, base: format!("http://{}", text(&said, "address")) })
     }
 
     /// Starts a worker.
@@ -232,12 +197,6 @@ fn text(value: &Value, field: &str) -> String {
 fn write_private(path: &Path, text: &str) -> Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let opened = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    opened
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .doing(|| format!("write {}", path.display()))
+    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    opened.and_then(|mut file| file.write_all(text.as_bytes())).doing(|| format!("write {}", path.display()))
 }

@@ -71,12 +71,7 @@ impl Postgres {
     /// As [`Postgres::start`].
     pub async fn start_with(folder: &Path, durability: Durability) -> Result<Self> {
         let cluster = Cluster::open(folder, durability).await?;
-        let postgres = Self {
-            server: Mutex::new(None),
-            cluster,
-            durability,
-            port: AtomicU16::new(0),
-        };
+        let postgres = Self { server: Mutex::new(None), cluster, durability, port: AtomicU16::new(0) };
         for _ in 0..20 {
             postgres.port.store(ports::free("Postgres")?, Relaxed);
             if let Attempt::Up(server) = postgres.attempt().await? {
@@ -119,11 +114,7 @@ impl Postgres {
         loop {
             let port = self.port();
             until("a free port for Postgres", SAME_PORT_LIMIT, async || {
-                Ok(if ports::is_free(port) {
-                    Ok(())
-                } else {
-                    Err(format!("{port} is taken"))
-                })
+                Ok(if ports::is_free(port) { Ok(()) } else { Err(format!("{port} is taken")) })
             })
             .await?;
             match self.attempt().await? {
@@ -198,13 +189,8 @@ impl Postgres {
     /// # Errors
     /// When Postgres refuses it.
     pub async fn connect(&self, database: &str) -> Result<Client> {
-        let refused = |source| Error::Postgres {
-            doing: format!("open database {database}"),
-            source,
-        };
-        let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls)
-            .await
-            .map_err(refused)?;
+        let refused = |source| Error::Postgres { doing: format!("open database {database}"), source };
+        let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls).await.map_err(refused)?;
         tokio::spawn(connection);
         Ok(client)
     }
@@ -219,20 +205,14 @@ impl Postgres {
         client
             .batch_execute(&statement)
             .await
-            .map_err(|source| Error::Postgres {
-                doing: format!("create database {name}"),
-                source,
-            })
+            .map_err(|source| Error::Postgres { doing: format!("create database {name}"), source })
     }
 
     async fn attempt(&self) -> Result<Attempt> {
         self.cluster.configure(self.durability, self.port())?;
         // SIGQUIT, not SIGKILL: an immediate shutdown also ends busy backends and gives the shared memory back.
         let mut postgres = command("QUIT", &self.cluster.home.program("postgres"));
-        postgres
-            .arg("-D")
-            .arg(self.cluster.data())
-            .current_dir(&self.cluster.folder);
+        postgres.arg("-D").arg(self.cluster.data()).current_dir(&self.cluster.folder);
         self.cluster.identity.apply(&mut postgres);
         let server = Kept::start("Postgres", postgres, &self.cluster.log())?;
         until("the start of Postgres", START_LIMIT, async || {
@@ -240,9 +220,7 @@ impl Postgres {
             match server.exited() {
                 Some(_) if server.tail().contains("could not bind") => Ok(Ok(true)),
                 Some(status) => Err(server.ended_early(status)),
-                None => Ok(seen
-                    .map(|()| false)
-                    .map_err(|reason| format!("{reason}\n{}", server.tail()))),
+                None => Ok(seen.map(|()| false).map_err(|reason| format!("{reason}\n{}", server.tail()))),
             }
         })
         .await

@@ -54,58 +54,38 @@ impl Program {
     /// [`Error::NoProgram`] when it has not been built.
     pub fn named(name: &str) -> Result<Self> {
         let own = env::current_exe().doing(|| "find this executable".into())?;
-        let places: Vec<PathBuf> = own
-            .ancestors()
-            .skip(1)
-            .take(2)
-            .map(|folder| folder.join(name))
-            .collect();
+        let places: Vec<PathBuf> = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).collect();
         let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
         let found = places.into_iter().find(|place| place.is_file());
         let remedy = "build the programs first: cargo build --workspace --bins";
-        found.map(Self::at).ok_or_else(|| Error::NoProgram {
-            program: name.into(),
-            looked: looked.join(", "),
-            remedy,
-        })
+        found.map(Self::at).ok_or_else(|| Error::NoProgram { program: name.into(), looked: looked.join(", "), remedy })
     }
 
     /// Any program by its path.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self {
-            name,
-            path,
-            arguments: Vec::new(),
-            environment: Vec::new(),
-            input: Vec::new(),
-            limit: ONE_SHOT_LIMIT,
-        }
+        Self { name, path, arguments: Vec::new(), environment: Vec::new(), input: Vec::new(), limit: ONE_SHOT_LIMIT }
     }
 
     /// Adds arguments. Secrets do not belong here: everybody on the machine can read them.
     #[must_use]
     pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.arguments
-            .extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
         self
     }
 
     /// Adds one variable.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.environment
-            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
     /// Adds variables.
     #[must_use]
     pub fn envs<N: AsRef<OsStr>, V: AsRef<OsStr>>(self, variables: impl IntoIterator<Item = (N, V)>) -> Self {
-        variables
-            .into_iter()
-            .fold(self, |program, (name, value)| program.env(name, value))
+        variables.into_iter().fold(self, |program, (name, value)| program.env(name, value))
     }
 
     /// What a one-shot run reads from its standard input.
@@ -129,10 +109,7 @@ impl Program {
     pub async fn run(&self) -> Result<Finished> {
         let file = || tempfile::tempfile().doing(|| "make a temporary file".into());
         let (mut input, mut out, mut err) = (file()?, file()?, file()?);
-        input
-            .write_all(&self.input)
-            .and_then(|()| input.rewind())
-            .doing(|| "keep the input".into())?;
+        input.write_all(&self.input).and_then(|()| input.rewind()).doing(|| "keep the input".into())?;
         let copy = |file: &File| file.try_clone().doing(|| "share a temporary file".into());
         let mut command = self.command();
         command.stdin(input).stdout(copy(&out)?).stderr(copy(&err)?);
@@ -142,11 +119,7 @@ impl Program {
             Ok(ended.ok_or_else(|| "still running".into()))
         })
         .await?;
-        Ok(Finished {
-            status,
-            stdout: whole(&mut out)?,
-            stderr: whole(&mut err)?,
-        })
+        Ok(Finished { status, stdout: whole(&mut out)?, stderr: whole(&mut err)? })
     }
 
     /// Runs it to its end and returns its standard output.
@@ -159,11 +132,7 @@ impl Program {
             return Ok(finished.stdout);
         }
         let tail = last_lines(&format!("{}{}", finished.stdout, finished.stderr));
-        Err(Error::Ended {
-            program: self.name.clone(),
-            status: finished.status.to_string(),
-            tail,
-        })
+        Err(Error::Ended { program: self.name.clone(), status: finished.status.to_string(), tail })
     }
 
     /// Starts it in the background; its output is appended to `<name>.log` in the folder.
@@ -185,10 +154,7 @@ impl Program {
     fn command(&self) -> Command {
         let mut command = keeper::command("KILL", &self.path);
         let passed_on = PASSED_ON.iter().filter_map(|name| Some((name, env::var_os(name)?)));
-        command
-            .args(&self.arguments)
-            .envs(passed_on)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.args(&self.arguments).envs(passed_on).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null());
         command
     }
@@ -217,9 +183,7 @@ impl Running {
     #[must_use]
     pub fn said(&self) -> String {
         let bytes = fs::read(self.kept.log()).unwrap_or_default();
-        let start = usize::try_from(self.kept.log_start())
-            .unwrap_or_default()
-            .min(bytes.len());
+        let start = usize::try_from(self.kept.log_start()).unwrap_or_default().min(bytes.len());
         String::from_utf8_lossy(bytes.get(start..).unwrap_or_default()).into_owned()
     }
 
@@ -252,14 +216,8 @@ impl Running {
     /// # Errors
     /// When the program ends first, or the answer does not come in time.
     pub async fn wait_for_http(&self, url: &str, limit: Duration) -> Result<()> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(Duration::from_secs(5))
-            .build();
-        let client = client.map_err(|source| Error::Http {
-            url: url.to_owned(),
-            source,
-        })?;
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build();
+        let client = client.map_err(|source| Error::Http { url: url.to_owned(), source })?;
         until(&format!("a good answer from {url}"), limit, async || {
             if let Some(status) = self.exited() {
                 return Err(self.kept.ended_early(status));
@@ -300,8 +258,6 @@ impl Drop for EndOnDrop {
 
 fn whole(file: &mut File) -> Result<String> {
     let mut bytes = Vec::new();
-    file.rewind()
-        .and_then(|()| file.read_to_end(&mut bytes))
-        .doing(|| "read the output".into())?;
+    file.rewind().and_then(|()| file.read_to_end(&mut bytes)).doing(|| "read the output".into())?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

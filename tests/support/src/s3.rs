@@ -62,27 +62,15 @@ struct Ports {
 impl Ports {
     fn free() -> Result<Self> {
         let port = || ports::free_with_grpc("SeaweedFS");
-        Ok(Self {
-            gateway: port()?,
-            master: port()?,
-            volume: port()?,
-            filer: port()?,
-        })
+        Ok(Self { gateway: port()?, master: port()?, volume: port()?, filer: port()? })
     }
 
     fn all_free(self) -> bool {
-        self.named()
-            .into_iter()
-            .all(|(_, port)| ports::is_free(port) && ports::is_free(ports::grpc_of(port)))
+        self.named().into_iter().all(|(_, port)| ports::is_free(port) && ports::is_free(ports::grpc_of(port)))
     }
 
     fn named(self) -> [(&'static str, u16); 4] {
-        [
-            ("s3", self.gateway),
-            ("master", self.master),
-            ("volume", self.volume),
-            ("filer", self.filer),
-        ]
+        [("s3", self.gateway), ("master", self.master), ("volume", self.volume), ("filer", self.filer)]
     }
 }
 
@@ -98,12 +86,7 @@ impl S3 {
             .doing(|| format!("close {} to others", folder.display()))?;
         left_over::stop(&folder).await?;
         let keys = Keys::kept(&folder)?;
-        let store = Self {
-            server: Mutex::new(None),
-            folder,
-            keys,
-            ports: Mutex::new(Ports::free()?),
-        };
+        let store = Self { server: Mutex::new(None), folder, keys, ports: Mutex::new(Ports::free()?) };
         for _ in 0..10 {
             if store.attempt().await? {
                 return Ok(store);
@@ -128,18 +111,10 @@ impl S3 {
         self.stop();
         let ports = *self.ports();
         until("free ports for SeaweedFS", Duration::from_secs(5), async || {
-            Ok(if ports.all_free() {
-                Ok(())
-            } else {
-                Err(format!("one of {ports:?} is taken"))
-            })
+            Ok(if ports.all_free() { Ok(()) } else { Err(format!("one of {ports:?} is taken")) })
         })
         .await?;
-        if self.attempt().await? {
-            Ok(())
-        } else {
-            Err(Error::NoPort { server: "SeaweedFS" })
-        }
+        if self.attempt().await? { Ok(()) } else { Err(Error::NoPort { server: "SeaweedFS" }) }
     }
 
     /// Its address, for path-style requests.
@@ -205,13 +180,7 @@ impl S3 {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(REGION))
             .endpoint_url(self.endpoint())
-            .credentials_provider(Credentials::new(
-                &self.keys.access,
-                &self.keys.secret,
-                None,
-                None,
-                "labor-testing",
-            ))
+            .credentials_provider(Credentials::new(&self.keys.access, &self.keys.secret, None, None, "labor-testing"))
             .force_path_style(true)
             .retry_config(retries)
             .timeout_config(timeouts.build());
@@ -228,9 +197,7 @@ impl S3 {
             match server.exited() {
                 Some(_) if server.tail().contains("address already in use") => Ok(Ok(false)),
                 Some(status) => Err(server.ended_early(status)),
-                None => Ok(seen
-                    .map(|()| true)
-                    .map_err(|reason| format!("{reason}\n{}", server.tail()))),
+                None => Ok(seen.map(|()| true).map_err(|reason| format!("{reason}\n{}", server.tail()))),
             }
         })
         .await?;
@@ -248,13 +215,7 @@ impl S3 {
         weed.current_dir(&self.folder)
             .env("WEED_S3_SSE_KEY", &self.keys.at_rest)
             .env("WEED_MASTER_VOLUME_GROWTH_COPY_1", "2");
-        weed.args([
-            "-logtostderr=true",
-            "server",
-            "-ip=127.0.0.1",
-            "-ip.bind=127.0.0.1",
-            "-master.telemetry=false",
-        ]);
+        weed.args(["-logtostderr=true", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]);
         weed.args([
             "-master.volumeSizeLimitMB=64",
             "-volume.max=4000",
@@ -263,18 +224,10 @@ impl S3 {
         ]);
         // Alone, the master needs no ten seconds to find that nobody else stands for election.
         weed.args(["-master.electionTimeout=1s", "-master.heartbeatInterval=100ms"]);
-        weed.args([
-            "-s3",
-            "-s3.iam=false",
-            "-s3.autoCreateBucket=false",
-            "-s3.port.iceberg=0",
-            "-s3.port.lance=0",
-        ]);
-        weed.arg(format!("-dir={}", path("data")))
-            .arg(format!("-s3.config={}", path("s3.json")));
+        weed.args(["-s3", "-s3.iam=false", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]);
+        weed.arg(format!("-dir={}", path("data"))).arg(format!("-s3.config={}", path("s3.json")));
         for (part, port) in ports.named() {
-            weed.arg(format!("-{part}.port={port}"))
-                .arg(format!("-{part}.port.grpc={}", ports::grpc_of(port)));
+            weed.arg(format!("-{part}.port={port}")).arg(format!("-{part}.port.grpc={}", ports::grpc_of(port)));
         }
         // Relative, because a socket's path may have 107 characters only.
         weed.args(["-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock"]);
@@ -308,10 +261,8 @@ impl Keys {
     fn kept(folder: &Path) -> Result<Self> {
         let path = folder.join("keys.json");
         let keys = match fs::read_to_string(&path) {
-            Ok(text) => serde_json::from_str(&text).map_err(|error| Error::Damaged {
-                path: path.clone(),
-                reason: error.to_string(),
-            })?,
+            Ok(text) => serde_json::from_str(&text)
+                .map_err(|error| Error::Damaged { path: path.clone(), reason: error.to_string() })?,
             Err(_) => Self {
                 access: secret::random_hex(10)?,
                 secret: secret::random_hex(20)?,
@@ -336,40 +287,12 @@ impl Keys {
 async fn answers(client: &Client) -> Result<(), String> {
     let seen = |error: &dyn std::error::Error| format!("{}", DisplayErrorContext(error));
     if client.head_bucket().bucket(PROBE).send().await.is_err() {
-        client
-            .create_bucket()
-            .bucket(PROBE)
-            .send()
-            .await
-            .map_err(|error| seen(&error))?;
+        client.create_bucket().bucket(PROBE).send().await.map_err(|error| seen(&error))?;
     }
     let object = |body: &'static [u8]| ByteStream::from_static(body);
-    client
-        .put_object()
-        .bucket(PROBE)
-        .key("probe")
-        .body(object(b"up"))
-        .send()
-        .await
-        .map_err(|error| seen(&error))?;
-    let got = client
-        .get_object()
-        .bucket(PROBE)
-        .key("probe")
-        .send()
-        .await
-        .map_err(|error| seen(&error))?;
+    client.put_object().bucket(PROBE).key("probe").body(object(b"up")).send().await.map_err(|error| seen(&error))?;
+    let got = client.get_object().bucket(PROBE).key("probe").send().await.map_err(|error| seen(&error))?;
     let bytes = got.body.collect().await.map_err(|error| seen(&error))?.into_bytes();
-    client
-        .delete_object()
-        .bucket(PROBE)
-        .key("probe")
-        .send()
-        .await
-        .map_err(|error| seen(&error))?;
-    if bytes.as_ref() == b"up" {
-        Ok(())
-    } else {
-        Err("an object came back changed".into())
-    }
+    client.delete_object().bucket(PROBE).key("probe").send().await.map_err(|error| seen(&error))?;
+    if bytes.as_ref() == b"up" { Ok(()) } else { Err("an object came back changed".into()) }
 }

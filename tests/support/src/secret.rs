@@ -38,11 +38,7 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     let part = path.with_extension("part");
     let write = || {
         let _ = fs::remove_file(&part);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&part)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
         file.write_all(text.as_bytes())?;
         fs::rename(&part, path)
     };
@@ -55,10 +51,7 @@ pub(crate) fn kept(path: &Path) -> Result<String> {
         Ok(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
         Ok(_) => renew(path),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => renew(path),
-        Err(source) => Err(Error::Os {
-            doing: format!("read {}", path.display()),
-            source,
-        }),
+        Err(source) => Err(Error::Os { doing: format!("read {}", path.display()), source }),
     }
 }
 

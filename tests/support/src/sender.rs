@@ -39,16 +39,8 @@ impl Sender {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(30));
-        let client = client.build().map_err(|source| Error::Http {
-            url: url.clone(),
-            source,
-        })?;
-        Ok(Self {
-            url,
-            source: source.into(),
-            key: hmac::Key::new(hmac::HMAC_SHA256, secret),
-            client,
-        })
+        let client = client.build().map_err(|source| Error::Http { url: url.clone(), source })?;
+        Ok(Self { url, source: source.into(), key: hmac::Key::new(hmac::HMAC_SHA256, secret), client })
     }
 
     /// Sends a message under a new id.
@@ -64,10 +56,7 @@ impl Sender {
     /// # Errors
     /// As [`Sender::send`].
     pub async fn send_as(&self, message: &str, body: &[u8]) -> Result<Answer> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         self.post(message, now, &self.signature(now, body), body).await
     }
 
@@ -76,31 +65,13 @@ impl Sender {
     /// # Errors
     /// As [`Sender::send`].
     pub async fn post(&self, message: &str, timestamp: u64, signature: &str, body: &[u8]) -> Result<Answer> {
-        let failed = |source| Error::Http {
-            url: self.url.clone(),
-            source,
-        };
-        let request = self
-            .client
-            .post(&self.url)
-            .header("Content-Type", "text/plain")
-            .header("X-Message-Id", message);
-        let request = request
-            .header("X-Labor-Source", &self.source)
-            .header("X-Labor-Timestamp", timestamp.to_string());
-        let answer = request
-            .header("X-Labor-Signature", signature)
-            .body(body.to_vec())
-            .send()
-            .await
-            .map_err(failed)?;
+        let failed = |source| Error::Http { url: self.url.clone(), source };
+        let request = self.client.post(&self.url).header("Content-Type", "text/plain").header("X-Message-Id", message);
+        let request = request.header("X-Labor-Source", &self.source).header("X-Labor-Timestamp", timestamp.to_string());
+        let answer = request.header("X-Labor-Signature", signature).body(body.to_vec()).send().await.map_err(failed)?;
         let status = answer.status().as_u16();
         let text = answer.text().await.map_err(failed)?;
-        Ok(Answer {
-            status,
-            json: serde_json::from_str(&text).unwrap_or_default(),
-            text,
-        })
+        Ok(Answer { status, json: serde_json::from_str(&text).unwrap_or_default(), text })
     }
 
     /// The signature header of a body sent at a time: `v1=` and the HMAC over `timestamp.body`.

@@ -18,10 +18,7 @@ static STORE: OnceCell<S3> = OnceCell::const_new();
 /// When it cannot be had; the message says what to do. A test cannot go on without it.
 pub async fn postgres() -> &'static Postgres {
     let start = async || Postgres::start_with(&scratch().await?.join("postgres"), Durability::Fast).await;
-    POSTGRES
-        .get_or_try_init(start)
-        .await
-        .unwrap_or_else(|error| give_up(&error))
+    POSTGRES.get_or_try_init(start).await.unwrap_or_else(|error| give_up(&error))
 }
 
 /// This test process's S3 server.
@@ -30,10 +27,7 @@ pub async fn postgres() -> &'static Postgres {
 /// When it cannot be had; the message says what to do.
 pub async fn s3() -> &'static S3 {
     let start = async || S3::start(&scratch().await?.join("s3")).await;
-    STORE
-        .get_or_try_init(start)
-        .await
-        .unwrap_or_else(|error| give_up(&error))
+    STORE.get_or_try_init(start).await.unwrap_or_else(|error| give_up(&error))
 }
 
 /// This test process's folder, for logs and files. Those of dead test processes are removed when it is claimed.
@@ -41,9 +35,7 @@ pub async fn s3() -> &'static S3 {
 /// # Errors
 /// As [`DataFolder::claim`].
 pub async fn scratch() -> Result<PathBuf> {
-    let folder = FOLDER
-        .get_or_try_init(async || DataFolder::claim_empty("test").await)
-        .await?;
+    let folder = FOLDER.get_or_try_init(async || DataFolder::claim_empty("test").await).await?;
     Ok(folder.path().to_owned())
 }
 

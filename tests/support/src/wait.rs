@@ -22,11 +22,7 @@ where
         match condition().await? {
             Ok(value) => return Ok(value),
             Err(last) if start.elapsed() >= limit => {
-                return Err(Error::TooLate {
-                    what: what.to_owned(),
-                    seconds: limit.as_secs(),
-                    last,
-                });
+                return Err(Error::TooLate { what: what.to_owned(), seconds: limit.as_secs(), last });
             }
             Err(_) => tokio::time::sleep(STEP).await,
         }

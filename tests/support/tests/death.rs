@@ -1,8 +1,5 @@
 //! No server outlives its supervisor, and what a crashed run left is taken over.
-#![expect(
-    clippy::unwrap_used,
-    reason = "in the helpers of a test, too, a broken expectation ends it"
-)]
+#![expect(clippy::unwrap_used, reason = "in the helpers of a test, too, a broken expectation ends it")]
 
 use std::{env, fs, path::Path, process, time::Duration};
 
@@ -13,13 +10,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn supervisor(data: &Path) -> Program {
     let test = env::current_exe().unwrap();
     let example = test.ancestors().nth(2).unwrap().join("examples/supervisor");
-    let named = [
-        "LABOR_CACHE",
-        "XDG_CACHE_HOME",
-        "LABOR_POSTGRES_HOME",
-        "LABOR_POSTGRES_USER",
-        "LABOR_WEED",
-    ];
+    let named = ["LABOR_CACHE", "XDG_CACHE_HOME", "LABOR_POSTGRES_HOME", "LABOR_POSTGRES_USER", "LABOR_WEED"];
     let passed_on = named.into_iter().filter_map(|name| Some((name, env::var_os(name)?)));
     Program::at(example).envs(passed_on).env("LABOR_DATA", data)
 }
@@ -28,10 +19,7 @@ fn supervisor(data: &Path) -> Program {
 async fn up(running: &Running) -> (Vec<u32>, String) {
     let line = running.wait_for_line("up ", LIMIT).await.unwrap();
     let words: Vec<&str> = line.split(' ').collect();
-    (
-        words[1..3].iter().map(|word| word.parse().unwrap()).collect(),
-        words[3].to_owned(),
-    )
+    (words[1..3].iter().map(|word| word.parse().unwrap()).collect(), words[3].to_owned())
 }
 
 fn lives(pid: u32) -> bool {
@@ -42,15 +30,9 @@ fn lives(pid: u32) -> bool {
 async fn gone(pids: &[u32]) {
     let left = async || {
         let left: Vec<u32> = pids.iter().copied().filter(|pid| lives(*pid)).collect();
-        Ok(if left.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{left:?} still run"))
-        })
+        Ok(if left.is_empty() { Ok(()) } else { Err(format!("{left:?} still run")) })
     };
-    until("the end of the servers", Duration::from_secs(15), left)
-        .await
-        .unwrap();
+    until("the end of the servers", Duration::from_secs(15), left).await.unwrap();
 }
 
 #[tokio::test]
@@ -58,20 +40,15 @@ async fn kill_9_of_the_supervisor_ends_its_servers_and_the_folder_serves_again()
     let data = labor_testing::scratch().await.unwrap().join("death");
     let log = data.with_extension("log");
     let program = supervisor(&data);
-    let (one, two) = (
-        program.start_with_log(&log).unwrap(),
-        program.start_with_log(&log.with_extension("2.log")).unwrap(),
-    );
+    let (one, two) =
+        (program.start_with_log(&log).unwrap(), program.start_with_log(&log.with_extension("2.log")).unwrap());
     let ((one_pids, one_folder), (two_pids, two_folder)) = tokio::join!(up(&one), up(&two));
     assert_ne!(one_folder, two_folder, "two side by side share a folder");
     assert!(one_pids.iter().chain(&two_pids).all(|pid| lives(*pid)));
 
     one.kill9();
     gone(&one_pids).await;
-    assert!(
-        two_pids.iter().all(|pid| lives(*pid)),
-        "the other supervisor's servers were ended too"
-    );
+    assert!(two_pids.iter().all(|pid| lives(*pid)), "the other supervisor's servers were ended too");
 
     let again = program.start_with_log(&log).unwrap();
     let (again_pids, again_folder) = up(&again).await;
@@ -96,20 +73,14 @@ async fn a_server_that_outlived_its_supervisor_is_stopped_by_the_next_start() {
         (meta.uid(), meta.gid())
     });
     let mut orphan = process::Command::new(program);
-    orphan
-        .arg("-D")
-        .arg(place.join("data"))
-        .stderr(process::Stdio::null())
-        .current_dir("/");
+    orphan.arg("-D").arg(place.join("data")).stderr(process::Stdio::null()).current_dir("/");
     if let (Ok((uid, gid)), true) = (owner, fs::metadata("/proc/self").is_ok_and(|meta| is_root(&meta))) {
         use std::os::unix::process::CommandExt;
         orphan.uid(uid).gid(gid);
     }
     let mut orphan = orphan.spawn().unwrap();
     until("the orphan's start", LIMIT, async || {
-        let ready = fs::read_to_string(place.join("data/postmaster.pid"))
-            .unwrap_or_default()
-            .contains("ready");
+        let ready = fs::read_to_string(place.join("data/postmaster.pid")).unwrap_or_default().contains("ready");
         Ok(if ready { Ok(()) } else { Err("not ready".into()) })
     })
     .await
@@ -118,13 +89,7 @@ async fn a_server_that_outlived_its_supervisor_is_stopped_by_the_next_start() {
 
     let again = Postgres::start_with(&place, Durability::Fast).await.unwrap();
     assert!(waiter.join().unwrap().is_ok());
-    again
-        .connect("postgres")
-        .await
-        .unwrap()
-        .query_one("SELECT 1", &[])
-        .await
-        .unwrap();
+    again.connect("postgres").await.unwrap().query_one("SELECT 1", &[]).await.unwrap();
 }
 
 fn is_root(meta: &fs::Metadata) -> bool {

@@ -17,15 +17,10 @@ fn shell(script: &str) -> Program {
 
 #[tokio::test]
 async fn output_is_what_a_program_wrote_and_a_failure_shows_its_last_words() {
-    let program = shell("cat; printf ' %s' \"$GREETING\"")
-        .env("GREETING", "hello")
-        .input("said:");
+    let program = shell("cat; printf ' %s' \"$GREETING\"").env("GREETING", "hello").input("said:");
     assert_eq!(program.output().await.unwrap(), "said: hello");
     let error = shell("echo no such practice >&2; exit 3").output().await.unwrap_err();
-    assert!(
-        error.to_string().contains("no such practice") && error.to_string().contains("exit status: 3"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("no such practice") && error.to_string().contains("exit status: 3"), "{error}");
     let slow = shell("sleep 60").limit(Duration::from_millis(100)).output().await;
     assert!(matches!(slow, Err(Error::TooLate { .. })), "{slow:?}");
 }
@@ -57,22 +52,14 @@ async fn a_background_program_is_awaited_by_its_line_and_ended_gently_or_not() {
     let folder = labor_testing::scratch().await.unwrap();
     let program = shell("trap 'echo bye; exit 7' TERM; echo listening on 4711; while :; do sleep 0.05; done");
     let running = program.start(&folder).unwrap();
-    assert_eq!(
-        running.wait_for_line("listening", LIMIT).await.unwrap(),
-        "listening on 4711"
-    );
+    assert_eq!(running.wait_for_line("listening", LIMIT).await.unwrap(), "listening on 4711");
     assert_eq!(running.terminate(LIMIT).await.unwrap().code(), Some(7));
     assert!(running.said().contains("bye"));
     let again = program.start(&folder).unwrap();
-    assert!(
-        !again.said().contains("bye"),
-        "an earlier run's words were taken for this one's"
-    );
+    assert!(!again.said().contains("bye"), "an earlier run's words were taken for this one's");
     again.kill9();
     assert!(!again.exited().unwrap().success());
-    let gone = shell("echo broken; exit 1")
-        .start_with_log(&folder.join("broken.log"))
-        .unwrap();
+    let gone = shell("echo broken; exit 1").start_with_log(&folder.join("broken.log")).unwrap();
     let error = gone.wait_for_line("listening", LIMIT).await.unwrap_err();
     assert!(error.to_string().contains("broken"), "{error}");
 }
@@ -111,14 +98,7 @@ async fn a_sender_posts_raw_bytes_with_its_signature_and_follows_no_redirect() {
     ] {
         assert!(request.contains(part), "{part} is missing in {request}");
     }
-    let timestamp: u64 = request
-        .split("x-labor-timestamp: ")
-        .nth(1)
-        .unwrap()
-        .split('\r')
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let timestamp: u64 =
+        request.split("x-labor-timestamp: ").nth(1).unwrap().split('\r').next().unwrap().parse().unwrap();
     assert!(request.contains(&sender.signature(timestamp, b"0138000\xe4\xff")));
 }

@@ -22,21 +22,14 @@ pub struct ServiceUrls<'a> {
 /// When a URL names an unexpected login or has no password, or the server refuses.
 pub async fn bootstrap(admin_url: &str, urls: &ServiceUrls<'_>) -> Result<(), MigratorError> {
     let mut client = labor_connect::connect(&labor_connect::parse(admin_url, "labor-migrator bootstrap")?).await?;
-    let logins = [
-        ("labor_migrator", urls.migrator),
-        ("labor_control", urls.control),
-        ("labor_backup", urls.backup),
-    ];
+    let logins = [("labor_migrator", urls.migrator), ("labor_control", urls.control), ("labor_backup", urls.backup)];
     let passwords = logins.map(|(role, url)| verifier_of(role, url));
     let transaction = client.transaction().await.map_err(MigratorError::during("begin"))?;
     transaction
         .batch_execute("SELECT pg_advisory_xact_lock(hashtext('labor bootstrap'))")
         .await
         .map_err(MigratorError::during("wait for another bootstrap"))?;
-    transaction
-        .batch_execute(sql::DATABASE)
-        .await
-        .map_err(MigratorError::during("db/rls/database.sql"))?;
+    transaction.batch_execute(sql::DATABASE).await.map_err(MigratorError::during("db/rls/database.sql"))?;
     for password in passwords {
         let (role, verifier) = password?;
         transaction

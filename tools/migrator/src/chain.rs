@@ -45,8 +45,5 @@ pub fn target() -> Target {
         context.update(format!("{migration}\n{}\n", migration.sql().unwrap_or_default()).as_bytes());
     }
     context.update(sql::TENANT_RULES.as_bytes());
-    Target {
-        version,
-        checksum: hex::encode(context.finish()),
-    }
+    Target { version, checksum: hex::encode(context.finish()) }
 }

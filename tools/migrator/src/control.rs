@@ -40,23 +40,14 @@ impl Migrator {
             .await
             .map_err(MigratorError::during("enter the control schema"))?;
         refinery_transaction::apply(&transaction, &chain::control()).await?;
-        transaction
-            .batch_execute(QUEUE_RIGHTS)
-            .await
-            .map_err(MigratorError::during("grant rights on the queue"))?;
+        transaction.batch_execute(QUEUE_RIGHTS).await.map_err(MigratorError::during("grant rights on the queue"))?;
         transaction
             .batch_execute("SET LOCAL ROLE labor_guard")
             .await
             .map_err(MigratorError::during("become labor_guard"))?;
-        transaction
-            .batch_execute(sql::GUARD)
-            .await
-            .map_err(MigratorError::during("db/rls/guard.sql"))?;
+        transaction.batch_execute(sql::GUARD).await.map_err(MigratorError::during("db/rls/guard.sql"))?;
         self.write_claim_key(&transaction).await?;
-        transaction
-            .commit()
-            .await
-            .map_err(MigratorError::during("commit the control schema"))
+        transaction.commit().await.map_err(MigratorError::during("commit the control schema"))
     }
 
     async fn write_claim_key(&self, transaction: &Transaction<'_>) -> Result<(), MigratorError> {
@@ -79,11 +70,7 @@ impl Migrator {
         let fault = |error: &dyn std::fmt::Display| MigratorError::Queue(error.to_string());
         let options: PgConnectOptions = self.url.parse().map_err(|_| ConnectError::Url)?;
         let options = options.options([("role", "labor_owner")]);
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .connect_with(options)
-            .await
-            .map_err(|e| fault(&e))?;
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.map_err(|e| fault(&e))?;
         let queue = PGMQueueExt::new_with_pool(pool.clone()).await;
         queue.install_sql_from_embedded().await.map_err(|e| fault(&e))?;
         for name in [MESSAGES, DEAD_MESSAGES] {
@@ -98,11 +85,7 @@ impl Migrator {
             .query_one("SELECT to_regclass('control.ledger') IS NOT NULL", &[])
             .await
             .map_err(MigratorError::during("look for the control schema"))?;
-        if there.get(0) {
-            Ok(())
-        } else {
-            Err(MigratorError::NotInitialised)
-        }
+        if there.get(0) { Ok(()) } else { Err(MigratorError::NotInitialised) }
     }
 }
 
@@ -119,10 +102,7 @@ const QUEUE_RIGHTS: &str = "
 
 async fn exists(transaction: &Transaction<'_>, schema: &str) -> Result<bool, MigratorError> {
     let row = transaction
-        .query_one(
-            "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)",
-            &[&schema],
-        )
+        .query_one("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", &[&schema])
         .await
         .map_err(MigratorError::during("look for the schemas"))?;
     Ok(row.get(0))

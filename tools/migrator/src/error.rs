@@ -82,9 +82,5 @@ fn describe_migration(error: &refinery_core::Error) -> String {
 }
 
 fn list(findings: &[Finding]) -> String {
-    findings
-        .iter()
-        .map(|f| format!("{} {}: {}", f.kind, f.object, f.detail))
-        .collect::<Vec<_>>()
-        .join("; ")
+    findings.iter().map(|f| format!("{} {}: {}", f.kind, f.object, f.detail)).collect::<Vec<_>>().join("; ")
 }

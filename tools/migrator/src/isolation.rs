@@ -25,14 +25,7 @@ pub async fn check(client: &impl GenericClient, tenant: &TenantName) -> Result<V
         .query(sql::ISOLATION_CHECK, &[&tenant.as_str()])
         .await
         .map_err(MigratorError::during(format!("isolation check of {tenant}")))?;
-    Ok(rows
-        .iter()
-        .map(|row| Finding {
-            kind: row.get(0),
-            object: row.get(1),
-            detail: row.get(2),
-        })
-        .collect())
+    Ok(rows.iter().map(|row| Finding { kind: row.get(0), object: row.get(1), detail: row.get(2) }).collect())
 }
 
 impl Migrator {

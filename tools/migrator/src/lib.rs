@@ -30,11 +30,7 @@ impl Migrator {
     /// # Errors
     /// When the URL can't be read.
     pub fn new(url: &str, master: MasterSecret) -> Result<Self, MigratorError> {
-        Ok(Self {
-            url: url.to_owned(),
-            config: labor_connect::parse(url, "labor-migrator")?,
-            master,
-        })
+        Ok(Self { url: url.to_owned(), config: labor_connect::parse(url, "labor-migrator")?, master })
     }
 
     pub(crate) async fn connect(&self) -> Result<tokio_postgres::Client, MigratorError> {

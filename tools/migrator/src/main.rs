@@ -1,10 +1,6 @@
 //! The `labor-migrator` program: reads the command line, calls the library, prints for people or machines.
 //! Exit codes: 0 done; 1 failed; 2 wrong command line; 3 some tenants failed or are behind; 4 the isolation check found something.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command-line program talks on its standard streams"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks on its standard streams")]
 
 mod output;
 
@@ -18,11 +14,7 @@ use labor_migrator::{Migrator, MigratorError, TenantName};
 use uuid::Uuid;
 
 #[derive(Parser)]
-#[command(
-    name = "labor-migrator",
-    version,
-    about = "Migrates, provisions and checks every tenant's schema"
-)]
+#[command(name = "labor-migrator", version, about = "Migrates, provisions and checks every tenant's schema")]
 struct Arguments {
     /// URL of the login labor_migrator.
     #[arg(long, env = "LABOR_MIGRATOR_URL", hide_env_values = true, global = true)]
@@ -103,25 +95,10 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
     let json = arguments.json;
-    let url = arguments
-        .database_url
-        .clone()
-        .ok_or_else(|| missing("--database-url or LABOR_MIGRATOR_URL"))?;
-    if let Command::Bootstrap {
-        admin_url,
-        control_url,
-        backup_url,
-    } = &arguments.command
-    {
-        bootstrap::bootstrap(
-            admin_url,
-            &ServiceUrls {
-                migrator: &url,
-                control: control_url,
-                backup: backup_url,
-            },
-        )
-        .await?;
+    let url = arguments.database_url.clone().ok_or_else(|| missing("--database-url or LABOR_MIGRATOR_URL"))?;
+    if let Command::Bootstrap { admin_url, control_url, backup_url } = &arguments.command {
+        bootstrap::bootstrap(admin_url, &ServiceUrls { migrator: &url, control: control_url, backup: backup_url })
+            .await?;
         output::say(
             json,
             &serde_json::json!({ "bootstrapped": true }),
@@ -140,27 +117,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
         Command::Status => {
             let status = migrator.status().await?;
             output::status(json, &status);
-            Ok(if status.behind() == 0 {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(3)
-            })
+            Ok(if status.behind() == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) })
         }
-        Command::Provision {
-            slug,
-            name,
-            bsnrs,
-            intake,
-        } => {
+        Command::Provision { slug, name, bsnrs, intake } => {
             let kind = if intake { Kind::Intake } else { Kind::Practice };
-            let made = migrator
-                .provision(&NewTenant {
-                    slug,
-                    display_name: name,
-                    kind,
-                    bsnrs,
-                })
-                .await?;
+            let made = migrator.provision(&NewTenant { slug, display_name: name, kind, bsnrs }).await?;
             let text = format!("{} is {} at version {}", made.slug, made.tenant, made.version);
             output::say(json, &serde_json::json!(made), &text);
             Ok(ExitCode::SUCCESS)
@@ -186,11 +147,7 @@ async fn check(json: bool, migrator: &Migrator, tenant: Option<TenantName>) -> R
         }
     }
     output::findings(json, &findings);
-    Ok(if findings.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(4)
-    })
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(4) })
 }
 
 fn missing(what: &str) -> MigratorError {

@@ -96,10 +96,7 @@ impl Migrator {
     ) -> Result<(), MigratorError> {
         let during = |what: &str| MigratorError::during(format!("{}: {step}: {what}", request.tenant));
         let transaction = client.transaction().await.map_err(during("begin"))?;
-        transaction
-            .batch_execute("SET LOCAL lock_timeout = '5s'")
-            .await
-            .map_err(during("set lock_timeout"))?;
+        transaction.batch_execute("SET LOCAL lock_timeout = '5s'").await.map_err(during("set lock_timeout"))?;
         let counts = match step {
             "freeze" => freeze(&transaction, &request.tenant).await,
             "drop" => drop_schema(&transaction, &request.tenant).await,
@@ -144,9 +141,7 @@ async fn load(client: &Client, id: Uuid) -> Result<Request, MigratorError> {
         .ok_or_else(|| MigratorError::Invalid(format!("there is no request {id}")))?;
     let (kind, state, tenant_kind): (&str, &str, &str) = (row.get(5), row.get(6), row.get(7));
     if kind != "deletion" {
-        return Err(MigratorError::Invalid(format!(
-            "request {id} asks for an {kind}, not for a deletion"
-        )));
+        return Err(MigratorError::Invalid(format!("request {id} asks for an {kind}, not for a deletion")));
     }
     if tenant_kind == "intake" {
         return Err(MigratorError::Invalid(
@@ -160,14 +155,7 @@ async fn load(client: &Client, id: Uuid) -> Result<Request, MigratorError> {
     };
     let Json(steps): Json<Vec<Value>> = row.get(4);
     let tenant = TenantName::parse(row.get(0)).map_err(|error| MigratorError::Invalid(error.to_string()))?;
-    Ok(Request {
-        id,
-        tenant,
-        reason: row.get(1),
-        requested_by: row.get(2),
-        approved_by,
-        steps,
-    })
+    Ok(Request { id, tenant, reason: row.get(1), requested_by: row.get(2), approved_by, steps })
 }
 
 async fn refuse_if_held(client: &Client, tenant: &TenantName) -> Result<(), MigratorError> {
@@ -183,26 +171,16 @@ async fn refuse_if_held(client: &Client, tenant: &TenantName) -> Result<(), Migr
         return Ok(());
     }
     let list: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    Err(MigratorError::Invalid(format!(
-        "{tenant} is held and can't be deleted: {}",
-        list.join("; ")
-    )))
+    Err(MigratorError::Invalid(format!("{tenant} is held and can't be deleted: {}", list.join("; "))))
 }
 
 type StepResult = Result<Value, tokio_postgres::Error>;
 
 /// From here on nobody can open the tenant: no login, no open connection, and look-ups no longer find it.
 async fn freeze(transaction: &Transaction<'_>, tenant: &TenantName) -> StepResult {
-    transaction
-        .execute(
-            "UPDATE control.tenants SET state = 'frozen' WHERE name = $1",
-            &[&tenant.as_str()],
-        )
-        .await?;
+    transaction.execute("UPDATE control.tenants SET state = 'frozen' WHERE name = $1", &[&tenant.as_str()]).await?;
     if role_exists(transaction, tenant).await? {
-        transaction
-            .batch_execute(&format!("ALTER ROLE {} NOLOGIN", tenant.role()))
-            .await?;
+        transaction.batch_execute(&format!("ALTER ROLE {} NOLOGIN", tenant.role())).await?;
     }
     let closed = transaction
         .query_one(
@@ -222,12 +200,8 @@ async fn drop_schema(transaction: &Transaction<'_>, tenant: &TenantName) -> Step
             &[&tenant.as_str()],
         )
         .await?;
-    transaction
-        .batch_execute(&format!("DROP SCHEMA IF EXISTS {tenant} CASCADE"))
-        .await?;
-    transaction
-        .batch_execute(&format!("DROP ROLE IF EXISTS {}", tenant.role()))
-        .await?;
+    transaction.batch_execute(&format!("DROP SCHEMA IF EXISTS {tenant} CASCADE")).await?;
+    transaction.batch_execute(&format!("DROP ROLE IF EXISTS {}", tenant.role())).await?;
     Ok(json!({ "tables_dropped": tables.get::<_, i64>(0) }))
 }
 
@@ -242,18 +216,10 @@ async fn empty_queue(transaction: &Transaction<'_>, tenant: &TenantName) -> Step
 
 /// The opaque name stays as a tombstone, so that a restored server is told to delete the tenant again.
 async fn forget(transaction: &Transaction<'_>, tenant: &TenantName) -> StepResult {
-    let identifiers = transaction
-        .execute(
-            "DELETE FROM control.tenant_identifiers WHERE tenant = $1",
-            &[&tenant.as_str()],
-        )
-        .await?;
-    transaction
-        .execute("DELETE FROM control.ledger WHERE tenant = $1", &[&tenant.as_str()])
-        .await?;
-    transaction
-        .execute("DELETE FROM control.holds WHERE tenant = $1", &[&tenant.as_str()])
-        .await?;
+    let identifiers =
+        transaction.execute("DELETE FROM control.tenant_identifiers WHERE tenant = $1", &[&tenant.as_str()]).await?;
+    transaction.execute("DELETE FROM control.ledger WHERE tenant = $1", &[&tenant.as_str()]).await?;
+    transaction.execute("DELETE FROM control.holds WHERE tenant = $1", &[&tenant.as_str()]).await?;
     transaction
         .execute(
             "UPDATE control.tenants SET state = 'deleted', slug = replace(name, '_', '-'), display_name = 'deleted' WHERE name = $1",
@@ -265,10 +231,7 @@ async fn forget(transaction: &Transaction<'_>, tenant: &TenantName) -> StepResul
 
 async fn role_exists(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<bool, tokio_postgres::Error> {
     Ok(transaction
-        .query_one(
-            "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)",
-            &[&tenant.role()],
-        )
+        .query_one("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", &[&tenant.role()])
         .await?
         .get(0))
 }
@@ -292,10 +255,7 @@ async fn certify(client: &Client, request: &Request) -> Result<Value, MigratorEr
         .await
         .map_err(MigratorError::during("search for what is left"))?;
     let found: Value = row.get(0);
-    if found
-        .as_object()
-        .is_none_or(|counts| counts.values().any(|count| *count != json!(0)))
-    {
+    if found.as_object().is_none_or(|counts| counts.values().any(|count| *count != json!(0))) {
         return Err(MigratorError::Invalid(format!(
             "{} is not wholly deleted, so nothing is certified: {found}",
             request.tenant

@@ -40,25 +40,13 @@ pub(crate) async fn up(json: bool, migrator: &Migrator, workers: usize) -> Resul
     if let Some(bar) = &bar {
         bar.finish_and_clear();
         for failed in report.tenants.iter().filter(|t| t.error.is_some()) {
-            eprintln!(
-                "{} {}: {}",
-                failed.tenant,
-                failed.outcome,
-                failed.error.as_deref().unwrap_or_default()
-            );
+            eprintln!("{} {}: {}", failed.tenant, failed.outcome, failed.error.as_deref().unwrap_or_default());
         }
     }
     let (done, failed) = (report.tenants.len() - report.failed(), report.failed());
-    let text = format!(
-        "version {}: {done} migrated, {failed} failed, in {} ms",
-        report.version, report.milliseconds
-    );
+    let text = format!("version {}: {done} migrated, {failed} failed, in {} ms", report.version, report.milliseconds);
     say(json, &serde_json::json!(report), &text);
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(3)
-    })
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }
 
 fn style() -> ProgressStyle {
@@ -83,11 +71,7 @@ pub(crate) fn status(json: bool, status: &Status) {
         "last error",
     ]);
     for t in &status.tenants {
-        let version = if t.current {
-            t.version.to_string()
-        } else {
-            format!("{} (behind)", t.version)
-        };
+        let version = if t.current { t.version.to_string() } else { format!("{} (behind)", t.version) };
         let error = t.last_error.clone().unwrap_or_default();
         table.add_row([
             t.tenant.to_string(),
@@ -101,21 +85,14 @@ pub(crate) fn status(json: bool, status: &Status) {
     }
     println!("{table}");
     let count = status.tenants.len();
-    println!(
-        "{count} tenants, {} behind version {}, {} class(es)",
-        status.behind(),
-        status.target,
-        status.classes()
-    );
+    println!("{count} tenants, {} behind version {}, {} class(es)", status.behind(), status.target, status.classes());
 }
 
 /// What the isolation check found.
 pub(crate) fn findings(json: bool, findings: &[(TenantName, Finding)]) {
     if json {
-        let rows: Vec<_> = findings
-            .iter()
-            .map(|(tenant, f)| serde_json::json!({ "tenant": tenant, "finding": f }))
-            .collect();
+        let rows: Vec<_> =
+            findings.iter().map(|(tenant, f)| serde_json::json!({ "tenant": tenant, "finding": f })).collect();
         println!("{}", serde_json::json!(rows));
     } else if findings.is_empty() {
         println!("no finding");

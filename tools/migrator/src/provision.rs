@@ -54,10 +54,7 @@ impl Migrator {
         let transaction = step::begin(&mut client).await?;
         let during = |what: &str| MigratorError::during(format!("provision {}: {what}", wanted.slug));
         transaction
-            .execute(
-                "INSERT INTO control.runs (id, command) VALUES ($1, 'provision')",
-                &[&run_id],
-            )
+            .execute("INSERT INTO control.runs (id, command) VALUES ($1, 'provision')", &[&run_id])
             .await
             .map_err(during("record the run"))?;
         self.create_role(&transaction, &tenant).await?;
@@ -68,18 +65,11 @@ impl Migrator {
         register(&transaction, &tenant, wanted).await?;
         step::run(&transaction, &tenant, &target, run_id).await?;
         transaction
-            .execute(
-                "UPDATE control.runs SET finished_at = now(), succeeded = 1 WHERE id = $1",
-                &[&run_id],
-            )
+            .execute("UPDATE control.runs SET finished_at = now(), succeeded = 1 WHERE id = $1", &[&run_id])
             .await
             .map_err(during("record the run"))?;
         transaction.commit().await.map_err(during("commit"))?;
-        Ok(Provisioned {
-            tenant,
-            slug: wanted.slug.clone(),
-            version: target.version,
-        })
+        Ok(Provisioned { tenant, slug: wanted.slug.clone(), version: target.version })
     }
 
     /// The login role owns nothing, inherits only what the marker group has, and finds nothing but its own schema.
@@ -91,27 +81,15 @@ impl Migrator {
                     CONNECTION LIMIT 50 PASSWORD '{verifier}' IN ROLE labor_tenants;
              ALTER ROLE {role} SET search_path = {tenant}, pg_catalog, pg_temp"
         );
-        transaction
-            .batch_execute(&statements)
-            .await
-            .map_err(MigratorError::during(format!("create role {role}")))
+        transaction.batch_execute(&statements).await.map_err(MigratorError::during(format!("create role {role}")))
     }
 }
 
 fn validate(wanted: &NewTenant) -> Result<(), MigratorError> {
-    if let Some(bad) = wanted
-        .bsnrs
-        .iter()
-        .find(|b| b.len() != 9 || !b.bytes().all(|c| c.is_ascii_digit()))
-    {
-        return Err(MigratorError::Invalid(format!(
-            "{bad:?} is not a BSNR: nine digits are expected"
-        )));
+    if let Some(bad) = wanted.bsnrs.iter().find(|b| b.len() != 9 || !b.bytes().all(|c| c.is_ascii_digit())) {
+        return Err(MigratorError::Invalid(format!("{bad:?} is not a BSNR: nine digits are expected")));
     }
-    let slug_chars = wanted
-        .slug
-        .bytes()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
+    let slug_chars = wanted.slug.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
     if wanted.slug.is_empty()
         || wanted.slug.len() > 63
         || !slug_chars

@@ -44,11 +44,7 @@ impl Status {
     /// How many different schema definitions there are; a healthy fleet has one.
     #[must_use]
     pub fn classes(&self) -> usize {
-        self.tenants
-            .iter()
-            .map(|t| &t.class)
-            .collect::<std::collections::BTreeSet<_>>()
-            .len()
+        self.tenants.iter().map(|t| &t.class).collect::<std::collections::BTreeSet<_>>().len()
     }
 }
 
@@ -85,9 +81,6 @@ impl Migrator {
                 })
             })
             .collect::<Result<_, MigratorError>>()?;
-        Ok(Status {
-            target: target.version,
-            tenants,
-        })
+        Ok(Status { target: target.version, tenants })
     }
 }

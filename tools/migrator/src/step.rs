@@ -61,24 +61,13 @@ pub(crate) async fn run(
     }
     // row_security = off: a data migration that row rules would silently empty fails loudly instead.
     let enter = format!("SET LOCAL ROLE labor_owner; SET LOCAL row_security = off; SET LOCAL search_path = {tenant}");
-    transaction
-        .batch_execute(&enter)
-        .await
-        .map_err(during("enter the schema"))?;
+    transaction.batch_execute(&enter).await.map_err(during("enter the schema"))?;
     refinery_transaction::apply(transaction, &chain::tenant()).await?;
     let rules = sql::TENANT_RULES.replace("{tenant}", tenant.as_str());
-    transaction
-        .batch_execute(&rules)
-        .await
-        .map_err(during("apply the row rules"))?;
-    stamp(transaction, tenant, target)
-        .await
-        .map_err(during("write the stamp"))?;
-    let fingerprint: String = transaction
-        .query_one(sql::FINGERPRINT, &[&tenant.as_str()])
-        .await
-        .map_err(during("fingerprint"))?
-        .get(0);
+    transaction.batch_execute(&rules).await.map_err(during("apply the row rules"))?;
+    stamp(transaction, tenant, target).await.map_err(during("write the stamp"))?;
+    let fingerprint: String =
+        transaction.query_one(sql::FINGERPRINT, &[&tenant.as_str()]).await.map_err(during("fingerprint"))?.get(0);
     transaction
         .execute(
             "UPDATE control.ledger SET version = $2, chain_checksum = $3, fingerprint = $4, run_id = $5, migrated_at = now(),
@@ -93,11 +82,7 @@ pub(crate) async fn run(
         .await
         .map_err(during("leave the schema"))?;
     let findings = isolation::check(transaction, tenant).await?;
-    if findings.is_empty() {
-        Ok(Outcome::Migrated)
-    } else {
-        Err(MigratorError::Isolation(findings))
-    }
+    if findings.is_empty() { Ok(Outcome::Migrated) } else { Err(MigratorError::Isolation(findings)) }
 }
 
 async fn stamp(
@@ -127,10 +112,7 @@ impl Migrator {
         let transaction = begin(client).await?;
         match run(&transaction, tenant, target, run_id).await {
             Ok(outcome) => {
-                transaction
-                    .commit()
-                    .await
-                    .map_err(MigratorError::during(format!("{tenant}: commit")))?;
+                transaction.commit().await.map_err(MigratorError::during(format!("{tenant}: commit")))?;
                 Ok(outcome)
             }
             Err(error) => {

@@ -67,11 +67,7 @@ impl Migrator {
             finish_run(&client, run_id, &tenants).await?;
             tenants
         };
-        Ok(UpReport {
-            version: target.version,
-            tenants,
-            milliseconds: started.elapsed().as_millis(),
-        })
+        Ok(UpReport { version: target.version, tenants, milliseconds: started.elapsed().as_millis() })
     }
 
     async fn fan_out(
@@ -137,10 +133,7 @@ impl Worker {
                 client = self.migrator.connect().await?;
             }
             let started = Instant::now();
-            let result = self
-                .migrator
-                .step(&mut client, &tenant, &self.target, self.run_id)
-                .await;
+            let result = self.migrator.step(&mut client, &tenant, &self.target, self.run_id).await;
             let report = describe(tenant, started.elapsed(), &result);
             if self.reports.send(report).await.is_err() {
                 return Ok(());
@@ -156,12 +149,7 @@ fn describe(tenant: TenantName, took: Duration, result: &Result<Outcome, Migrato
         Err(error @ MigratorError::Busy(_)) => ("busy", Some(error.to_string())),
         Err(error) => ("failed", Some(error.to_string())),
     };
-    TenantReport {
-        tenant,
-        milliseconds: took.as_millis(),
-        outcome,
-        error,
-    }
+    TenantReport { tenant, milliseconds: took.as_millis(), outcome, error }
 }
 
 async fn pending(client: &tokio_postgres::Client, target: &Target) -> Result<VecDeque<TenantName>, MigratorError> {

@@ -62,14 +62,7 @@ impl Cluster {
         }
         let password = secret::kept(&password_file)?;
         identity.own(&password_file)?;
-        let cluster = Self {
-            folder,
-            home,
-            identity,
-            password,
-            name,
-            _lock: lock,
-        };
+        let cluster = Self { folder, home, identity, password, name, _lock: lock };
         cluster.make(durability).await?;
         Ok(cluster)
     }
@@ -123,11 +116,7 @@ impl Cluster {
         self.identity.apply(&mut initdb);
         let running = Kept::start("initdb", initdb, &self.folder.join("initdb.log"))?;
         let status = running.ended(INITDB_LIMIT).await?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(running.ended_early(status))
-        }
+        if status.success() { Ok(()) } else { Err(running.ended_early(status)) }
     }
 
     /// Writes the whole configuration: what is not here has Postgres's own default.
@@ -195,12 +184,7 @@ fn lock(folder: &Path) -> Result<File> {
     let file = File::create(&path).doing(|| format!("create {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse {
-            path: folder.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(Error::Os {
-            doing: format!("lock {}", path.display()),
-            source,
-        }),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse { path: folder.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(Error::Os { doing: format!("lock {}", path.display()), source }),
     }
 }
