@@ -10,7 +10,7 @@ use axum::extract::{ConnectInfo, FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use ipnet::IpNet;
 use labor_db::control::Source;
-use labor_db::messages::{self, NewMessage};
+use labor_db::messages::{self, NewMessage, Stored};
 use labor_db::{Claims, DbError, TenantName};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -68,9 +68,6 @@ pub(crate) async fn receive(
         &body,
     )
     .map_err(|error| Problem::unauthorised(error.to_string()))?;
-    let tenant = tenant_for(&app, &body).await?;
-    let claims = Claims::receiver(tenant);
-    who.is(&claims);
     let message = NewMessage {
         source_id: source.id,
         sender_message_id: text(&headers, "x-message-id"),
@@ -78,7 +75,7 @@ pub(crate) async fn receive(
         body: &body,
         received_at: None,
     };
-    let stored = messages::store(&mut app.session(&claims, request_id).await?, message).await?;
+    let stored = store(&app, &who, request_id, message, tenant_for(&app, &body).await?).await?;
     let accepted = Accepted {
         message_id: stored.id,
         sha256: hex::encode(stored.sha256),
@@ -86,6 +83,20 @@ pub(crate) async fn receive(
         duplicate: stored.duplicate,
     };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+/// Stores in a tenant; when that one was frozen or deleted a moment ago, in the intake: nothing is lost, nothing is refused.
+async fn store(app: &App, who: &Who, request_id: Uuid, message: NewMessage<'_>, tenant: TenantName) -> Result<Stored, DbError> {
+    let claims = Claims::receiver(tenant);
+    who.is(&claims);
+    match app.session(&claims, request_id).await {
+        Ok(mut session) => messages::store(&mut session, message).await,
+        Err(DbError::Refused(_)) => {
+            let intake = Claims::receiver(app.control.intake().await?);
+            messages::store(&mut app.session(&intake, request_id).await?, message).await
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// One practice for all of its records: there. Else the intake, whose worker splits it or sets it aside.

@@ -65,6 +65,14 @@ enum Command {
         #[arg(long, conflicts_with = "bsnrs")]
         intake: bool,
     },
+    /// Register a (N)BSNR of an existing practice.
+    Identify {
+        /// Sign-in name of the practice.
+        slug: String,
+        /// (N)BSNR, nine digits; may be repeated.
+        #[arg(long = "bsnr", required = true)]
+        bsnrs: Vec<String>,
+    },
     /// Carry out an approved deletion of one tenant; prints the certificate. Running it again continues or repeats the certificate.
     Delete {
         /// Id of the request (`labor request list`).
@@ -124,6 +132,12 @@ async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
             let made = migrator.provision(&NewTenant { slug, display_name: name, kind, bsnrs }).await?;
             let text = format!("{} is {} at version {}", made.slug, made.tenant, made.version);
             output::say(json, &serde_json::json!(made), &text);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Identify { slug, bsnrs } => {
+            migrator.identify(&slug, &bsnrs).await?;
+            let text = format!("{slug} is addressed by {}", bsnrs.join(", "));
+            output::say(json, &serde_json::json!({ "slug": slug, "bsnrs": bsnrs }), &text);
             Ok(ExitCode::SUCCESS)
         }
         Command::Delete { request } => {

@@ -72,6 +72,26 @@ impl Migrator {
         Ok(Provisioned { tenant, slug: wanted.slug.clone(), version: target.version })
     }
 
+    /// Registers further BSNRs of an existing practice, all or none.
+    ///
+    /// # Errors
+    /// When the practice is unknown, a BSNR malformed or taken, or the database refuses.
+    pub async fn identify(&self, slug: &str, bsnrs: &[String]) -> Result<(), MigratorError> {
+        require_bsnrs(bsnrs)?;
+        let mut client = self.connect().await?;
+        let transaction = step::begin(&mut client).await?;
+        let tenant = transaction
+            .query_opt(
+                "SELECT name FROM control.tenants WHERE slug = $1 AND kind = 'practice' AND state <> 'deleted'",
+                &[&slug],
+            )
+            .await
+            .map_err(MigratorError::during("look up the practice"))?
+            .ok_or_else(|| MigratorError::UnknownTenant(slug.to_owned()))?;
+        insert_bsnrs(&transaction, tenant.get(0), bsnrs).await?;
+        transaction.commit().await.map_err(MigratorError::during("commit"))
+    }
+
     /// The login role owns nothing, inherits only what the marker group has, and finds nothing but its own schema.
     async fn create_role(&self, transaction: &Transaction<'_>, tenant: &TenantName) -> Result<(), MigratorError> {
         let role = tenant.role();
@@ -85,10 +105,15 @@ impl Migrator {
     }
 }
 
-fn validate(wanted: &NewTenant) -> Result<(), MigratorError> {
-    if let Some(bad) = wanted.bsnrs.iter().find(|b| b.len() != 9 || !b.bytes().all(|c| c.is_ascii_digit())) {
-        return Err(MigratorError::Invalid(format!("{bad:?} is not a BSNR: nine digits are expected")));
+fn require_bsnrs(bsnrs: &[String]) -> Result<(), MigratorError> {
+    match bsnrs.iter().find(|b| b.len() != 9 || !b.bytes().all(|c| c.is_ascii_digit())) {
+        Some(bad) => Err(MigratorError::Invalid(format!("{bad:?} is not a BSNR: nine digits are expected"))),
+        None => Ok(()),
     }
+}
+
+fn validate(wanted: &NewTenant) -> Result<(), MigratorError> {
+    require_bsnrs(&wanted.bsnrs)?;
     let slug_chars = wanted.slug.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
     if wanted.slug.is_empty()
         || wanted.slug.len() > 63
@@ -116,15 +141,7 @@ async fn register(transaction: &Transaction<'_>, tenant: &TenantName, wanted: &N
         )
         .await
         .map_err(|error| taken(error, format!("the sign-in name {:?} is taken", wanted.slug)))?;
-    for bsnr in &wanted.bsnrs {
-        transaction
-            .execute(
-                "INSERT INTO control.tenant_identifiers (kind, value, tenant) VALUES ('bsnr', $1, $2)",
-                &[bsnr, &tenant.as_str()],
-            )
-            .await
-            .map_err(|error| taken(error, format!("the BSNR {bsnr} belongs to another tenant")))?;
-    }
+    insert_bsnrs(transaction, tenant.as_str(), &wanted.bsnrs).await?;
     transaction
         .execute(
             "INSERT INTO control.ledger (tenant, version, chain_checksum, fingerprint) VALUES ($1, 0, '', '')",
@@ -132,6 +149,19 @@ async fn register(transaction: &Transaction<'_>, tenant: &TenantName, wanted: &N
         )
         .await
         .map_err(MigratorError::during("write the ledger"))?;
+    Ok(())
+}
+
+async fn insert_bsnrs(transaction: &Transaction<'_>, tenant: &str, bsnrs: &[String]) -> Result<(), MigratorError> {
+    for bsnr in bsnrs {
+        transaction
+            .execute(
+                "INSERT INTO control.tenant_identifiers (kind, value, tenant) VALUES ('bsnr', $1, $2)",
+                &[bsnr, &tenant],
+            )
+            .await
+            .map_err(|error| taken(error, format!("the BSNR {bsnr} belongs to a tenant already")))?;
+    }
     Ok(())
 }
 

@@ -1,0 +1,83 @@
+//! Migrate: ledger → lock, DDL, proof, stamp → report.
+use labor_testing::{Platform, postgres, scratch};
+
+async fn fleet(name: &str) -> Platform {
+    let platform = Platform::create(postgres().await, &scratch().await.unwrap().join(name), name).await.unwrap();
+    for n in 1..=3 {
+        platform.practice(&format!("p{n}"), "Praxis", &format!("10000000{n}")).await.unwrap();
+    }
+    platform
+}
+
+#[tokio::test]
+async fn the_fleet_is_brought_up_again_after_a_tenant_fell_behind() {
+    let platform = fleet("migrate_up").await;
+    let client = postgres().await.connect("migrate_up").await.unwrap();
+    let nothing = platform.json("labor-migrator", &["--json", "up"], "").await.unwrap();
+    assert_eq!(nothing["tenants"].as_array().unwrap().len(), 0, "a fleet that is current costs nothing");
+    client.batch_execute("UPDATE control.ledger SET chain_checksum = 'older'").await.unwrap();
+    let status = platform.program("labor-migrator").unwrap().args(["--json", "status"]).run().await.unwrap();
+    assert_eq!(status.status.code(), Some(3), "behind is told by the exit code");
+    let done = platform.json("labor-migrator", &["--json", "up", "--workers", "3"], "").await.unwrap();
+    let tenants = done["tenants"].as_array().unwrap();
+    assert!(tenants.len() == 4 && tenants.iter().all(|t| t["outcome"] == "migrated"), "{done}");
+    let status = platform.json("labor-migrator", &["--json", "status"], "").await.unwrap();
+    let tenants = status["tenants"].as_array().unwrap();
+    assert!(tenants.iter().all(|t| t["current"] == true && t["class"] == tenants[0]["class"]), "{status}");
+    assert_eq!(platform.json("labor-migrator", &["--json", "check"], "").await.unwrap().as_array().unwrap().len(), 0);
+}
+
+/// The stamp in the schema and the ledger say the same, because they were written in one transaction.
+#[tokio::test]
+async fn a_tenant_that_fails_the_isolation_check_is_rolled_back_and_the_others_go_on() {
+    let platform = fleet("migrate_check").await;
+    let client = postgres().await.connect("migrate_check").await.unwrap();
+    let broken: String = client.query_one("SELECT name FROM control.tenants WHERE slug = 'p2'", &[]).await.unwrap().get(0);
+    client.batch_execute(&format!("CREATE TABLE {broken}.forgotten (id int); ALTER TABLE {broken}.forgotten OWNER TO labor_owner;
+        GRANT SELECT ON {broken}.forgotten TO {broken}_app; UPDATE control.ledger SET chain_checksum = 'older', version = 0")).await.unwrap();
+    let run = platform.program("labor-migrator").unwrap().args(["--json", "up"]).run().await.unwrap();
+    assert_eq!(run.status.code(), Some(3));
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    for tenant in report["tenants"].as_array().unwrap() {
+        let failed = tenant["tenant"] == broken.as_str();
+        assert_eq!(tenant["outcome"], if failed { "failed" } else { "migrated" }, "{tenant}");
+        assert_eq!(failed, tenant["error"].as_str().is_some_and(|e| e.contains("forgotten") && e.contains("db/rls/tenant.sql")));
+    }
+    let row = client.query_one("SELECT version, last_error IS NOT NULL FROM control.ledger WHERE tenant = $1", &[&broken]).await.unwrap();
+    assert_eq!((row.get::<_, i32>(0), row.get::<_, bool>(1)), (0, true));
+    client.batch_execute(&format!("DROP TABLE {broken}.forgotten")).await.unwrap();
+    platform.json("labor-migrator", &["--json", "up"], "").await.unwrap();
+    let behind: i64 = client.query_one("SELECT count(*) FROM control.ledger WHERE last_error IS NOT NULL OR version = 0", &[]).await.unwrap().get(0);
+    assert_eq!(behind, 0);
+}
+
+#[tokio::test]
+async fn a_taken_name_or_number_is_refused_and_leaves_nothing() {
+    let platform = fleet("migrate_taken").await;
+    let client = postgres().await.connect("migrate_taken").await.unwrap();
+    let count = async |sql: &str| client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
+    let before = (count("SELECT count(*) FROM pg_roles").await, count("SELECT count(*) FROM pg_namespace").await);
+    for arguments in [["provision", "p1", "--name", "X"].as_slice(), &["provision", "new", "--name", "X", "--bsnr", "100000001"], &["provision", "Bad Slug", "--name", "X"], &["provision", "new", "--name", "X", "--bsnr", "12"]] {
+        let run = platform.program("labor-migrator").unwrap().args(arguments).run().await.unwrap();
+        assert_eq!(run.status.code(), Some(1), "{arguments:?}");
+        assert!(run.stderr.starts_with("labor-migrator: "), "{}", run.stderr);
+    }
+    // Roles belong to the cluster, which other tests share: only this database's schemas can be counted exactly.
+    assert_eq!(count("SELECT count(*) FROM pg_namespace").await, before.1);
+}
+
+#[tokio::test]
+async fn an_unprepared_database_and_a_wrong_password_are_told_plainly() {
+    let platform = fleet("migrate_bad").await;
+    let said = |url: String| {
+        let program = platform.program("labor-migrator").unwrap().env("LABOR_MIGRATOR_URL", url).args(["up"]);
+        async move { program.run().await.unwrap() }
+    };
+    postgres().await.create_database("migrate_empty").await.unwrap();
+    let unprepared = said(postgres().await.url("migrate_empty")).await;
+    assert!(unprepared.stderr.contains("labor-migrator bootstrap"), "{}", unprepared.stderr);
+    let refused = said(postgres().await.url_as("labor_migrator", "wrong", "migrate_bad")).await;
+    assert!(refused.stderr.contains("password authentication failed") && !refused.stderr.contains("wrong@"), "{}", refused.stderr);
+    let unreachable = said("postgres://labor_migrator:x@127.0.0.1:1/none".to_owned()).await;
+    assert!(unreachable.stderr.contains("can't connect to labor_migrator at 127.0.0.1:1/none"), "{}", unreachable.stderr);
+}

@@ -1,0 +1,202 @@
+//! Receive: webhook → raw message and queue entry, one transaction → queue → worker → `ldt` → results.
+use std::collections::HashSet;
+
+use labor_testing::{Sender, postgres};
+use serde_json::Value;
+
+use crate::clinic::{Clinic, clinic, sample, samples, without_worker};
+
+#[tokio::test]
+async fn every_sample_reaches_its_practice_byte_for_byte_and_no_other() {
+    let clinic = clinic("receive_all").await;
+    for (name, bytes) in samples("good") {
+        clinic.post(&bytes).await;
+        assert_eq!(stored(&clinic, &bytes).await, 1, "{name}");
+    }
+    clinic.until_idle().await;
+    let (a, b) = (clinic.doctor("a").await.reports().await, clinic.doctor("b").await.reports().await);
+    assert_eq!(b.len(), 1, "the package for two holds one report for practice b");
+    assert_eq!(b[0]["order_number"], "B-0107");
+    assert!(a.iter().all(|report| report["order_number"] != "B-0107"));
+    for order in ["A-2026-0107", "A-2026-0101", "A-2026-0106", "SC-0176-11"] {
+        assert!(a.iter().any(|report| report["order_number"] == order), "{order} is missing");
+    }
+    assert_eq!(clinic.count("SELECT count(*) FROM pgmq.q_dead_messages").await, 0);
+}
+
+/// The whole package stays in the intake only; each practice has a package of its own in which the other's BSNR does not occur.
+#[tokio::test]
+async fn a_package_for_two_practices_is_split() {
+    let clinic = clinic("receive_split").await;
+    let package = sample("Z01_LDT3_07_zwei_einsender_ein_paket.ldt");
+    clinic.post(&package).await;
+    clinic.until_idle().await;
+    for (tenant, own, other) in [(&clinic.tenants[0], "123456700", "222222200"), (&clinic.tenants[1], "222222200", "123456700")] {
+        let holds = |text: &str| format!("SELECT count(*) FROM {tenant}.raw_messages WHERE position('{text}'::bytea IN body) > 0");
+        assert_eq!((clinic.count(&holds(own)).await, clinic.count(&holds(other)).await), (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn every_broken_sample_is_accepted_and_either_stored_or_set_aside_with_a_reason() {
+    let clinic = clinic("receive_broken").await;
+    let broken = samples("broken");
+    for (name, bytes) in &broken {
+        clinic.post(bytes).await;
+        assert_eq!(stored(&clinic, bytes).await, 1, "{name} was lost");
+    }
+    clinic.until_idle().await;
+    for (name, bytes) in &broken {
+        let state = state_of(&clinic, bytes).await;
+        assert!(matches!(state.0.as_str(), "processed" | "quarantined"), "{name} is {state:?}");
+        assert_eq!(state.0 == "quarantined", state.1.is_some_and(|reason| reason.contains(": ")), "{name}");
+    }
+    assert!(clinic.doctor("b").await.reports().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_signed_by_its_source_is_refused_and_not_stored() {
+    let clinic = without_worker("receive_401").await;
+    let body = sample("Z01_LDT3_01_final.ldt");
+    let good = &clinic.sender;
+    let now = chrono::Utc::now().timestamp().unsigned_abs();
+    let refused = [
+        good.post("m", now, "", &body).await.unwrap(),
+        good.post("m", now, "v1=00", &body).await.unwrap(),
+        good.post("m", now, &good.signature(now - 1, &body), &body).await.unwrap(),
+        good.post("m", now, &good.signature(now, b"other"), &body).await.unwrap(),
+        good.post("m", now + 86_400, &good.signature(now + 86_400, &body), &body).await.unwrap(),
+        good.post("m", now - 30 * 86_400, &good.signature(now - 30 * 86_400, &body), &body).await.unwrap(),
+        Sender::new(&clinic.server.base, "01a20000-0000-7000-8000-000000000000", b"x").unwrap().send(&body).await.unwrap(),
+        Sender::new(&clinic.server.base, &clinic.source.id, b"another secret").unwrap().send(&body).await.unwrap(),
+    ];
+    for answer in refused {
+        assert_eq!((answer.status, answer.json["status"].as_u64()), (401, Some(401)), "{}", answer.text);
+    }
+    assert_eq!(stored(&clinic, &body).await, 0);
+    // Mirth resends a frozen request for days: an old signature within the window is good.
+    let frozen = good.post("m", now - 5 * 86_400, &good.signature(now - 5 * 86_400, &body), &body).await.unwrap();
+    assert_eq!(frozen.status, 202);
+}
+
+#[tokio::test]
+async fn a_source_may_be_bound_to_its_addresses() {
+    let clinic = without_worker("receive_403").await;
+    clinic.execute("UPDATE control.sources SET allowed_from = '{192.0.2.0/24}'").await;
+    let body = sample("Z01_LDT3_01_final.ldt");
+    assert_eq!(clinic.sender.send(&body).await.unwrap().status, 403);
+    clinic.execute("UPDATE control.sources SET allowed_from = '{192.0.2.0/24,127.0.0.0/8}', secret_version = 1").await;
+    // The refusal was remembered for a few seconds at most.
+    labor_testing::until("the new list", crate::clinic::LIMIT, async || {
+        let status = clinic.sender.send(&body).await?.status;
+        Ok(if status == 202 { Ok(()) } else { Err(status.to_string()) })
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn too_large_is_413_and_any_other_content_is_accepted() {
+    let clinic = without_worker("receive_413").await;
+    let large = vec![b'x'; 33 * 1024 * 1024];
+    // The server may close the connection while the sender still sends.
+    if let Ok(answer) = clinic.sender.send(&large).await {
+        assert_eq!(answer.status, 413);
+    }
+    // On a new connection: the server closed that one, as it had not read all of it.
+    let sender = clinic.platform.sender(&clinic.server, &clinic.source).unwrap();
+    for body in [&b""[..], b"\0\xff\xfe", &vec![b'0'; 1024 * 1024]] {
+        assert_eq!(sender.send(body).await.unwrap().status, 202);
+        assert_eq!(stored(&clinic, body).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn retries_and_threads_store_a_message_once_and_hear_the_same_id() {
+    let clinic = clinic("receive_twins").await;
+    let body = sample("Z01_LDT3_01_final.ldt");
+    let answers = futures_util::future::join_all((0..24).map(|n| clinic.sender.send_as(if n % 2 == 0 { "same" } else { "other" }, &body).into_future())).await;
+    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    assert!(answers.iter().all(|a| a.status == 202));
+    let ids: HashSet<&str> = answers.iter().map(|a| a.json["message_id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(answers.iter().filter(|a| a.json["duplicate"] == Value::Bool(false)).count(), 1);
+    clinic.until_idle().await;
+    assert_eq!(stored(&clinic, &body).await, 1);
+    assert_eq!(clinic.doctor("a").await.reports().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_unknown_practice_is_quarantined_and_replayed_once_it_is_known() {
+    let clinic = clinic("receive_unknown").await;
+    let body = sample("Z01_ldt2_8201_iso885915.ldt");
+    let platform = &clinic.platform;
+    clinic.execute("DELETE FROM control.tenant_identifiers WHERE value = '123456700'").await;
+    let message = clinic.post(&body).await.json["message_id"].as_str().unwrap().to_owned();
+    clinic.until_idle().await;
+    assert!(clinic.doctor("a").await.reports().await.is_empty());
+    let listed = platform.json("labor", &["quarantine", "list"], "").await.unwrap();
+    assert_eq!(listed["messages"][0]["id"], message);
+    assert!(listed["messages"][0]["reason"].as_str().unwrap().starts_with("unknown-recipient"));
+    platform.json("labor-migrator", &["--json", "identify", "a", "--bsnr", "123456700"], "").await.unwrap();
+    platform.json("labor", &["quarantine", "replay", &message], "").await.unwrap();
+    labor_testing::until("the replayed report", crate::clinic::LIMIT, async || {
+        clinic.until_idle().await;
+        // The worker may have looked while it still remembered that nobody is known.
+        if clinic.doctor("a").await.reports().await.is_empty() {
+            let _ = platform.json("labor", &["quarantine", "replay", &message], "").await;
+            return Ok(Err("no report yet".to_owned()));
+        }
+        Ok(Ok(()))
+    })
+    .await
+    .unwrap();
+    // The sender tries again: the same bytes are known in the practice now.
+    assert_eq!(clinic.post(&body).await.json["duplicate"], Value::Bool(true));
+}
+
+/// Partial, final with a correction, repetition; and the same report in four character sets: whatever the order of the work, the
+/// order of arrival decides, and one version is current.
+#[tokio::test]
+async fn many_workers_leave_one_current_version_of_each_report() {
+    let mut clinic = without_worker("receive_versions").await;
+    let names = ["Z03_ldt2_8201_1_Teilbefund.ldt", "Z03_ldt2_8201_2_Endbefund_B_und_K.ldt", "Z03_ldt2_8201_3_Wiederholung_B.ldt"];
+    for name in names {
+        clinic.post(&sample(name)).await;
+    }
+    for name in ["A01_ldt2_8201_iso88591.ldt", "S01_ldt2_8201_din66003.ldt", "X01_ldt2_8201_cp437.ldt", "Z01_ldt2_8201_iso885915.ldt"] {
+        clinic.post(&sample(name)).await;
+    }
+    for name in ["Z01_LDT3_01_final.ldt", "Z01_LDT3_03_korrektur_08.ldt"] {
+        clinic.post(&sample(name)).await;
+    }
+    clinic.worker = Some(clinic.platform.work(&["--concurrency", "9"]).await.unwrap());
+    clinic.until_idle().await;
+    let reports = clinic.doctor("a").await.reports().await;
+    let current = |order: &str| reports.iter().filter(|r| r["order_number"] == order).collect::<Vec<_>>();
+    assert_eq!(current("A-2026-0001").len(), 1);
+    assert_eq!(current("A-2026-0003").len(), 1);
+    assert_ne!(current("A-2026-0003")[0]["status"], "partial");
+    let corrected = current("A-2026-0101");
+    assert_eq!((corrected.len(), corrected[0]["status"].as_str()), (1, Some("corrected")), "08 invalidates what was sent before");
+}
+
+/// In how many tenants' schemas the bytes are, intake included.
+async fn stored(clinic: &Clinic, bytes: &[u8]) -> usize {
+    rows(clinic, bytes).await.len()
+}
+
+async fn state_of(clinic: &Clinic, bytes: &[u8]) -> (String, Option<String>) {
+    rows(clinic, bytes).await.remove(0)
+}
+
+async fn rows(clinic: &Clinic, bytes: &[u8]) -> Vec<(String, Option<String>)> {
+    let client = postgres().await.connect(clinic.platform.database()).await.unwrap();
+    let tenants = client.query("SELECT name FROM control.tenants", &[]).await.unwrap();
+    let mut found = Vec::new();
+    for tenant in tenants {
+        let sql = format!("SELECT state, reason FROM {}.raw_messages WHERE body = $1", tenant.get::<_, &str>(0));
+        found.extend(client.query(&sql, &[&bytes]).await.unwrap().into_iter().map(|row| (row.get(0), row.get(1))));
+    }
+    found
+}
