@@ -1,2 +1,253 @@
-//! Program.
-fn main() {}
+//! The `labor-backup` program: reads the command line, calls the library, prints for people or machines.
+//! Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused, a condition is not met; 4 the backup is bad: damaged, or not what
+//! its manifest says; 5 no such tenant or backup; 130 stopped by a signal.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks on its standard streams")]
+
+mod output;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use labor_backup::{
+    Backup, BackupError, BackupId, Destination, InvalidId, Settings, StoreSettings, TenantName, Which, check_export,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+
+/// Secrets come from the environment only: everybody on a machine can read a program's arguments.
+const HELP: &str = "Environment:
+  LABOR_BACKUP_URL       URL of the login labor_backup
+  LABOR_RESTORE_URL      URL of the login labor_migrator, for verify and restore
+  AWS_ACCESS_KEY_ID      access key of the bucket
+  AWS_SECRET_ACCESS_KEY  secret key of the bucket
+
+Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused; 4 the backup is bad; 5 no such tenant or backup; 130 stopped";
+
+#[derive(Parser)]
+#[command(name = "labor-backup", version, about = "Backs up, verifies and restores one tenant", after_help = HELP)]
+struct Arguments {
+    #[command(flatten)]
+    places: Places,
+    /// Print JSON for machines.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Places {
+    /// Folder with one age identity per tenant. Deleting a file makes that tenant's backups unreadable for ever.
+    #[arg(long, env = "LABOR_BACKUP_KEYS", global = true)]
+    keys: Option<PathBuf>,
+    /// Folder with the pg_dump of the server's major version; else it is looked for.
+    #[arg(long, env = "LABOR_PG_BIN", global = true)]
+    pg_bin: Option<PathBuf>,
+    /// Address of an S3 server other than Amazon's.
+    #[arg(long, env = "LABOR_S3_ENDPOINT", global = true)]
+    s3_endpoint: Option<String>,
+    /// Region.
+    #[arg(long, env = "LABOR_S3_REGION", default_value = "us-east-1", global = true)]
+    s3_region: String,
+    /// Bucket.
+    #[arg(long, env = "LABOR_S3_BUCKET", global = true)]
+    s3_bucket: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Back up one tenant.
+    Run {
+        /// Name of the tenant in the database.
+        #[arg(long)]
+        tenant: TenantName,
+        /// Make the bucket if there is none (demo: a real one is made with its versioning and lock policy).
+        #[arg(long)]
+        create_bucket: bool,
+    },
+    /// Backups in the bucket, newest first.
+    List {
+        /// Name of the tenant in the database; all without it.
+        #[arg(long)]
+        tenant: Option<TenantName>,
+    },
+    /// Restore a backup into a scratch schema, compare it with its manifest, and drop it.
+    Verify {
+        /// Name of the tenant in the database.
+        #[arg(long)]
+        tenant: TenantName,
+        /// Id of the backup, or latest.
+        #[arg(long, default_value = "latest", value_parser = which)]
+        backup: Which,
+    },
+    /// Restore a backup into a new schema beside the live one and keep it. Its role can't log in.
+    Restore {
+        /// Name of the tenant in the database.
+        #[arg(long)]
+        tenant: TenantName,
+        /// Id of the backup, or latest.
+        #[arg(long, default_value = "latest", value_parser = which)]
+        backup: Which,
+        /// Name of the new schema, or new.
+        #[arg(long, value_parser = into)]
+        into: Destination,
+    },
+    /// Carry out an approved export: every table as NDJSON, the original messages, a manifest with hashes.
+    Export {
+        /// Id of the request (`labor request list`).
+        #[arg(long)]
+        request: Uuid,
+        /// Folder to be made for it.
+        #[arg(long)]
+        into: PathBuf,
+    },
+    /// Prove offline that an export is whole and unchanged. Needs neither database nor bucket.
+    CheckExport {
+        /// The export's folder.
+        folder: PathBuf,
+    },
+    /// After `labor-migrator delete`: destroy the tenant's key, delete its objects, search for them, certify.
+    Erase {
+        /// Id of the request (`labor request list`).
+        #[arg(long)]
+        request: Uuid,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("labor-backup: {}", with_sources(&error));
+            ExitCode::from(code(&error))
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), BackupError> {
+    let json = arguments.json;
+    if let Command::CheckExport { folder } = &arguments.command {
+        let manifest = check_export(folder)?;
+        let text = format!("{}: {} files are whole and unchanged", folder.display(), manifest.files.len());
+        output::say(json, &manifest, &text);
+        return Ok(());
+    }
+    let backup = Backup::new(settings(arguments.places)?)?.with_progress(|line| eprintln!("{line}"));
+    stop_on_signal(&backup)?;
+    match arguments.command {
+        Command::Run { tenant, create_bucket } => {
+            if create_bucket {
+                backup.ensure_bucket().await?;
+            }
+            let made = Box::pin(backup.run(&tenant)).await?;
+            output::say(
+                json,
+                &made,
+                &format!("{tenant}: {} is stored; verify it to know that it is good", made.backup),
+            );
+        }
+        Command::List { tenant } => output::list(json, &backup.list(tenant.as_ref()).await?),
+        Command::Verify { tenant, backup: which } => {
+            let found = Box::pin(backup.verify(&tenant, &which)).await?;
+            let remarks = found.remarks.iter().map(|remark| format!(" ({remark})")).collect::<String>();
+            let text = format!(
+                "{tenant}: {} is good: {} rows restored and equal in {} ms{remarks}",
+                found.backup, found.rows, found.milliseconds
+            );
+            output::say(json, &found, &text);
+        }
+        Command::Restore { tenant, backup: which, into } => {
+            let made = Box::pin(backup.restore(&tenant, &which, into)).await?;
+            let text = format!(
+                "{tenant}: {} is restored as {} in {} ms; its role can't log in",
+                made.backup, made.schema, made.milliseconds
+            );
+            output::say(json, &made, &text);
+        }
+        Command::Export { request, into } => {
+            let made = Box::pin(backup.export(request, &into)).await?;
+            let text =
+                format!("{}: {} files in {}; seal it before it travels", made.tenant, made.files.len(), into.display());
+            output::say(json, &made, &text);
+        }
+        Command::Erase { request } => {
+            let certificate = Box::pin(backup.erase(request)).await?;
+            output::say(true, &certificate, "");
+        }
+        Command::CheckExport { .. } => {}
+    }
+    Ok(())
+}
+
+fn settings(places: Places) -> Result<Settings, BackupError> {
+    let missing = |what: &str| BackupError::Invalid(format!("{what} is missing"));
+    let variable = |name: &str| std::env::var(name).map_err(|_| missing(name));
+    Ok(Settings {
+        database_url: variable("LABOR_BACKUP_URL")?,
+        restore_url: variable("LABOR_RESTORE_URL").ok(),
+        keys: places.keys.ok_or_else(|| missing("--keys or LABOR_BACKUP_KEYS"))?,
+        program_folder: places.pg_bin,
+        store: StoreSettings {
+            endpoint: places.s3_endpoint.filter(|endpoint| !endpoint.is_empty()),
+            region: places.s3_region,
+            bucket: places.s3_bucket.ok_or_else(|| missing("--s3-bucket or LABOR_S3_BUCKET"))?,
+            access_key: variable("AWS_ACCESS_KEY_ID")?,
+            secret_key: variable("AWS_SECRET_ACCESS_KEY")?,
+        },
+    })
+}
+
+/// SIGINT and SIGTERM stop orderly: the upload is aborted, the restore rolled back.
+fn stop_on_signal(backup: &Backup) -> Result<(), BackupError> {
+    let listen =
+        |kind| signal(kind).map_err(|source| BackupError::Io { action: "listen for signals".to_owned(), source });
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let stop = backup.stop_token();
+    tokio::spawn(async move {
+        tokio::select! { _ = interrupt.recv() => (), _ = terminate.recv() => () }
+        stop.cancel();
+    });
+    Ok(())
+}
+
+fn which(text: &str) -> Result<Which, InvalidId> {
+    if text == "latest" { Ok(Which::Latest) } else { text.parse::<BackupId>().map(Which::Id) }
+}
+
+fn into(text: &str) -> Result<Destination, labor_catalog::InvalidName> {
+    if text == "new" { Ok(Destination::New) } else { TenantName::parse(text).map(Destination::Named) }
+}
+
+fn code(error: &BackupError) -> u8 {
+    match error {
+        BackupError::Refused(_) => 3,
+        BackupError::Damaged(_) | BackupError::NotProven(_) => 4,
+        BackupError::NotFound(_) => 5,
+        BackupError::Stopped => 130,
+        _ => 1,
+    }
+}
+
+/// The error and what it came from, in one line.
+fn with_sources(error: &BackupError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        // The driver's own text for a server's answer is "db error"; the answer is in the message already.
+        if inner.downcast_ref::<tokio_postgres::error::DbError>().is_some() {
+            break;
+        }
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) && inner_text != "db error" {
+            text = format!("{text}: {inner_text}");
+        }
+        source = inner.source();
+    }
+    text
+}

@@ -1,6 +1,7 @@
 -- Digest of the definition of one tenant's schema ($1: its name): tables, columns, constraints, indexes, policies, rights.
 -- Why: tenants with the same digest form a class; the migrator, backups and drift reports treat a class as one schema.
--- Must stay true: the tenant's own name is taken out, so equal schemas have equal digests. Names of other schemas stay in.
+-- Must stay true: the tenant's own name is taken out, so equal schemas have equal digests; columns are numbered without the gaps
+-- that dropped ones leave, because a restored dump has none. Names of other schemas stay in.
 WITH tables AS (
   SELECT c.oid, c.relname, c.relrowsecurity, c.relforcerowsecurity, c.relacl
     FROM pg_class c
@@ -14,7 +15,8 @@ WITH tables AS (
   SELECT format('grant %s %s to %s', t.relname, a.privilege_type, coalesce(g.rolname, 'PUBLIC'))
     FROM tables t CROSS JOIN aclexplode(t.relacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
   UNION ALL
-  SELECT format('column %s %s %s %s not null=%s default=%s', t.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod),
+  SELECT format('column %s %s %s %s not null=%s default=%s', t.relname,
+                row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum), a.attname, format_type(a.atttypid, a.atttypmod),
                 a.attnotnull, pg_get_expr(d.adbin, d.adrelid))
     FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

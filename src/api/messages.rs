@@ -86,7 +86,13 @@ pub(crate) async fn receive(
 }
 
 /// Stores in a tenant; when that one was frozen or deleted a moment ago, in the intake: nothing is lost, nothing is refused.
-async fn store(app: &App, who: &Who, request_id: Uuid, message: NewMessage<'_>, tenant: TenantName) -> Result<Stored, DbError> {
+async fn store(
+    app: &App,
+    who: &Who,
+    request_id: Uuid,
+    message: NewMessage<'_>,
+    tenant: TenantName,
+) -> Result<Stored, DbError> {
     let claims = Claims::receiver(tenant);
     who.is(&claims);
     match app.session(&claims, request_id).await {

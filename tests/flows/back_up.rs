@@ -46,7 +46,8 @@ async fn a_practice_is_backed_up_proven_and_restored_beside_itself() {
     assert_eq!(clinic.count("SELECT count(*) FROM t_restoredcopy.observations").await, before);
     let again = backup(&clinic, &["restore", "--tenant", tenant, "--into", "t_restoredcopy"]).await;
     assert!(!again.status.success(), "a restore never overwrites");
-    let found = clinic.platform.find_patient_data(postgres().await, &["Müller".to_owned(), "Jürgen".to_owned()]).await.unwrap();
+    let found =
+        clinic.platform.find_patient_data(postgres().await, &["Müller".to_owned(), "Jürgen".to_owned()]).await.unwrap();
     assert_eq!(found, Vec::<String>::new());
 }
 

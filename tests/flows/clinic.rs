@@ -80,7 +80,12 @@ impl Clinic {
 
 impl User {
     /// Signs in; the status when refused.
-    pub(crate) async fn sign_in(base: &str, practice: &str, username: &str, password: &str) -> Result<Self, StatusCode> {
+    pub(crate) async fn sign_in(
+        base: &str,
+        practice: &str,
+        username: &str,
+        password: &str,
+    ) -> Result<Self, StatusCode> {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let body = json!({ "practice": practice, "username": username, "password": password });
         let answer = http.post(format!("{base}/v1/sign-in")).json(&body).send().await.unwrap();
@@ -120,7 +125,8 @@ pub(crate) fn sample(name: &str) -> Vec<u8> {
 /// All samples of a folder (`good` or `broken`), in the order of their names.
 pub(crate) fn samples(folder: &str) -> Vec<(String, Vec<u8>)> {
     let entries = std::fs::read_dir(fixtures(folder)).unwrap();
-    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "ldt")).collect();
+    let mut files: Vec<_> =
+        entries.map(|entry| entry.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "ldt")).collect();
     files.sort();
     assert!(!files.is_empty());
     files.iter().map(|p| (p.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(p).unwrap())).collect()

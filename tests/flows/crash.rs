@@ -11,11 +11,12 @@ const MESSAGES: usize = 60;
 #[tokio::test]
 async fn killed_workers_leave_exactly_one_effect_per_message() {
     let clinic = without_worker("crash_worker").await;
-        for n in 0..MESSAGES {
+    for n in 0..MESSAGES {
         clinic.post(&numbered(n)).await;
     }
     let client = postgres().await.connect(clinic.platform.database()).await.unwrap();
-    let waiting = async || client.query_one("SELECT count(*) FROM pgmq.q_messages", &[]).await.unwrap().get::<_, i64>(0);
+    let waiting =
+        async || client.query_one("SELECT count(*) FROM pgmq.q_messages", &[]).await.unwrap().get::<_, i64>(0);
     let (mut kills, mut last) = (0, waiting().await);
     while last > 0 {
         let worker = clinic.platform.work(&["--hidden-seconds", "1", "--concurrency", "3"]).await.unwrap();
@@ -49,7 +50,7 @@ async fn what_was_accepted_survives_a_crash_of_everything() {
     let source = platform.source("laboratory").await.unwrap();
     let server = platform.serve().await.unwrap();
     let sender = platform.sender(&server, &source).unwrap();
-        let mut accepted = 0;
+    let mut accepted = 0;
     for n in 0..20 {
         accepted += i64::from(sender.send(&numbered(n)).await.unwrap().status == 202);
     }

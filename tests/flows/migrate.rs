@@ -32,7 +32,8 @@ async fn the_fleet_is_brought_up_again_after_a_tenant_fell_behind() {
 async fn a_tenant_that_fails_the_isolation_check_is_rolled_back_and_the_others_go_on() {
     let platform = fleet("migrate_check").await;
     let client = postgres().await.connect("migrate_check").await.unwrap();
-    let broken: String = client.query_one("SELECT name FROM control.tenants WHERE slug = 'p2'", &[]).await.unwrap().get(0);
+    let broken: String =
+        client.query_one("SELECT name FROM control.tenants WHERE slug = 'p2'", &[]).await.unwrap().get(0);
     client.batch_execute(&format!("CREATE TABLE {broken}.forgotten (id int); ALTER TABLE {broken}.forgotten OWNER TO labor_owner;
         GRANT SELECT ON {broken}.forgotten TO {broken}_app; UPDATE control.ledger SET chain_checksum = 'older', version = 0")).await.unwrap();
     let run = platform.program("labor-migrator").unwrap().args(["--json", "up"]).run().await.unwrap();
@@ -41,13 +42,23 @@ async fn a_tenant_that_fails_the_isolation_check_is_rolled_back_and_the_others_g
     for tenant in report["tenants"].as_array().unwrap() {
         let failed = tenant["tenant"] == broken.as_str();
         assert_eq!(tenant["outcome"], if failed { "failed" } else { "migrated" }, "{tenant}");
-        assert_eq!(failed, tenant["error"].as_str().is_some_and(|e| e.contains("forgotten") && e.contains("db/rls/tenant.sql")));
+        assert_eq!(
+            failed,
+            tenant["error"].as_str().is_some_and(|e| e.contains("forgotten") && e.contains("db/rls/tenant.sql"))
+        );
     }
-    let row = client.query_one("SELECT version, last_error IS NOT NULL FROM control.ledger WHERE tenant = $1", &[&broken]).await.unwrap();
+    let row = client
+        .query_one("SELECT version, last_error IS NOT NULL FROM control.ledger WHERE tenant = $1", &[&broken])
+        .await
+        .unwrap();
     assert_eq!((row.get::<_, i32>(0), row.get::<_, bool>(1)), (0, true));
     client.batch_execute(&format!("DROP TABLE {broken}.forgotten")).await.unwrap();
     platform.json("labor-migrator", &["--json", "up"], "").await.unwrap();
-    let behind: i64 = client.query_one("SELECT count(*) FROM control.ledger WHERE last_error IS NOT NULL OR version = 0", &[]).await.unwrap().get(0);
+    let behind: i64 = client
+        .query_one("SELECT count(*) FROM control.ledger WHERE last_error IS NOT NULL OR version = 0", &[])
+        .await
+        .unwrap()
+        .get(0);
     assert_eq!(behind, 0);
 }
 
@@ -57,7 +68,12 @@ async fn a_taken_name_or_number_is_refused_and_leaves_nothing() {
     let client = postgres().await.connect("migrate_taken").await.unwrap();
     let count = async |sql: &str| client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
     let before = (count("SELECT count(*) FROM pg_roles").await, count("SELECT count(*) FROM pg_namespace").await);
-    for arguments in [["provision", "p1", "--name", "X"].as_slice(), &["provision", "new", "--name", "X", "--bsnr", "100000001"], &["provision", "Bad Slug", "--name", "X"], &["provision", "new", "--name", "X", "--bsnr", "12"]] {
+    for arguments in [
+        ["provision", "p1", "--name", "X"].as_slice(),
+        &["provision", "new", "--name", "X", "--bsnr", "100000001"],
+        &["provision", "Bad Slug", "--name", "X"],
+        &["provision", "new", "--name", "X", "--bsnr", "12"],
+    ] {
         let run = platform.program("labor-migrator").unwrap().args(arguments).run().await.unwrap();
         assert_eq!(run.status.code(), Some(1), "{arguments:?}");
         assert!(run.stderr.starts_with("labor-migrator: "), "{}", run.stderr);
@@ -77,7 +93,15 @@ async fn an_unprepared_database_and_a_wrong_password_are_told_plainly() {
     let unprepared = said(postgres().await.url("migrate_empty")).await;
     assert!(unprepared.stderr.contains("labor-migrator bootstrap"), "{}", unprepared.stderr);
     let refused = said(postgres().await.url_as("labor_migrator", "wrong", "migrate_bad")).await;
-    assert!(refused.stderr.contains("password authentication failed") && !refused.stderr.contains("wrong@"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("password authentication failed") && !refused.stderr.contains("wrong@"),
+        "{}",
+        refused.stderr
+    );
     let unreachable = said("postgres://labor_migrator:x@127.0.0.1:1/none".to_owned()).await;
-    assert!(unreachable.stderr.contains("can't connect to labor_migrator at 127.0.0.1:1/none"), "{}", unreachable.stderr);
+    assert!(
+        unreachable.stderr.contains("can't connect to labor_migrator at 127.0.0.1:1/none"),
+        "{}",
+        unreachable.stderr
+    );
 }

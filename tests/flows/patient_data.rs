@@ -13,7 +13,13 @@ async fn logs_queue_and_control_tables_hold_no_patient_data() {
         clinic.post(&bytes).await;
         if let Ok(package) = ldt::read(&bytes) {
             for patient in package.reports.iter().filter_map(|report| report.patient.as_ref()) {
-                let said = [&patient.family_name, &patient.given_name, &patient.birth_date, &patient.insurance_number, &patient.number];
+                let said = [
+                    &patient.family_name,
+                    &patient.given_name,
+                    &patient.birth_date,
+                    &patient.insurance_number,
+                    &patient.number,
+                ];
                 terms.extend(said.into_iter().flatten().filter(|term| term.chars().count() > 3).cloned());
             }
         }
@@ -25,7 +31,12 @@ async fn logs_queue_and_control_tables_hold_no_patient_data() {
         doctor.json(&format!("/v1/reports/{}", report["id"].as_str().unwrap())).await;
     }
     // Names in places where they do not belong.
-    for path in ["/v1/reports/Müller", "/v1/reports?after=Müller", "/v1/patients/Müller/observations?limit=Jürgen", "/Müller?name=Jürgen"] {
+    for path in [
+        "/v1/reports/Müller",
+        "/v1/reports?after=Müller",
+        "/v1/patients/Müller/observations?limit=Jürgen",
+        "/Müller?name=Jürgen",
+    ] {
         assert!(doctor.get(path).await.status().is_client_error());
     }
     assert!(User::sign_in(&clinic.server.base, "a", "müller", "Jürgen").await.is_err());

@@ -18,7 +18,11 @@ async fn a_doctor_reads_the_list_a_report_and_a_patients_values() {
     let values = report["values"].as_array().unwrap();
     let potassium = values.iter().find(|v| v["test_code"] == "K").unwrap();
     assert_eq!(potassium["unit"], "mmol/l");
-    assert!(values.iter().any(|v| v["test_code"] == "CRP" && v["value"].as_str().is_some_and(|value| value.starts_with('<'))));
+    assert!(
+        values
+            .iter()
+            .any(|v| v["test_code"] == "CRP" && v["value"].as_str().is_some_and(|value| value.starts_with('<')))
+    );
     let patient = summary["patient_id"].as_str().unwrap();
     let trend = doctor.json(&format!("/v1/patients/{patient}/observations")).await;
     assert_eq!(trend["items"].as_array().unwrap().len(), values.len());
@@ -78,7 +82,12 @@ async fn nobody_reads_without_a_genuine_token() {
         let problem: Value = answer.json().await.unwrap();
         assert_eq!(problem["status"], 401);
     }
-    for (practice, user, password) in [("a", "doctor", "wrong"), ("a", "nobody", PASSWORD), ("nowhere", "doctor", PASSWORD), ("intake", "doctor", PASSWORD)] {
+    for (practice, user, password) in [
+        ("a", "doctor", "wrong"),
+        ("a", "nobody", PASSWORD),
+        ("nowhere", "doctor", PASSWORD),
+        ("intake", "doctor", PASSWORD),
+    ] {
         assert_eq!(User::sign_in(base, practice, user, password).await.err(), Some(StatusCode::UNAUTHORIZED));
     }
 }
@@ -90,26 +99,37 @@ async fn every_read_leaves_an_audit_row_with_the_answers_request_id() {
     let answer = doctor.get("/v1/reports").await;
     let request_id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
     let tenant = &clinic.tenants[0];
-    let rows = format!("SELECT count(*) FROM {tenant}.audit WHERE request_id = '{request_id}' AND action = 'report.list' AND actor_role = 'doctor'");
+    let rows = format!(
+        "SELECT count(*) FROM {tenant}.audit WHERE request_id = '{request_id}' AND action = 'report.list' AND actor_role = 'doctor'"
+    );
     assert_eq!(clinic.count(&rows).await, 1);
-    let signed_in = format!("SELECT count(*) FROM {tenant}.audit WHERE action = 'user.sign_in' AND outcome = 'success'");
+    let signed_in =
+        format!("SELECT count(*) FROM {tenant}.audit WHERE action = 'user.sign_in' AND outcome = 'success'");
     assert_eq!(clinic.count(&signed_in).await, 1);
 }
 
 #[tokio::test]
 async fn what_is_described_is_what_is_served() {
     let clinic = clinic("read_openapi").await;
-    let served: Value = reqwest::get(format!("{}/openapi.json", clinic.server.base)).await.unwrap().json().await.unwrap();
+    let served: Value =
+        reqwest::get(format!("{}/openapi.json", clinic.server.base)).await.unwrap().json().await.unwrap();
     assert_eq!(served, serde_json::to_value(labor::openapi()).unwrap());
     assert_eq!(served["openapi"], "3.1.0");
     for (path, item) in served["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            assert!(operation["responses"].as_object().is_some_and(|r| !r.is_empty()), "{method} {path} describes no answer");
+            assert!(
+                operation["responses"].as_object().is_some_and(|r| !r.is_empty()),
+                "{method} {path} describes no answer"
+            );
             let path = path.replace("{id}", "01a20000-0000-7000-8000-000000000000");
-            let request = reqwest::Client::new().request(method.to_uppercase().parse().unwrap(), format!("{}{path}", clinic.server.base));
+            let request = reqwest::Client::new()
+                .request(method.to_uppercase().parse().unwrap(), format!("{}{path}", clinic.server.base));
             let status = request.send().await.unwrap().status().as_u16();
             let described = operation["responses"].as_object().unwrap();
-            assert!(described.contains_key(&status.to_string()) || status == 400, "{method} {path} answered {status}, which is not described");
+            assert!(
+                described.contains_key(&status.to_string()) || status == 400,
+                "{method} {path} answered {status}, which is not described"
+            );
         }
     }
     assert_conforms(&clinic).await;
@@ -123,7 +143,8 @@ async fn assert_conforms(clinic: &Clinic) {
     let doctor = clinic.doctor("a").await;
     let page = doctor.json("/v1/reports").await;
     let fields = |schema: &str| {
-        let mut names: Vec<String> = served["components"]["schemas"][schema]["properties"].as_object().unwrap().keys().cloned().collect();
+        let mut names: Vec<String> =
+            served["components"]["schemas"][schema]["properties"].as_object().unwrap().keys().cloned().collect();
         names.sort();
         names
     };

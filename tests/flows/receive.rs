@@ -31,8 +31,12 @@ async fn a_package_for_two_practices_is_split() {
     let package = sample("Z01_LDT3_07_zwei_einsender_ein_paket.ldt");
     clinic.post(&package).await;
     clinic.until_idle().await;
-    for (tenant, own, other) in [(&clinic.tenants[0], "123456700", "222222200"), (&clinic.tenants[1], "222222200", "123456700")] {
-        let holds = |text: &str| format!("SELECT count(*) FROM {tenant}.raw_messages WHERE position('{text}'::bytea IN body) > 0");
+    for (tenant, own, other) in
+        [(&clinic.tenants[0], "123456700", "222222200"), (&clinic.tenants[1], "222222200", "123456700")]
+    {
+        let holds = |text: &str| {
+            format!("SELECT count(*) FROM {tenant}.raw_messages WHERE position('{text}'::bytea IN body) > 0")
+        };
         assert_eq!((clinic.count(&holds(own)).await, clinic.count(&holds(other)).await), (1, 0));
     }
 }
@@ -67,7 +71,11 @@ async fn a_message_that_is_not_signed_by_its_source_is_refused_and_not_stored() 
         good.post("m", now, &good.signature(now, b"other"), &body).await.unwrap(),
         good.post("m", now + 86_400, &good.signature(now + 86_400, &body), &body).await.unwrap(),
         good.post("m", now - 30 * 86_400, &good.signature(now - 30 * 86_400, &body), &body).await.unwrap(),
-        Sender::new(&clinic.server.base, "01a20000-0000-7000-8000-000000000000", b"x").unwrap().send(&body).await.unwrap(),
+        Sender::new(&clinic.server.base, "01a20000-0000-7000-8000-000000000000", b"x")
+            .unwrap()
+            .send(&body)
+            .await
+            .unwrap(),
         Sender::new(&clinic.server.base, &clinic.source.id, b"another secret").unwrap().send(&body).await.unwrap(),
     ];
     for answer in refused {
@@ -115,7 +123,10 @@ async fn too_large_is_413_and_any_other_content_is_accepted() {
 async fn retries_and_threads_store_a_message_once_and_hear_the_same_id() {
     let clinic = clinic("receive_twins").await;
     let body = sample("Z01_LDT3_01_final.ldt");
-    let answers = futures_util::future::join_all((0..24).map(|n| clinic.sender.send_as(if n % 2 == 0 { "same" } else { "other" }, &body).into_future())).await;
+    let answers = futures_util::future::join_all(
+        (0..24).map(|n| clinic.sender.send_as(if n % 2 == 0 { "same" } else { "other" }, &body).into_future()),
+    )
+    .await;
     let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
     assert!(answers.iter().all(|a| a.status == 202));
     let ids: HashSet<&str> = answers.iter().map(|a| a.json["message_id"].as_str().unwrap()).collect();
@@ -160,11 +171,20 @@ async fn an_unknown_practice_is_quarantined_and_replayed_once_it_is_known() {
 #[tokio::test]
 async fn many_workers_leave_one_current_version_of_each_report() {
     let mut clinic = without_worker("receive_versions").await;
-    let names = ["Z03_ldt2_8201_1_Teilbefund.ldt", "Z03_ldt2_8201_2_Endbefund_B_und_K.ldt", "Z03_ldt2_8201_3_Wiederholung_B.ldt"];
+    let names = [
+        "Z03_ldt2_8201_1_Teilbefund.ldt",
+        "Z03_ldt2_8201_2_Endbefund_B_und_K.ldt",
+        "Z03_ldt2_8201_3_Wiederholung_B.ldt",
+    ];
     for name in names {
         clinic.post(&sample(name)).await;
     }
-    for name in ["A01_ldt2_8201_iso88591.ldt", "S01_ldt2_8201_din66003.ldt", "X01_ldt2_8201_cp437.ldt", "Z01_ldt2_8201_iso885915.ldt"] {
+    for name in [
+        "A01_ldt2_8201_iso88591.ldt",
+        "S01_ldt2_8201_din66003.ldt",
+        "X01_ldt2_8201_cp437.ldt",
+        "Z01_ldt2_8201_iso885915.ldt",
+    ] {
         clinic.post(&sample(name)).await;
     }
     for name in ["Z01_LDT3_01_final.ldt", "Z01_LDT3_03_korrektur_08.ldt"] {
@@ -178,7 +198,11 @@ async fn many_workers_leave_one_current_version_of_each_report() {
     assert_eq!(current("A-2026-0003").len(), 1);
     assert_ne!(current("A-2026-0003")[0]["status"], "partial");
     let corrected = current("A-2026-0101");
-    assert_eq!((corrected.len(), corrected[0]["status"].as_str()), (1, Some("corrected")), "08 invalidates what was sent before");
+    assert_eq!(
+        (corrected.len(), corrected[0]["status"].as_str()),
+        (1, Some("corrected")),
+        "08 invalidates what was sent before"
+    );
 }
 
 /// In how many tenants' schemas the bytes are, intake included.

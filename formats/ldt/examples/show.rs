@@ -87,17 +87,9 @@ fn report_lines(report: &Report) {
     }
     for attachment in &report.attachments {
         let size = attachment.decode().map_or(0, |bytes| bytes.len());
-        println!(
-            "      attachment {} {size} bytes {}",
-            attachment.media_type,
-            text(attachment.reference.as_ref())
-        );
+        println!("      attachment {} {size} bytes {}", attachment.media_type, text(attachment.reference.as_ref()));
     }
-    let rest: Vec<String> = report
-        .unmapped
-        .iter()
-        .map(|field| format!("{}={}", field.id, field.text))
-        .collect();
+    let rest: Vec<String> = report.unmapped.iter().map(|field| format!("{}={}", field.id, field.text)).collect();
     println!("      unmapped: {}", rest.join(" "));
 }
 
@@ -110,11 +102,7 @@ fn result_lines(result: &TestResult) {
         text(result.status_code.as_ref()),
         text(result.specimen.as_ref()),
         text(result.collected_at.as_ref()),
-        if result.life_threatening {
-            "LIFE-THREATENING"
-        } else {
-            ""
-        }
+        if result.life_threatening { "LIFE-THREATENING" } else { "" }
     );
     for value in &result.values {
         value_line(value);
@@ -126,10 +114,7 @@ fn result_lines(result: &TestResult) {
 
 fn value_line(value: &Value) {
     let reference = value.reference.as_ref();
-    let comparator = value
-        .comparator
-        .map(|comparator| comparator.to_string())
-        .unwrap_or_default();
+    let comparator = value.comparator.map(|comparator| comparator.to_string()).unwrap_or_default();
     println!(
         "         {:?} = {comparator}{} {} [{} {:?}] normal {}..{} {} alarm {}..{}",
         value.text,

@@ -26,26 +26,10 @@ pub enum Charset {
 const CP437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
 /// 0x80 to 0x9F; the five unassigned bytes keep their C1 code point so that encoding is reversible.
 const WINDOWS: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
-const LATIN9: [(u8, char); 8] = [
-    (0xA4, '€'),
-    (0xA6, 'Š'),
-    (0xA8, 'š'),
-    (0xB4, 'Ž'),
-    (0xB8, 'ž'),
-    (0xBC, 'Œ'),
-    (0xBD, 'œ'),
-    (0xBE, 'Ÿ'),
-];
-const DIN: [(u8, char); 8] = [
-    (b'[', 'Ä'),
-    (b'\\', 'Ö'),
-    (b']', 'Ü'),
-    (b'{', 'ä'),
-    (b'|', 'ö'),
-    (b'}', 'ü'),
-    (b'~', 'ß'),
-    (b'@', '§'),
-];
+const LATIN9: [(u8, char); 8] =
+    [(0xA4, '€'), (0xA6, 'Š'), (0xA8, 'š'), (0xB4, 'Ž'), (0xB8, 'ž'), (0xBC, 'Œ'), (0xBD, 'œ'), (0xBE, 'Ÿ')];
+const DIN: [(u8, char); 8] =
+    [(b'[', 'Ä'), (b'\\', 'Ö'), (b']', 'Ü'), (b'{', 'ä'), (b'|', 'ö'), (b'}', 'ü'), (b'~', 'ß'), (b'@', '§')];
 
 impl Charset {
     /// The charset that a 9106 code names (KBV LDT 2, LDT1014.01, p. 55).
@@ -94,18 +78,8 @@ impl Charset {
             Self::Windows1252 => upper(WINDOWS),
             Self::Latin1 | Self::Utf8 => None,
         };
-        let plain = || {
-            u8::try_from(u32::from(character))
-                .ok()
-                .filter(|byte| self.char_of(*byte) == character)
-        };
-        special.or_else(|| {
-            if character.is_ascii() || self != Self::Utf8 {
-                plain()
-            } else {
-                None
-            }
-        })
+        let plain = || u8::try_from(u32::from(character)).ok().filter(|byte| self.char_of(*byte) == character);
+        special.or_else(|| if character.is_ascii() || self != Self::Utf8 { plain() } else { None })
     }
 }
 
@@ -132,11 +106,7 @@ const NAME_FIELDS: [u16; 8] = [3101, 3102, 3107, 3113, 205, 216, 8321, 8323];
 impl Evidence {
     pub(crate) fn gather(bytes: &[u8], lines: &[Line]) -> Self {
         let high = !bytes.is_ascii();
-        let mut evidence = Self {
-            high,
-            utf8: high && std::str::from_utf8(bytes).is_ok(),
-            ..Self::default()
-        };
+        let mut evidence = Self { high, utf8: high && std::str::from_utf8(bytes).is_ok(), ..Self::default() };
         for line in lines {
             let content = bytes.get(line.content.clone()).unwrap_or_default();
             evidence.weigh(content, NAME_FIELDS.contains(&line.id.0));
@@ -146,10 +116,7 @@ impl Evidence {
 
     /// Evidence of one run of bytes that are not all ASCII.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        let mut evidence = Self {
-            high: true,
-            ..Self::default()
-        };
+        let mut evidence = Self { high: true, ..Self::default() };
         evidence.weigh(bytes, false);
         evidence
     }
@@ -175,11 +142,7 @@ impl Evidence {
     pub(crate) fn decide(&self, declared: Charset) -> (Charset, bool) {
         if !self.high {
             let din = self.din_names && declared != Charset::Din66003;
-            return if din {
-                (Charset::Din66003, true)
-            } else {
-                (declared, false)
-            };
+            return if din { (Charset::Din66003, true) } else { (declared, false) };
         }
         let guess = match declared {
             // Seven bits cannot hold these bytes: practice has 9106 = 1 over CP437 content.
@@ -214,11 +177,7 @@ mod tests {
     fn every_byte_survives_decoding_and_encoding() {
         for charset in [Charset::Cp437, Charset::Latin1, Charset::Latin9, Charset::Windows1252] {
             for byte in 0..=255u8 {
-                assert_eq!(
-                    charset.byte_of(charset.char_of(byte)),
-                    Some(byte),
-                    "{charset:?} {byte:02x}"
-                );
+                assert_eq!(charset.byte_of(charset.char_of(byte)), Some(byte), "{charset:?} {byte:02x}");
             }
         }
         assert_eq!(CP437.chars().count(), 128);
@@ -228,10 +187,7 @@ mod tests {
     #[test]
     fn german_letters() {
         assert_eq!(Charset::Din66003.decode(b"[\\]{|}~@"), "ÄÖÜäöüß§");
-        assert_eq!(
-            Charset::Cp437.decode(&[0x8E, 0x99, 0x9A, 0x84, 0x94, 0x81, 0xE1, 0xE6]),
-            "ÄÖÜäöüßµ"
-        );
+        assert_eq!(Charset::Cp437.decode(&[0x8E, 0x99, 0x9A, 0x84, 0x94, 0x81, 0xE1, 0xE6]), "ÄÖÜäöüßµ");
         assert_eq!(Charset::Latin9.decode(&[0xC4, 0xA4, 0xB5]), "Ä€µ");
         assert_eq!(Charset::Latin9.byte_of('¤'), None);
         assert_eq!(Charset::Windows1252.decode(&[0x96, 0x80]), "–€");

@@ -45,9 +45,7 @@ pub(crate) fn birth_date(text: &str, order: Order) -> Option<(Option<String>, bo
         Order::YearFirst => (year_first, day_first),
         Order::DayFirst => (day_first, year_first),
     };
-    partial(usual)
-        .map(|date| (Some(date), false))
-        .or_else(|| partial(other).map(|date| (Some(date), true)))
+    partial(usual).map(|date| (Some(date), false)).or_else(|| partial(other).map(|date| (Some(date), true)))
 }
 
 fn partial((year, month, day): (&str, &str, &str)) -> Option<String> {
@@ -129,18 +127,9 @@ mod tests {
 
     #[test]
     fn partial_birth_dates() {
-        assert_eq!(
-            birth_date("19660000", Order::YearFirst),
-            Some((Some("1966".into()), false))
-        );
-        assert_eq!(
-            birth_date("19661000", Order::YearFirst),
-            Some((Some("1966-10".into()), false))
-        );
-        assert_eq!(
-            birth_date("00101966", Order::DayFirst),
-            Some((Some("1966-10".into()), false))
-        );
+        assert_eq!(birth_date("19660000", Order::YearFirst), Some((Some("1966".into()), false)));
+        assert_eq!(birth_date("19661000", Order::YearFirst), Some((Some("1966-10".into()), false)));
+        assert_eq!(birth_date("00101966", Order::DayFirst), Some((Some("1966-10".into()), false)));
         assert_eq!(birth_date("00000000", Order::YearFirst), Some((None, false)));
         assert_eq!(birth_date("19661399", Order::YearFirst), None);
     }

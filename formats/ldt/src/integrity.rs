@@ -25,14 +25,7 @@ pub(crate) struct Finding {
 /// Decides in which charset the bytes are and whether they were converted on the way. Checksums come later.
 pub(crate) fn survey(source: &Source<'_>, declared: Charset, warnings: &mut Warnings) -> Finding {
     let evidence = Evidence::gather(source.bytes, &source.lines);
-    let at = source
-        .lines
-        .first()
-        .map(|line| Location {
-            field: None,
-            ..line.at()
-        })
-        .unwrap_or_default();
+    let at = source.lines.first().map(|line| Location { field: None, ..line.at() }).unwrap_or_default();
     if evidence.utf8 {
         return survey_utf8(source, declared, at, warnings);
     }
@@ -41,13 +34,7 @@ pub(crate) fn survey(source: &Source<'_>, declared: Charset, warnings: &mut Warn
         warnings.push(WarningKind::CharsetContradicted, at);
     }
     let shortfall = shortfall(source, Form::Raw).unwrap_or(0);
-    Finding {
-        form: Form::Raw,
-        shortfall,
-        charset,
-        decoder: Decoder::Plain(charset),
-        transcoded: false,
-    }
+    Finding { form: Form::Raw, shortfall, charset, decoder: Decoder::Plain(charset), transcoded: false }
 }
 
 fn survey_utf8(source: &Source<'_>, declared: Charset, at: Location, warnings: &mut Warnings) -> Finding {
@@ -57,43 +44,24 @@ fn survey_utf8(source: &Source<'_>, declared: Charset, at: Location, warnings: &
     }
     let form = Form::Recoded(declared);
     let misfits = |form: Form| {
-        source
-            .lines
-            .iter()
-            .filter(|line| form.content_length(source.raw(line)) + 9 != line.declared)
-            .count()
+        source.lines.iter().filter(|line| form.content_length(source.raw(line)) + 9 != line.declared).count()
     };
     let raw = shortfall(source, Form::Raw);
     // Sent as UTF-8 with honest byte lengths: an odd sender, not a conversion.
     if raw.is_some() || misfits(Form::Raw) < misfits(form) {
         warnings.push(WarningKind::CharsetContradicted, at);
         let (shortfall, decoder) = (raw.unwrap_or(0), Decoder::Plain(Charset::Utf8));
-        return Finding {
-            form: Form::Raw,
-            shortfall,
-            charset: Charset::Utf8,
-            decoder,
-            transcoded: false,
-        };
+        return Finding { form: Form::Raw, shortfall, charset: Charset::Utf8, decoder, transcoded: false };
     }
     warnings.push(WarningKind::Transcoded, at);
     let (charset, decoder) = original(&text, declared);
-    Finding {
-        form,
-        shortfall: shortfall(source, form).unwrap_or(0),
-        charset,
-        decoder,
-        transcoded: true,
-    }
+    Finding { form, shortfall: shortfall(source, form).unwrap_or(0), charset, decoder, transcoded: true }
 }
 
 /// By how many bytes all length prefixes are too small, if it is the same number for all.
 fn shortfall(source: &Source<'_>, form: Form) -> Option<usize> {
     let fits = |shortfall: &usize| {
-        source
-            .lines
-            .iter()
-            .all(|line| form.content_length(source.raw(line)) + 9 == line.declared + shortfall)
+        source.lines.iter().all(|line| form.content_length(source.raw(line)) + 9 == line.declared + shortfall)
     };
     (0..=2).find(fits)
 }
@@ -104,13 +72,7 @@ fn original(text: &str, declared: Charset) -> (Charset, Decoder) {
     let text = text.trim_start_matches('\u{feff}');
     let controls = text.chars().any(|c| ('\u{80}'..='\u{9f}').contains(&c));
     let can = |charset: Charset| text.chars().all(|c| c.is_ascii() || charset.byte_of(c).is_some());
-    let candidates = [
-        declared,
-        Charset::Latin9,
-        Charset::Latin1,
-        Charset::Windows1252,
-        Charset::Cp437,
-    ];
+    let candidates = [declared, Charset::Latin9, Charset::Latin1, Charset::Windows1252, Charset::Cp437];
     // No charset of text has controls: then only one that maps bytes to themselves can have been believed in.
     let skip = if controls { 2 } else { 0 };
     let via = candidates.into_iter().skip(skip).find(|charset| can(*charset));
@@ -140,11 +102,7 @@ pub(crate) fn verify(
         let line = source.line(section.header.lines.start)?;
         warnings.push(WarningKind::LengthRule, line.at());
     }
-    let records = || {
-        std::iter::once(&section.header)
-            .chain(&section.reports)
-            .chain(std::iter::once(&section.trailer))
-    };
+    let records = || std::iter::once(&section.header).chain(&section.reports).chain(std::iter::once(&section.trailer));
     for record in records() {
         let proven = match version {
             Version::Ldt3 => true,
@@ -160,30 +118,17 @@ pub(crate) fn verify(
 
 fn nominal(source: &Source<'_>, record: &Record, finding: &Finding) -> usize {
     let lines = source.lines.get(record.lines.clone()).unwrap_or_default();
-    lines
-        .iter()
-        .map(|line| finding.form.content_length(source.raw(line)) + 9)
-        .sum()
+    lines.iter().map(|line| finding.form.content_length(source.raw(line)) + 9).sum()
 }
 
 fn prefixes(source: &Source<'_>, record: &Record) -> usize {
-    source
-        .lines
-        .get(record.lines.clone())
-        .unwrap_or_default()
-        .iter()
-        .map(|line| line.declared)
-        .sum()
+    source.lines.get(record.lines.clone()).unwrap_or_default().iter().map(|line| line.declared).sum()
 }
 
 fn number(source: &Source<'_>, record: &Record, id: u16) -> Option<usize> {
     let content = source.raw(source.find(record.lines.clone(), id)?).trim_ascii();
     let digits = !content.is_empty() && content.len() <= 12 && content.iter().all(u8::is_ascii_digit);
-    if digits {
-        std::str::from_utf8(content).ok()?.parse().ok()
-    } else {
-        None
-    }
+    if digits { std::str::from_utf8(content).ok()?.parse().ok() } else { None }
 }
 
 /// 8100 is the sum of all line lengths of the record, itself included (KBV LDT 2, LDT1014.01, section 2.3.3).
@@ -196,10 +141,7 @@ fn record_length(
 ) -> Result<bool, Error> {
     let first = source.line(record.lines.start)?;
     let Some(line) = source.find(record.lines.clone(), 8100) else {
-        return Err(Error::MissingField {
-            field: FieldId(8100),
-            at: first.at(),
-        });
+        return Err(Error::MissingField { field: FieldId(8100), at: first.at() });
     };
     let declared = number(source, record, 8100);
     let complete = declared == Some(nominal(source, record, finding));
@@ -222,11 +164,7 @@ fn line_lengths(
             continue;
         }
         if !proven {
-            return Err(Error::LengthMismatch {
-                declared: line.declared,
-                actual,
-                at: line.at(),
-            });
+            return Err(Error::LengthMismatch { declared: line.declared, actual, at: line.at() });
         }
         warnings.push(WarningKind::LineLength, line.at());
     }
@@ -242,29 +180,17 @@ fn package_length(
 ) -> Result<(), Error> {
     let first = source.line(section.trailer.lines.start)?;
     let Some(line) = source.find(section.trailer.lines.clone(), 9202) else {
-        return Err(Error::MissingField {
-            field: FieldId(9202),
-            at: first.at(),
-        });
+        return Err(Error::MissingField { field: FieldId(9202), at: first.at() });
     };
     let declared = number(source, &section.trailer, 9202);
     let body = || std::iter::once(&section.header).chain(&section.reports);
     let announced = |record: &Record| number(source, record, 8100).unwrap_or(0);
     let sums = [
-        (
-            body().map(|r| nominal(source, r, finding)).sum::<usize>(),
-            nominal(source, &section.trailer, finding),
-        ),
-        (
-            body().map(|r| prefixes(source, r)).sum(),
-            prefixes(source, &section.trailer),
-        ),
+        (body().map(|r| nominal(source, r, finding)).sum::<usize>(), nominal(source, &section.trailer, finding)),
+        (body().map(|r| prefixes(source, r)).sum(), prefixes(source, &section.trailer)),
         (body().map(announced).sum(), announced(&section.trailer)),
     ];
-    if !sums
-        .iter()
-        .any(|(body, trailer)| declared == Some(*body) || declared == Some(body + trailer))
-    {
+    if !sums.iter().any(|(body, trailer)| declared == Some(*body) || declared == Some(body + trailer)) {
         warnings.push(WarningKind::PackageLength, line.at());
     }
     Ok(())
@@ -275,10 +201,7 @@ fn package_length(
 fn verify_sha1(source: &Source<'_>, section: &Section, finding: &Finding) -> Result<Form, Error> {
     let first = source.line(section.trailer.lines.start)?;
     let Some(line) = source.find(section.trailer.lines.clone(), 9300) else {
-        return Err(Error::MissingField {
-            field: FieldId(9300),
-            at: first.at(),
-        });
+        return Err(Error::MissingField { field: FieldId(9300), at: first.at() });
     };
     let end = section
         .trailer
@@ -292,12 +215,6 @@ fn verify_sha1(source: &Source<'_>, section: &Section, finding: &Finding) -> Res
     if finding.transcoded {
         forms.extend([Charset::Latin9, Charset::Latin1, Charset::Windows1252, Charset::Cp437].map(Form::Recoded));
     }
-    let fits = |form: &Form| {
-        form.digest(source.bytes, lines)
-            .is_some_and(|sum| sum.as_bytes() == announced)
-    };
-    forms
-        .into_iter()
-        .find(fits)
-        .ok_or(Error::ChecksumMismatch { at: line.at() })
+    let fits = |form: &Form| form.digest(source.bytes, lines).is_some_and(|sum| sum.as_bytes() == announced);
+    forms.into_iter().find(fits).ok_or(Error::ChecksumMismatch { at: line.at() })
 }

@@ -25,19 +25,14 @@ pub(crate) struct Header {
 /// KBV LDT 2 (LDT1014.01), section 3: what the header and the records must have. 9106 and 8312 included.
 const HEADER: [u16; 11] = [8100, 9212, 201, 203, 205, 215, 216, 101, 9106, 8312, 9103];
 /// Fields that identify person, order and recipient: twice in one record means that two records ran together.
-const ONCE: [u16; 14] = [
-    8100, 201, 8310, 8311, 8312, 8301, 8302, 8401, 3101, 3103, 3119, 3105, 3110, 9103,
-];
+const ONCE: [u16; 14] = [8100, 201, 8310, 8311, 8312, 8301, 8302, 8401, 3101, 3103, 3119, 3105, 3110, 9103];
 
 fn must(mapper: &Mapper<'_, '_, '_>, record: &Record, ids: &[u16]) -> Result<(), Error> {
     let at = mapper.source.line(record.lines.start)?.at();
     for id in ids {
         let line = mapper.source.find(record.lines.clone(), *id);
         if line.is_none_or(|line| mapper.source.text(line).trim().is_empty()) {
-            return Err(Error::MissingField {
-                field: FieldId(*id),
-                at,
-            });
+            return Err(Error::MissingField { field: FieldId(*id), at });
         }
     }
     Ok(())
@@ -59,12 +54,8 @@ pub(crate) fn header(mapper: &mut Mapper<'_, '_, '_>, section: &Section, current
     // Headers before LDT1014 had other fields; only the practice is as necessary as ever.
     must(mapper, record, if current { &HEADER } else { &[8100, 201] })?;
     once(mapper, record.lines.clone())?;
-    let mut header = Header {
-        laboratory: Laboratory::default(),
-        recipient: Recipient::default(),
-        created: None,
-        doctor: None,
-    };
+    let mut header =
+        Header { laboratory: Laboratory::default(), recipient: Recipient::default(), created: None, doctor: None };
     let mut doctors = 0;
     let source = mapper.source;
     for line in source.lines.get(record.lines.clone()).unwrap_or_default() {
@@ -131,12 +122,7 @@ pub(crate) fn report(
     once(mapper, record.lines.clone())?;
     let mut report = crate::package::empty_report(kind, header.recipient.clone(), span);
     report.doctor_number = header.doctor.clone();
-    let mut reading = Reading {
-        report,
-        patient: Patient::default(),
-        group: None,
-        reported: (None, None),
-    };
+    let mut reading = Reading { report, patient: Patient::default(), group: None, reported: (None, None) };
     let source = mapper.source;
     for line in source.lines.get(record.lines.clone()).unwrap_or_default() {
         reading.line(mapper, line)?;
@@ -203,23 +189,14 @@ impl Reading {
         }
         // Without a test id the request text is all that tells one group from another.
         let Some(code) = mapper.code(line) else {
-            return Err(Error::MissingField {
-                field: line.id,
-                at: line.at(),
-            });
+            return Err(Error::MissingField { field: line.id, at: line.at() });
         };
         let mut builder = ResultBuilder::new(code.clone());
         if line.id == FieldId(8434) {
             builder.result.test_name = Some(code);
         }
         let (opened, collected) = (line.clone(), (None, None));
-        self.group = Some(Group {
-            builder,
-            opened,
-            collected,
-            material: None,
-            details: Vec::new(),
-        });
+        self.group = Some(Group { builder, opened, collected, material: None, details: Vec::new() });
         Ok(())
     }
 
@@ -259,10 +236,7 @@ impl Reading {
         let person = self.patient.family_name.is_some();
         // Rule 409: either the order number or name and birth date.
         if self.report.order_number.is_none() && !(person && self.patient.birth_date.is_some()) {
-            return Err(Error::MissingField {
-                field: FieldId(8310),
-                at: first.at(),
-            });
+            return Err(Error::MissingField { field: FieldId(8310), at: first.at() });
         }
         if self.patient != Patient::default() {
             self.report.patient = Some(self.patient);

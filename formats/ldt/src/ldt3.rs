@@ -18,14 +18,8 @@ use crate::warning::WarningKind;
 /// Objects a record must have, by their attribute.
 pub(crate) fn must(mapper: &Mapper<'_, '_, '_>, record: &Record, attributes: &[u16]) -> Result<(), Error> {
     let at = mapper.source.line(record.lines.start)?.at();
-    match attributes
-        .iter()
-        .find(|attribute| !objects(&record.items).any(|object| object.attribute == **attribute))
-    {
-        Some(attribute) => Err(Error::MissingField {
-            field: FieldId(*attribute),
-            at,
-        }),
+    match attributes.iter().find(|attribute| !objects(&record.items).any(|object| object.attribute == **attribute)) {
+        Some(attribute) => Err(Error::MissingField { field: FieldId(*attribute), at }),
         None => Ok(()),
     }
 }
@@ -45,9 +39,7 @@ pub(crate) fn report(mapper: &mut Mapper<'_, '_, '_>, record: &Record, span: Ran
         // A second recipient, patient or order in one report: whose result is it?
         if matches!(object.attribute, 8122 | 8145 | 8153 | 8117) {
             if seen.contains(&object.attribute) {
-                return Err(Error::RepeatedField {
-                    at: mapper.source.line(object.line)?.at(),
-                });
+                return Err(Error::RepeatedField { at: mapper.source.line(object.line)?.at() });
             }
             seen.push(object.attribute);
         }
@@ -55,10 +47,7 @@ pub(crate) fn report(mapper: &mut Mapper<'_, '_, '_>, record: &Record, span: Ran
             (8122, 22) => sender(mapper, object, &mut report, &mut gathered)?,
             (8145, 45) => {
                 let animal = report.patient.take().is_some_and(|patient| patient.animal);
-                report.patient = Some(Patient {
-                    animal,
-                    ..patient(mapper, object, &mut gathered)?
-                });
+                report.patient = Some(Patient { animal, ..patient(mapper, object, &mut gathered)? });
             }
             (8153, 53) => {
                 report.patient.get_or_insert_default().animal = true;
@@ -85,10 +74,7 @@ fn finish(
 ) -> Result<Report, Error> {
     if report.patient.is_none() {
         if report.order_number.is_none() {
-            return Err(Error::MissingField {
-                field: FieldId(8145),
-                at: first.at(),
-            });
+            return Err(Error::MissingField { field: FieldId(8145), at: first.at() });
         }
         mapper.warn(WarningKind::NoPatient, first);
     }
@@ -123,9 +109,7 @@ fn sender(
             (8119, 19) => {
                 sites += 1;
                 if sites > 1 {
-                    return Err(Error::RepeatedField {
-                        at: source.line(inner.line)?.at(),
-                    });
+                    return Err(Error::RepeatedField { at: source.line(inner.line)?.at() });
                 }
                 recipient_site(mapper, inner, &mut report.recipient, gathered)?;
             }
@@ -183,9 +167,7 @@ fn patient(mapper: &mut Mapper<'_, '_, '_>, object: &Object, gathered: &mut Gath
             Item::Object(inner) if (inner.attribute, inner.number) == (8147, 47) => {
                 persons += 1;
                 if persons > 1 {
-                    return Err(Error::RepeatedField {
-                        at: source.line(inner.line)?.at(),
-                    });
+                    return Err(Error::RepeatedField { at: source.line(inner.line)?.at() });
                 }
                 each(mapper, inner, gathered, |mapper, line| {
                     // 7420 = 12 says "patient", which is where this object hangs.
@@ -204,14 +186,8 @@ fn patient(mapper: &mut Mapper<'_, '_, '_>, object: &Object, gathered: &mut Gath
     }
     let at = source.line(object.line)?.at();
     match (persons, &patient.family_name) {
-        (0, None) => Err(Error::MissingField {
-            field: FieldId(8147),
-            at,
-        }),
-        (_, None) => Err(Error::MissingField {
-            field: FieldId(3101),
-            at,
-        }),
+        (0, None) => Err(Error::MissingField { field: FieldId(8147), at }),
+        (_, None) => Err(Error::MissingField { field: FieldId(3101), at }),
         _ => Ok(patient),
     }
 }
@@ -245,10 +221,7 @@ fn information(
         }
     }
     if report.lab_order_number.is_none() {
-        return Err(Error::MissingField {
-            field: FieldId(8311),
-            at: source.line(object.line)?.at(),
-        });
+        return Err(Error::MissingField { field: FieldId(8311), at: source.line(object.line)?.at() });
     }
     Ok(())
 }
@@ -301,21 +274,14 @@ fn results(
 ) -> Result<(), Error> {
     for inner in objects(&object.items) {
         if ldt3_result::is_result(inner.number) {
-            report
-                .results
-                .push(ldt3_result::result(mapper, inner, materials, gathered)?);
+            report.results.push(ldt3_result::result(mapper, inner, materials, gathered)?);
         } else if (inner.attribute, inner.number) == (8221, 54) && report.reported.is_none() {
             report.reported = parts::timestamp(mapper, inner);
         } else {
             absorb(mapper, inner, gathered);
         }
     }
-    let bare: Vec<Item> = object
-        .items
-        .iter()
-        .filter(|item| matches!(item, Item::Field(_)))
-        .cloned()
-        .collect();
+    let bare: Vec<Item> = object.items.iter().filter(|item| matches!(item, Item::Field(_))).cloned().collect();
     absorb_items(mapper, &bare, 35, gathered);
     Ok(())
 }

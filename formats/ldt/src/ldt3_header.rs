@@ -19,11 +19,7 @@ pub(crate) struct Header {
 /// Reads the header 8220.
 pub(crate) fn header(mapper: &mut Mapper<'_, '_, '_>, section: &Section) -> Result<Header, Error> {
     must(mapper, &section.header, &[8132, 8136, 8119])?;
-    let mut header = Header {
-        laboratory: Laboratory::default(),
-        created: None,
-        gathered: Gathered::default(),
-    };
+    let mut header = Header { laboratory: Laboratory::default(), created: None, gathered: Gathered::default() };
     let mut walk: Vec<&Item> = section.header.items.iter().rev().collect();
     let source = mapper.source;
     // The header's fields mean the same wherever they stand in it, except for names and practice numbers.
@@ -50,9 +46,7 @@ pub(crate) fn header(mapper: &mut Mapper<'_, '_, '_>, section: &Section) -> Resu
 }
 
 fn software(mapper: &mut Mapper<'_, '_, '_>, object: &Object, header: &mut Header) {
-    let Header {
-        laboratory, gathered, ..
-    } = header;
+    let Header { laboratory, gathered, .. } = header;
     each(mapper, object, gathered, |mapper, line| {
         match line.id.0 {
             105 => mapper.set(&mut laboratory.test_number, line, Some(51)),
@@ -70,9 +64,7 @@ fn software(mapper: &mut Mapper<'_, '_, '_>, object: &Object, header: &mut Heade
 }
 
 fn organisation(mapper: &mut Mapper<'_, '_, '_>, object: &Object, header: &mut Header) {
-    let Header {
-        laboratory, gathered, ..
-    } = header;
+    let Header { laboratory, gathered, .. } = header;
     each(mapper, object, gathered, |mapper, line| {
         let name = line.id.0 == 1250;
         if name {
@@ -83,9 +75,7 @@ fn organisation(mapper: &mut Mapper<'_, '_, '_>, object: &Object, header: &mut H
 }
 
 fn site(mapper: &mut Mapper<'_, '_, '_>, object: &Object, header: &mut Header) {
-    let Header {
-        laboratory, gathered, ..
-    } = header;
+    let Header { laboratory, gathered, .. } = header;
     each(mapper, object, gathered, |mapper, line| {
         match line.id.0 {
             201 => laboratory.bsnr = mapper.bsnr(line),

@@ -66,9 +66,7 @@ pub(crate) fn result(
     };
     reading.items(mapper, &object.items, object.number);
     let Some(line) = mapper.source.lines.get(object.line) else {
-        return Err(Error::Truncated {
-            at: mapper.source.end(),
-        });
+        return Err(Error::Truncated { at: mapper.source.end() });
     };
     reading.finish(mapper, line, materials, into)
 }
@@ -252,10 +250,7 @@ impl Reading {
     ) -> Result<TestResult, Error> {
         self.identify(line)?;
         self.place(mapper, line, materials);
-        let pending = matches!(
-            self.builder.result.status,
-            ResultStatus::Registered | ResultStatus::Cancelled
-        );
+        let pending = matches!(self.builder.result.status, ResultStatus::Registered | ResultStatus::Cancelled);
         if !(pending || self.coded || self.builder.has_content() || !self.gathered.attachments.is_empty()) {
             mapper.warn(WarningKind::ResultWithoutValue, line);
         }
@@ -272,12 +267,7 @@ impl Reading {
 
     /// 7304 and 8418 are the keys of every later correction; K106: 8410 or 7260.
     fn identify(&mut self, line: &Line) -> Result<(), Error> {
-        let missing = |field| {
-            Err(Error::MissingField {
-                field: FieldId(field),
-                at: line.at(),
-            })
-        };
+        let missing = |field| Err(Error::MissingField { field: FieldId(field), at: line.at() });
         let result = &mut self.builder.result;
         if self.catalogue.as_deref() == Some("1") {
             result.loinc.clone_from(&self.catalogue_code);
@@ -293,10 +283,7 @@ impl Reading {
         let free = matches!(self.number, 55 | 56);
         result.test_code = match code {
             Some(code) => code,
-            None if free => self
-                .other_id
-                .take()
-                .unwrap_or_else(|| format!("Obj_{:04}", self.number)),
+            None if free => self.other_id.take().unwrap_or_else(|| format!("Obj_{:04}", self.number)),
             None => return missing(8410),
         };
         Ok(())
@@ -304,9 +291,7 @@ impl Reading {
 
     /// The material is named by the vessel's id (7364).
     fn place(&mut self, mapper: &mut Mapper<'_, '_, '_>, line: &Line, materials: &[Material]) {
-        let found = materials
-            .iter()
-            .find(|material| material.vessel.is_some() && material.vessel == self.vessel);
+        let found = materials.iter().find(|material| material.vessel.is_some() && material.vessel == self.vessel);
         let Some(material) = found else {
             // Only Obj_0073 may come without a vessel.
             if self.number != 73 || self.vessel.is_some() {

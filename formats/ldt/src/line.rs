@@ -21,11 +21,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn at(&self) -> Location {
-        Location {
-            line: self.number,
-            offset: self.start,
-            field: Some(self.id),
-        }
+        Location { line: self.number, offset: self.start, field: Some(self.id) }
     }
 }
 
@@ -46,15 +42,9 @@ pub(crate) fn bom_length(bytes: &[u8]) -> usize {
 pub fn looks_like_ldt(bytes: &[u8]) -> bool {
     let rest = bytes.get(bom_length(bytes)..).unwrap_or_default();
     let head = rest.get(..rest.len().min(8192)).unwrap_or_default();
-    let mut lines = head
-        .split(|b| matches!(b, b'\r' | b'\n'))
-        .filter(|line| !line.trim_ascii().is_empty())
-        .take(5)
-        .peekable();
-    if lines
-        .peek()
-        .is_some_and(|line| is_line(line) && line.get(3..7) == Some(b"8000"))
-    {
+    let mut lines =
+        head.split(|b| matches!(b, b'\r' | b'\n')).filter(|line| !line.trim_ascii().is_empty()).take(5).peekable();
+    if lines.peek().is_some_and(|line| is_line(line) && line.get(3..7) == Some(b"8000")) {
         return true;
     }
     let lines: Vec<_> = lines.collect();
@@ -66,9 +56,7 @@ fn is_line(line: &[u8]) -> bool {
 }
 
 fn number(digits: &[u8]) -> u16 {
-    digits
-        .iter()
-        .fold(0, |sum, digit| sum * 10 + u16::from(digit.wrapping_sub(b'0') % 10))
+    digits.iter().fold(0, |sum, digit| sum * 10 + u16::from(digit.wrapping_sub(b'0') % 10))
 }
 
 /// Splits the input into lines.
@@ -76,33 +64,20 @@ pub(crate) fn split(bytes: &[u8], warnings: &mut Warnings) -> Result<Vec<Line>, 
     let mut lines = Vec::new();
     let mut start = bom_length(bytes);
     if start > 0 {
-        warnings.push(
-            WarningKind::ByteOrderMark,
-            Location {
-                line: 1,
-                ..Location::default()
-            },
-        );
+        warnings.push(WarningKind::ByteOrderMark, Location { line: 1, ..Location::default() });
     }
     let mut count = 0;
     while start < bytes.len() {
         count += 1;
         let rest = bytes.get(start..).unwrap_or_default();
-        let length = rest
-            .iter()
-            .position(|b| matches!(b, b'\r' | b'\n'))
-            .unwrap_or(rest.len());
+        let length = rest.iter().position(|b| matches!(b, b'\r' | b'\n')).unwrap_or(rest.len());
         let raw = rest.get(..length).unwrap_or_default();
         let ending = match (rest.get(length), rest.get(length + 1)) {
             (Some(b'\r'), Some(b'\n')) => 2,
             (Some(_), _) => 1,
             (None, _) => 0,
         };
-        let at = Location {
-            line: count,
-            offset: start,
-            field: None,
-        };
+        let at = Location { line: count, offset: start, field: None };
         if lines.len() >= MAX_LINES {
             return Err(Error::TooManyLines { limit: MAX_LINES });
         }
@@ -129,10 +104,7 @@ fn one(raw: &[u8], at: Location) -> Line {
 }
 
 fn check_end(raw: &[u8], line: &Line, ending: usize, warnings: &mut Warnings) -> Result<(), Error> {
-    let anywhere = Location {
-        field: None,
-        ..line.at()
-    };
+    let anywhere = Location { field: None, ..line.at() };
     match ending {
         2 => {}
         1 => warnings.push(WarningKind::LineEnds, anywhere),
@@ -159,11 +131,7 @@ fn not_a_line(
     warnings: &mut Warnings,
 ) -> Result<bool, Error> {
     if raw.trim_ascii().is_empty() {
-        let kind = if ending == 0 {
-            WarningKind::TrailingBytes
-        } else {
-            WarningKind::BlankLines
-        };
+        let kind = if ending == 0 { WarningKind::TrailingBytes } else { WarningKind::BlankLines };
         warnings.push(kind, at);
         return Ok(false);
     }
@@ -175,9 +143,5 @@ fn not_a_line(
         return Err(Error::NotLdt);
     }
     let cut = ending == 0 && raw.iter().all(u8::is_ascii_digit);
-    Err(if cut {
-        Error::Truncated { at }
-    } else {
-        Error::BadLine { at }
-    })
+    Err(if cut { Error::Truncated { at } } else { Error::BadLine { at } })
 }

@@ -39,12 +39,7 @@ impl Mapper<'_, '_, '_> {
             self.warn(WarningKind::UnknownField, line);
         }
         if let Some(text) = self.text(line) {
-            self.unmapped.push(Field {
-                line: line.number,
-                id: line.id,
-                object,
-                text,
-            });
+            self.unmapped.push(Field { line: line.number, id: line.id, object, text });
         }
     }
 
@@ -130,12 +125,8 @@ impl Mapper<'_, '_, '_> {
             3120 => &mut patient.name_prefix,
             3102 => {
                 if let Some(name) = self.code(line) {
-                    patient.given_name = Some(
-                        patient
-                            .given_name
-                            .take()
-                            .map_or(name.clone(), |old| format!("{old} {name}")),
-                    );
+                    patient.given_name =
+                        Some(patient.given_name.take().map_or(name.clone(), |old| format!("{old} {name}")));
                 }
                 return true;
             }
@@ -148,12 +139,7 @@ impl Mapper<'_, '_, '_> {
                 if let Some(code) = self.code(line)
                     && let Some(text) = patient.insurance_number.replace(code)
                 {
-                    self.unmapped.push(Field {
-                        line: line.number,
-                        id: FieldId(3105),
-                        object,
-                        text,
-                    });
+                    self.unmapped.push(Field { line: line.number, id: FieldId(3105), object, text });
                 }
                 return true;
             }
@@ -175,12 +161,7 @@ pub(crate) fn valid_lanr(code: &str) -> bool {
     if digits.len() != 9 || code.len() != 9 {
         return false;
     }
-    let sum: u32 = digits
-        .iter()
-        .take(6)
-        .zip([4, 9, 4, 9, 4, 9])
-        .map(|(digit, weight)| digit * weight)
-        .sum();
+    let sum: u32 = digits.iter().take(6).zip([4, 9, 4, 9, 4, 9]).map(|(digit, weight)| digit * weight).sum();
     code.starts_with("555555") || digits.get(6) == Some(&((10 - sum % 10) % 10))
 }
 

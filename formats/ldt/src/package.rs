@@ -107,10 +107,7 @@ pub(crate) fn check_flag(mapper: &mut Mapper<'_, '_, '_>, line: &Line, flag: &st
 /// An [`Error`] if the message is not a complete, unambiguous set of results; nothing of it may be delivered then.
 pub fn read(bytes: &[u8]) -> Result<Package, Error> {
     if bytes.len() > MAX_BYTES {
-        return Err(Error::TooLarge {
-            length: bytes.len(),
-            limit: MAX_BYTES,
-        });
+        return Err(Error::TooLarge { length: bytes.len(), limit: MAX_BYTES });
     }
     if bytes.trim_ascii().is_empty() {
         return Err(Error::Empty);
@@ -118,11 +115,7 @@ pub fn read(bytes: &[u8]) -> Result<Package, Error> {
     let mut warnings = Warnings::default();
     let lines = line::split(bytes, &mut warnings)?;
     // The charset is named after texts that need it (9106 is late in the header): decide it on the bytes first.
-    let mut source = Source {
-        bytes,
-        lines,
-        decoder: Decoder::Plain(Charset::Latin9),
-    };
+    let mut source = Source { bytes, lines, decoder: Decoder::Plain(Charset::Latin9) };
     structure::refuse_orders(&source)?;
     let version = version(&source)?;
     let sections = structure::sections(&source, version, &mut warnings)?;
@@ -130,12 +123,7 @@ pub fn read(bytes: &[u8]) -> Result<Package, Error> {
     let declared = declared_charset(&source, version, first, &mut warnings);
     let finding = integrity::survey(&source, declared, &mut warnings);
     source.decoder = finding.decoder;
-    let mut reading = Reading {
-        source: &source,
-        version,
-        finding,
-        warnings,
-    };
+    let mut reading = Reading { source: &source, version, finding, warnings };
     reading.package(&sections)
 }
 
@@ -186,13 +174,7 @@ impl Reading<'_, '_> {
     fn package(&mut self, sections: &[Section]) -> Result<Package, Error> {
         let mut forms = Vec::new();
         for section in sections {
-            forms.push(integrity::verify(
-                self.source,
-                self.version,
-                section,
-                &self.finding,
-                &mut self.warnings,
-            )?);
+            forms.push(integrity::verify(self.source, self.version, section, &self.finding, &mut self.warnings)?);
         }
         let mut package = Package {
             version: self.version,
@@ -213,9 +195,7 @@ impl Reading<'_, '_> {
             if index == 0 {
                 package.specification = specification;
             } else if package.specification != specification {
-                return Err(Error::MixedPackages {
-                    at: self.source.line(section.header.lines.start)?.at(),
-                });
+                return Err(Error::MixedPackages { at: self.source.line(section.header.lines.start)?.at() });
             }
             self.section(section, form, &mut package)?;
         }
@@ -225,19 +205,12 @@ impl Reading<'_, '_> {
 
     /// 0001, 9212, or 9211 before LDT1014 (E001: another version is only a warning).
     fn specification(&mut self, section: &Section) -> Result<String, Error> {
-        let fields: &[u16] = if self.version == Version::Ldt3 {
-            &[1]
-        } else {
-            &[9212, 9211]
-        };
+        let fields: &[u16] = if self.version == Version::Ldt3 { &[1] } else { &[9212, 9211] };
         let lines = section.header.lines.clone();
         let found = fields.iter().find_map(|id| self.source.find(lines.clone(), *id));
         let missing = || -> Result<Error, Error> {
             let at = self.source.line(lines.start)?.at();
-            Ok(Error::MissingField {
-                field: FieldId(fields.first().copied().unwrap_or_default()),
-                at,
-            })
+            Ok(Error::MissingField { field: FieldId(fields.first().copied().unwrap_or_default()), at })
         };
         let Some(line) = found else { return Err(missing()?) };
         let Some(text) = self.source.code(line, &mut self.warnings) else {
@@ -256,23 +229,10 @@ impl Reading<'_, '_> {
     fn section(&mut self, section: &Section, form: Form, package: &mut Package) -> Result<(), Error> {
         let first = package.reports.len();
         let old = package.specification.starts_with("LDT1001") || package.specification.starts_with("LDT99");
-        let order = if self.version == Version::Ldt2 && old {
-            Order::DayFirst
-        } else {
-            Order::YearFirst
-        };
-        let known: &'static [u16] = if self.version == Version::Ldt3 {
-            &dictionary::LDT3
-        } else {
-            &dictionary::LDT2
-        };
-        let mut mapper = Mapper {
-            source: self.source,
-            warnings: &mut self.warnings,
-            order,
-            known,
-            unmapped: Vec::new(),
-        };
+        let order = if self.version == Version::Ldt2 && old { Order::DayFirst } else { Order::YearFirst };
+        let known: &'static [u16] = if self.version == Version::Ldt3 { &dictionary::LDT3 } else { &dictionary::LDT2 };
+        let mut mapper =
+            Mapper { source: self.source, warnings: &mut self.warnings, order, known, unmapped: Vec::new() };
         let (laboratory, created, flat) = match self.version {
             Version::Ldt2 => {
                 let header = ldt2::header(&mut mapper, section, package.specification.starts_with("LDT1014"))?;
@@ -289,9 +249,7 @@ impl Reading<'_, '_> {
             package.laboratory = laboratory;
             package.created = created;
         } else if package.laboratory != laboratory {
-            return Err(Error::MixedPackages {
-                at: self.source.line(section.header.lines.start)?.at(),
-            });
+            return Err(Error::MixedPackages { at: self.source.line(section.header.lines.start)?.at() });
         }
         for record in &section.reports {
             let span = span(self.source, &record.lines);
@@ -304,23 +262,14 @@ impl Reading<'_, '_> {
         }
         self.trailer(section, package, known, order);
         let header = span(self.source, &section.header.lines);
-        package.parts.push(Part {
-            header,
-            reports: first..package.reports.len(),
-            form,
-        });
+        package.parts.push(Part { header, reports: first..package.reports.len(), form });
         Ok(())
     }
 
     /// The trailer has nothing but checksums; anything else in it is kept.
     fn trailer(&mut self, section: &Section, package: &mut Package, known: &'static [u16], order: Order) {
-        let mut mapper = Mapper {
-            source: self.source,
-            warnings: &mut self.warnings,
-            order,
-            known,
-            unmapped: Vec::new(),
-        };
+        let mut mapper =
+            Mapper { source: self.source, warnings: &mut self.warnings, order, known, unmapped: Vec::new() };
         for line in self.source.lines.get(section.trailer.lines.clone()).unwrap_or_default() {
             if !matches!(line.id.0, 8000..=8003 | 8100 | 9202 | 9300) {
                 mapper.leave(line, None);
@@ -333,9 +282,6 @@ impl Reading<'_, '_> {
 /// From the record's first byte to the first byte after it.
 fn span(source: &Source<'_>, lines: &Range<usize>) -> Range<usize> {
     let start = source.lines.get(lines.start).map_or(0, |line| line.start);
-    let end = source
-        .lines
-        .get(lines.end)
-        .map_or(source.bytes.len(), |line| line.start);
+    let end = source.lines.get(lines.end).map_or(source.bytes.len(), |line| line.start);
     start..end
 }

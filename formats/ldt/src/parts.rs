@@ -27,24 +27,12 @@ impl Gathered {
 /// Fields of an object, with their lines.
 pub(crate) fn lines<'s>(mapper: &Mapper<'s, '_, '_>, items: &'s [Item]) -> impl Iterator<Item = &'s Line> + use<'s> {
     let source = mapper.source;
-    items.iter().filter_map(|item| {
-        if let Item::Field(index) = item {
-            source.lines.get(*index)
-        } else {
-            None
-        }
-    })
+    items.iter().filter_map(|item| if let Item::Field(index) = item { source.lines.get(*index) } else { None })
 }
 
 /// Objects directly inside.
 pub(crate) fn objects(items: &[Item]) -> impl Iterator<Item = &Object> {
-    items.iter().filter_map(|item| {
-        if let Item::Object(object) = item {
-            Some(object)
-        } else {
-            None
-        }
-    })
+    items.iter().filter_map(|item| if let Item::Object(object) = item { Some(object) } else { None })
 }
 
 /// Takes an object that has no place of its own.
@@ -174,11 +162,7 @@ fn embedded(mapper: &mut Mapper<'_, '_, '_>, object: &Object, found: &mut Attach
 }
 
 fn media_type(format: Option<&str>) -> &'static str {
-    match format
-        .map(str::to_ascii_uppercase)
-        .as_deref()
-        .map(|f| f.trim_start_matches('.'))
-    {
+    match format.map(str::to_ascii_uppercase).as_deref().map(|f| f.trim_start_matches('.')) {
         Some("PDF" | "PDF/A") => "application/pdf",
         Some("JPG" | "JPEG") => "image/jpeg",
         Some("PNG") => "image/png",
@@ -253,7 +237,5 @@ pub(crate) fn timestamp(mapper: &mut Mapper<'_, '_, '_>, object: &Object) -> Opt
         }
     }
     let date = date?;
-    Some(time.map_or(date.clone(), |time| {
-        format!("{date}T{time}{}", zone.unwrap_or_default())
-    }))
+    Some(time.map_or(date.clone(), |time| format!("{date}T{time}{}", zone.unwrap_or_default())))
 }

@@ -29,10 +29,7 @@ impl Decoder {
             Self::Plain(charset) => charset.decode(bytes),
             Self::Relabelled { via, charset } => String::from_utf8_lossy(bytes)
                 .chars()
-                .map(|c| {
-                    via.byte_of(c)
-                        .map_or_else(|| c.to_string(), |byte| charset.decode(&[byte]))
-                })
+                .map(|c| via.byte_of(c).map_or_else(|| c.to_string(), |byte| charset.decode(&[byte])))
                 .collect(),
         }
     }
@@ -63,12 +60,7 @@ impl Form {
         let mut hash = Sha1::new();
         if self == Self::Raw {
             let range = lines.first()?.start..lines.last()?.content.end;
-            let end = bytes
-                .get(range.end..)?
-                .iter()
-                .take(2)
-                .take_while(|b| matches!(b, b'\r' | b'\n'))
-                .count();
+            let end = bytes.get(range.end..)?.iter().take(2).take_while(|b| matches!(b, b'\r' | b'\n')).count();
             hash.update(bytes.get(range.start..range.end + end)?);
             return Some(hex::encode(hash.finalize()));
         }
@@ -123,11 +115,7 @@ impl Source<'_> {
     pub(crate) fn record_type(&self, line: &Line) -> Option<u16> {
         let content = self.raw(line).trim_ascii();
         let four = content.len() == 4 && content.iter().all(u8::is_ascii_digit);
-        if four {
-            std::str::from_utf8(content).ok()?.parse().ok()
-        } else {
-            None
-        }
+        if four { std::str::from_utf8(content).ok()?.parse().ok() } else { None }
     }
 
     pub(crate) fn line(&self, index: usize) -> Result<&Line, Error> {
@@ -136,11 +124,7 @@ impl Source<'_> {
 
     /// The end of the message, as a place for errors.
     pub(crate) fn end(&self) -> Location {
-        Location {
-            line: self.lines.last().map_or(0, |line| line.number),
-            offset: self.bytes.len(),
-            field: None,
-        }
+        Location { line: self.lines.last().map_or(0, |line| line.number), offset: self.bytes.len(), field: None }
     }
 
     /// The first line with this field in a range of lines.

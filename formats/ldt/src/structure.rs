@@ -14,16 +14,8 @@ use crate::warning::{WarningKind, Warnings};
 pub(crate) const MAX_DEPTH: usize = 64;
 
 /// Attributes on which recipient, patient and values depend: they announce this object and no other.
-const OBJECT_OF: [(u16, u16); 8] = [
-    (8117, 17),
-    (8119, 19),
-    (8122, 22),
-    (8135, 35),
-    (8137, 37),
-    (8142, 42),
-    (8145, 45),
-    (8147, 47),
-];
+const OBJECT_OF: [(u16, u16); 8] =
+    [(8117, 17), (8119, 19), (8122, 22), (8135, 35), (8137, 37), (8142, 42), (8145, 45), (8147, 47)];
 
 /// What a record or object contains; fields are indices of lines.
 #[derive(Debug, Clone)]
@@ -96,11 +88,7 @@ pub(crate) fn sections(source: &Source<'_>, version: Version, warnings: &mut War
                     if reports.is_empty() {
                         return Err(Error::NoReports { at });
                     }
-                    done.push(Section {
-                        header,
-                        reports,
-                        trailer: record,
-                    });
+                    done.push(Section { header, reports, trailer: record });
                 }
             }
             (kind, Some((_, reports))) if is_report(version, kind) => reports.push(record),
@@ -108,11 +96,7 @@ pub(crate) fn sections(source: &Source<'_>, version: Version, warnings: &mut War
         }
     }
     let at = source.end();
-    if open.is_some() {
-        Err(Error::MissingTrailer { at })
-    } else {
-        Ok(done)
-    }
+    if open.is_some() { Err(Error::MissingTrailer { at }) } else { Ok(done) }
 }
 
 fn is_report(version: Version, kind: u16) -> bool {
@@ -124,10 +108,7 @@ fn is_report(version: Version, kind: u16) -> bool {
 
 fn kind_of(source: &Source<'_>, index: usize) -> Result<u16, Error> {
     let line = source.line(index)?;
-    source.record_type(line).ok_or(Error::UnsupportedRecord {
-        record: None,
-        at: line.at(),
-    })
+    source.record_type(line).ok_or(Error::UnsupportedRecord { record: None, at: line.at() })
 }
 
 /// LDT 2: a record lasts until the next 8000.
@@ -135,11 +116,7 @@ fn flat_records(source: &Source<'_>) -> Result<Vec<Record>, Error> {
     let mut records: Vec<Record> = Vec::new();
     for (index, line) in source.lines.iter().enumerate() {
         if line.id == FieldId(8000) {
-            records.push(Record {
-                kind: kind_of(source, index)?,
-                lines: index..index + 1,
-                items: Vec::new(),
-            });
+            records.push(Record { kind: kind_of(source, index)?, lines: index..index + 1, items: Vec::new() });
         } else if let Some(record) = records.last_mut() {
             record.lines.end = index + 1;
             record.items.push(Item::Field(index));
@@ -163,22 +140,12 @@ struct Nest<'s, 'b> {
 /// LDT 3: a record lasts from 8000 to 8001 of the same type, an object from 8002 to 8003 of the same name
 /// (KBV LDT 3 Satzbeschreibung 3.2.20, p. 22-24).
 fn nested_records(source: &Source<'_>, warnings: &mut Warnings) -> Result<Vec<Record>, Error> {
-    let mut nest = Nest {
-        source,
-        records: Vec::new(),
-        open: None,
-        stack: Vec::new(),
-        attribute: None,
-    };
+    let mut nest = Nest { source, records: Vec::new(), open: None, stack: Vec::new(), attribute: None };
     for (index, line) in source.lines.iter().enumerate() {
         let at = line.at();
         if nest.open.is_none() && line.id.0 != 8000 {
             let nothing_yet = nest.records.is_empty();
-            return Err(if nothing_yet {
-                Error::MissingHeader { at }
-            } else {
-                Error::MisplacedField { at }
-            });
+            return Err(if nothing_yet { Error::MissingHeader { at } } else { Error::MisplacedField { at } });
         }
         if nest.attribute.is_some() && line.id.0 != 8002 {
             return Err(Error::ObjectMismatch { at });
@@ -212,11 +179,7 @@ impl Nest<'_, '_> {
             return Err(Error::ObjectMismatch { at });
         }
         let kind = kind_of(self.source, index)?;
-        self.open = Some(Record {
-            kind,
-            lines: index..index + 1,
-            items: Vec::new(),
-        });
+        self.open = Some(Record { kind, lines: index..index + 1, items: Vec::new() });
         Ok(())
     }
 
@@ -238,21 +201,13 @@ impl Nest<'_, '_> {
         let (Some((_, attribute)), Some(number)) = (self.attribute.take(), self.name(index)) else {
             return Err(Error::ObjectMismatch { at });
         };
-        if OBJECT_OF
-            .iter()
-            .any(|(known, object)| *known == attribute && *object != number)
-        {
+        if OBJECT_OF.iter().any(|(known, object)| *known == attribute && *object != number) {
             return Err(Error::ObjectMismatch { at });
         }
         if !crate::dictionary::knows(&crate::dictionary::OBJECTS, number) {
             warnings.push(WarningKind::UnknownObject, at);
         }
-        self.stack.push(Object {
-            attribute,
-            number,
-            line: index,
-            items: Vec::new(),
-        });
+        self.stack.push(Object { attribute, number, line: index, items: Vec::new() });
         Ok(())
     }
 

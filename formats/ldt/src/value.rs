@@ -17,9 +17,7 @@ pub(crate) fn number(text: &str) -> (Option<Comparator>, Option<String>) {
         ("<", Comparator::Less),
         (">", Comparator::Greater),
     ];
-    let found = signs
-        .iter()
-        .find_map(|(sign, comparator)| Some((*comparator, text.strip_prefix(sign)?)));
+    let found = signs.iter().find_map(|(sign, comparator)| Some((*comparator, text.strip_prefix(sign)?)));
     match found {
         Some((comparator, rest)) => (Some(comparator), decimal(rest.trim())),
         None => (None, decimal(text)),
@@ -31,9 +29,7 @@ fn decimal(text: &str) -> Option<String> {
     let (mantissa, exponent) = ["E", "e", "x10^", "*10^"]
         .iter()
         .find_map(|mark| text.split_once(mark))
-        .map_or(Some((text, 0)), |(mantissa, power)| {
-            Some((mantissa, power.trim().parse::<i32>().ok()?))
-        })?;
+        .map_or(Some((text, 0)), |(mantissa, power)| Some((mantissa, power.trim().parse::<i32>().ok()?)))?;
     let mantissa = mantissa.trim();
     let (negative, digits) = match mantissa.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -52,11 +48,7 @@ fn decimal(text: &str) -> Option<String> {
     let whole = whole.trim_start_matches('0');
     let sign = if negative { "-" } else { "" };
     let whole = if whole.is_empty() { "0" } else { whole };
-    Some(if part.is_empty() {
-        format!("{sign}{whole}")
-    } else {
-        format!("{sign}{whole}.{part}")
-    })
+    Some(if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") })
 }
 
 /// Moves the decimal point.
@@ -157,23 +149,14 @@ impl ResultBuilder {
             genetic: false,
             notice_codes: Vec::new(),
         };
-        Self {
-            result,
-            texts: Vec::new(),
-            loose: Value::default(),
-        }
+        Self { result, texts: Vec::new(), loose: Value::default() }
     }
 
     /// A new 8420; what came before the first one belongs to it.
     pub(crate) fn start_value(&mut self, text: String) {
         let (comparator, number) = number(&text);
         let before = std::mem::take(&mut self.loose);
-        self.result.values.push(Value {
-            text,
-            comparator,
-            number,
-            ..before
-        });
+        self.result.values.push(Value { text, comparator, number, ..before });
     }
 
     /// Where units, indicators and limits go now.
@@ -198,11 +181,7 @@ impl ResultBuilder {
         let texts = if none { &[] } else { self.texts.as_slice() };
         if self.result.values.is_empty() && (!texts.is_empty() || self.loose != Value::default()) {
             let text = texts.join("\n");
-            self.result.values.push(Value {
-                text,
-                from_text: true,
-                ..self.loose
-            });
+            self.result.values.push(Value { text, from_text: true, ..self.loose });
         }
         self.result
     }
@@ -230,9 +209,7 @@ mod tests {
         ] {
             assert_eq!(plain(text).as_deref(), Some(expected), "{text}");
         }
-        for text in [
-            "", "negativ", "1:320", "1.000,5", "1.", ".5", "1 2", "1E99", "E5", "--1", "1E", "٣",
-        ] {
+        for text in ["", "negativ", "1:320", "1.000,5", "1.", ".5", "1 2", "1E99", "E5", "--1", "1E", "٣"] {
             assert_eq!(plain(text), None, "{text}");
         }
         assert_eq!(number("<0.6"), (Some(Comparator::Less), Some("0.6".into())));

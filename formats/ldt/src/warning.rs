@@ -144,11 +144,7 @@ pub(crate) struct Warnings {
 
 impl Warnings {
     pub(crate) fn push(&mut self, kind: WarningKind, at: Location) {
-        if let Some(warning) = self
-            .seen
-            .get(&(kind, at.field))
-            .and_then(|index| self.list.get_mut(*index))
-        {
+        if let Some(warning) = self.seen.get(&(kind, at.field)).and_then(|index| self.list.get_mut(*index)) {
             warning.count += 1;
         } else {
             self.seen.insert((kind, at.field), self.list.len());

@@ -9,21 +9,14 @@ struct Lcg(u64);
 
 impl Lcg {
     fn next(&mut self, below: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap_or(0) % below.max(1)
     }
 }
 
 #[test]
 fn no_prefix_of_a_message_is_a_message() {
-    for (name, bytes) in all("good")
-        .into_iter()
-        .chain(all("broken"))
-        .filter(|(_, bytes)| bytes.len() < 20_000)
-    {
+    for (name, bytes) in all("good").into_iter().chain(all("broken")).filter(|(_, bytes)| bytes.len() < 20_000) {
         let whole = ldt::read(&bytes);
         // The line end of the last line may be missing, nothing else.
         let complete = bytes.trim_ascii_end().len();
@@ -50,10 +43,7 @@ fn a_lost_byte_is_noticed_or_harmless() {
                 assert_ne!(codes(&package), codes(&whole), "{name} without byte {at}: silently");
                 assert_eq!(package.recipients(), whole.recipients(), "{name} without byte {at}");
                 let doubted = codes(&package).contains(&"record-length");
-                assert!(
-                    doubted || content(&package) == content(&whole),
-                    "{name} without byte {at}"
-                );
+                assert!(doubted || content(&package) == content(&whole), "{name} without byte {at}");
             }
         }
     }
@@ -67,16 +57,9 @@ fn a_doubled_byte_is_noticed_or_harmless() {
             let mut damaged = bytes.clone();
             damaged.insert(at, bytes[at]);
             if let Ok(package) = ldt::read(&damaged) {
-                assert_eq!(
-                    package.recipients(),
-                    whole.recipients(),
-                    "{name} with byte {at} doubled"
-                );
+                assert_eq!(package.recipients(), whole.recipients(), "{name} with byte {at} doubled");
                 let doubted = codes(&package).contains(&"record-length");
-                assert!(
-                    doubted || content(&package) == content(&whole),
-                    "{name} with byte {at} doubled"
-                );
+                assert!(doubted || content(&package) == content(&whole), "{name} with byte {at} doubled");
             }
         }
     }
@@ -105,11 +88,7 @@ fn a_flipped_byte_in_ldt2_joins_nothing() {
     let mut random = Lcg(2);
     for (name, bytes) in all("good").into_iter().filter(|(name, _)| name.contains("ldt2")) {
         let whole = ldt::read(&bytes).unwrap();
-        let header = bytes
-            .windows(11)
-            .position(|window| window == b"01380008201")
-            .unwrap_or(363)
-            .min(363);
+        let header = bytes.windows(11).position(|window| window == b"01380008201").unwrap_or(363).min(363);
         for at in (0..bytes.len()).flat_map(|at| [at; 4]) {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1 << random.next(8);
@@ -119,15 +98,9 @@ fn a_flipped_byte_in_ldt2_joins_nothing() {
             for (report, original) in package.reports.iter().zip(&whole.reports) {
                 assert!(report.recipient == original.recipient || at < header, "{name} at {at}");
                 let tests = |report: &ldt::Report| report.results.len();
-                assert!(
-                    noticed || tests(report) == tests(original),
-                    "{name} at {at}: a test is gone"
-                );
+                assert!(noticed || tests(report) == tests(original), "{name} at {at}: a test is gone");
                 for (result, original) in report.results.iter().zip(&original.results) {
-                    assert!(
-                        noticed || result.values.len() <= original.values.len().max(1),
-                        "{name} at {at}"
-                    );
+                    assert!(noticed || result.values.len() <= original.values.len().max(1), "{name} at {at}");
                 }
             }
         }
@@ -140,20 +113,11 @@ fn a_lost_line_is_noticed() {
         let whole = ldt::read(&bytes).unwrap();
         let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
         for skip in 0..lines.len() {
-            let damaged: Vec<u8> = lines
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| *i != skip)
-                .flat_map(|(_, l)| l.to_vec())
-                .collect();
+            let damaged: Vec<u8> =
+                lines.iter().enumerate().filter(|(i, _)| *i != skip).flat_map(|(_, l)| l.to_vec()).collect();
             if let Ok(package) = ldt::read(&damaged) {
                 assert!(codes(&package) != codes(&whole), "{name} without line {}", skip + 1);
-                assert_eq!(
-                    package.reports.len(),
-                    whole.reports.len(),
-                    "{name} without line {}",
-                    skip + 1
-                );
+                assert_eq!(package.reports.len(), whole.reports.len(), "{name} without line {}", skip + 1);
             }
         }
     }
@@ -165,11 +129,7 @@ fn garbage_is_refused_quickly() {
     let begun = Instant::now();
     for round in 0..2000 {
         let length = random.next(600);
-        let alphabet: &[u8] = if round % 2 == 0 {
-            b"0123456789\r\n8000822Obj_ABCD"
-        } else {
-            b""
-        };
+        let alphabet: &[u8] = if round % 2 == 0 { b"0123456789\r\n8000822Obj_ABCD" } else { b"" };
         let bytes: Vec<u8> = (0..length)
             .map(|_| {
                 if alphabet.is_empty() {
@@ -182,17 +142,9 @@ fn garbage_is_refused_quickly() {
         assert!(ldt::read(&bytes).is_err());
         let _ = ldt::looks_like_ldt(&bytes);
     }
-    for bytes in [
-        &b""[..],
-        b"\r\n\r\n",
-        b"   ",
-        b"\xEF\xBB\xBF",
-        b"\x1A",
-        b"000",
-        b"0000000",
-        b"<xml/>",
-        b"\xFF\xFE0\x001\x00",
-    ] {
+    for bytes in
+        [&b""[..], b"\r\n\r\n", b"   ", b"\xEF\xBB\xBF", b"\x1A", b"000", b"0000000", b"<xml/>", b"\xFF\xFE0\x001\x00"]
+    {
         assert!(ldt::read(bytes).is_err());
         let _ = ldt::looks_like_ldt(bytes);
     }
@@ -241,25 +193,13 @@ fn bombs_cost_no_time() {
     tail.extend(b"\x1A\n".repeat(500_000));
     assert_eq!(codes(&ldt::read(&tail).unwrap()), ["trailing-bytes"]);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    assert_eq!(
-        ldt::read(&vec![b' '; ldt::MAX_BYTES + 1]).unwrap_err().code(),
-        "too-large"
-    );
+    assert_eq!(ldt::read(&vec![b' '; ldt::MAX_BYTES + 1]).unwrap_err().code(), "too-large");
 }
 
 /// Texts of errors and warnings end up in logs: no content of the message in them.
 #[test]
 fn errors_and_warnings_say_nothing_of_the_patient() {
-    let secrets = [
-        "Müller",
-        "Jürgen",
-        "Mustermann",
-        "19661024",
-        "1966-10-24",
-        "A123456780",
-        "PAT-0001",
-        "A-2026",
-    ];
+    let secrets = ["Müller", "Jürgen", "Mustermann", "19661024", "1966-10-24", "A123456780", "PAT-0001", "A-2026"];
     let mut random = Lcg(11);
     for (_, bytes) in all("good") {
         for _ in 0..400 {
@@ -269,11 +209,7 @@ fn errors_and_warnings_say_nothing_of_the_patient() {
                 damaged[at] = u8::try_from(random.next(256)).unwrap();
             }
             let texts = match ldt::read(&damaged) {
-                Ok(package) => package
-                    .warnings
-                    .iter()
-                    .map(|warning| format!("{warning} {warning:?}"))
-                    .collect(),
+                Ok(package) => package.warnings.iter().map(|warning| format!("{warning} {warning:?}")).collect(),
                 Err(error) => vec![format!("{error} {error:?}")],
             };
             for text in texts {

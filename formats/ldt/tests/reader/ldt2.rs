@@ -48,10 +48,7 @@ fn mandatory_fields() {
 #[test]
 fn records_that_ran_together_are_refused() {
     let mut joined = fields(&latin());
-    let second = joined
-        .iter()
-        .rposition(|(id, content)| id == "8000" && content == b"8201")
-        .unwrap();
+    let second = joined.iter().rposition(|(id, content)| id == "8000" && content == b"8201").unwrap();
     joined.drain(second..second + 2);
     assert_eq!(ldt::read(&render(&joined)).unwrap_err().code(), "repeated-field");
     // A test whose beginning is lost would leave its value to the test before.
@@ -94,39 +91,18 @@ fn values_as_practice_sends_them() {
     let package = read("8421", "mmol/l", &[]);
     assert_eq!(codes(&package), ["missing-unit"]);
     let package = read("8420", "6.8", &[("8420", "6.8"), ("8420", "7.0")]);
-    assert_eq!(
-        package.reports[0].results[0].values.len(),
-        2,
-        "no value replaces another one"
-    );
+    assert_eq!(package.reports[0].results[0].values.len(), 2, "no value replaces another one");
     assert!(codes(&package).contains(&"repeated-value"));
     let package = read("8420", "6.8", &[]);
     assert!(codes(&package).contains(&"result-without-value"));
     let package = read("8420", "6.8", &[("8420", ">2000")]);
-    assert_eq!(
-        package.reports[0].results[0].values[0].comparator,
-        Some(ldt::Comparator::Greater)
-    );
+    assert_eq!(package.reports[0].results[0].values[0].comparator, Some(ldt::Comparator::Greater));
 }
 
 #[test]
 fn unknown_and_known_fields_are_kept() {
-    let package = read(
-        "8410",
-        "K",
-        &[
-            ("8407", "x"),
-            ("8501", "1"),
-            ("7777", "neu"),
-            ("8410", "K"),
-            ("5001", "32081"),
-        ],
-    );
-    let fields: Vec<_> = package.reports[0]
-        .unmapped
-        .iter()
-        .map(|f| (f.id.0, f.text.as_str()))
-        .collect();
+    let package = read("8410", "K", &[("8407", "x"), ("8501", "1"), ("7777", "neu"), ("8410", "K"), ("5001", "32081")]);
+    let fields: Vec<_> = package.reports[0].unmapped.iter().map(|f| (f.id.0, f.text.as_str())).collect();
     for kept in [(8407, "x"), (8501, "1"), (7777, "neu"), (5001, "32081")] {
         assert!(fields.contains(&kept), "{kept:?}");
     }
@@ -137,18 +113,10 @@ fn unknown_and_known_fields_are_kept() {
 fn doctors() {
     // The doctor of the record comes before the only one of the header; a name is no number.
     let doctor = |content: &str| read("8609", "K", &[("8615", content)]);
-    assert_eq!(
-        doctor("765432201").reports[0].doctor_number.as_deref(),
-        Some("765432201")
-    );
+    assert_eq!(doctor("765432201").reports[0].doctor_number.as_deref(), Some("765432201"));
     assert_eq!(doctor("999999900").reports[0].doctor_number, None);
     assert_eq!(doctor("Dr. Muster").reports[0].doctor_number, None);
-    assert!(
-        doctor("Dr. Muster").reports[0]
-            .unmapped
-            .iter()
-            .any(|field| field.text == "Dr. Muster")
-    );
+    assert!(doctor("Dr. Muster").reports[0].unmapped.iter().any(|field| field.text == "Dr. Muster"));
     assert_eq!(codes(&doctor("123456701")), ["invalid-lanr"]);
     // The header lists all doctors of the practice: several identify none.
     let package = read("0212", "123456601", &[("0212", "123456601"), ("0212", "765432201")]);
@@ -181,10 +149,7 @@ fn old_versions() {
     let package = ldt::read(&old).unwrap();
     assert_eq!(package.created.as_deref(), Some("2008-10-08"));
     assert_eq!(package.reports[0].received.as_deref(), Some("2008-10-08"));
-    assert_eq!(
-        package.reports[0].results[0].collected_at.as_deref(),
-        Some("2008-10-07T08:15")
-    );
+    assert_eq!(package.reports[0].results[0].collected_at.as_deref(), Some("2008-10-07T08:15"));
     let mut older = fields(&old);
     for (id, content) in &mut older {
         if id == "9212" {
@@ -194,10 +159,7 @@ fn old_versions() {
     }
     let package = ldt::read(&render(&older)).unwrap();
     assert_eq!(package.specification, "LDT1001.01");
-    assert_eq!(
-        package.reports[0].patient.as_ref().unwrap().birth_date.as_deref(),
-        Some("1966-10-24")
-    );
+    assert_eq!(package.reports[0].patient.as_ref().unwrap().birth_date.as_deref(), Some("1966-10-24"));
     // A wrong version does not turn dates around.
     let package = ldt::read(&replace(&old, "9212", "LDT1001.02", &[field("9212", "LDT1014.02")])).unwrap();
     assert_eq!(package.reports[0].received.as_deref(), Some("2008-10-08"));
@@ -214,10 +176,5 @@ fn orders_and_strangers() {
     assert_eq!(refused("8000", "8201", &[("8000", "Befu")]), "unsupported-record");
     let bytes = latin();
     assert_eq!(ldt::read(&bytes[363..]).unwrap_err().code(), "missing-header");
-    assert_eq!(
-        ldt::read(&[&bytes[..363], &bytes[bytes.len() - 44..]].concat())
-            .unwrap_err()
-            .code(),
-        "no-reports"
-    );
+    assert_eq!(ldt::read(&[&bytes[..363], &bytes[bytes.len() - 44..]].concat()).unwrap_err().code(), "no-reports");
 }

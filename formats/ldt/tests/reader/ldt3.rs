@@ -20,10 +20,7 @@ fn refused(id: &str, old: &str, new: &[(&str, &str)]) -> &'static str {
 /// Removes the object that an attribute announces.
 fn without(message: &[u8], attribute: &str) -> Vec<u8> {
     let mut all = fields(message);
-    let report = all
-        .iter()
-        .position(|(id, content)| id == "8000" && content == b"8205")
-        .unwrap_or(0);
+    let report = all.iter().position(|(id, content)| id == "8000" && content == b"8205").unwrap_or(0);
     let start = report + all[report..].iter().position(|(id, _)| id == attribute).unwrap();
     let mut depth = 0;
     let length = all[start..].iter().position(|(id, _)| {
@@ -39,10 +36,7 @@ fn the_recipient_is_never_somebody_else() {
     // No practice number: site id and customer number remain; the laboratory's 0201 is not taken.
     let package = read("0201", "123456700", &[("0200", "SITE-7")]);
     let recipient = &package.reports[0].recipient;
-    assert_eq!(
-        (recipient.bsnr.as_deref(), recipient.site_id.as_deref()),
-        (None, Some("SITE-7"))
-    );
+    assert_eq!((recipient.bsnr.as_deref(), recipient.site_id.as_deref()), (None, Some("SITE-7")));
     assert_eq!(recipient.customer_number.as_deref(), Some("4711"));
     let bare = without(&good("Z01_LDT3_01_final"), "8119");
     let package = ldt::read(&bare).unwrap();
@@ -63,28 +57,17 @@ fn the_recipient_is_never_somebody_else() {
     let package = read("8312", "4711", &other);
     assert_eq!(package.reports[0].recipient.bsnr.as_deref(), Some("123456700"));
     assert_eq!(package.reports[0].doctor_number.as_deref(), Some("123456601"));
-    let kept: Vec<_> = package.reports[0]
-        .unmapped
-        .iter()
-        .map(|field| field.text.as_str())
-        .collect();
+    let kept: Vec<_> = package.reports[0].unmapped.iter().map(|field| field.text.as_str()).collect();
     assert!(kept.contains(&"333333300") && kept.contains(&"765432201"));
     // Two recipients: refused.
-    assert_eq!(
-        refused("0201", "123456700", &[("0201", "123456700"), ("0201", "333333300")]),
-        "repeated-field"
-    );
+    assert_eq!(refused("0201", "123456700", &[("0201", "123456700"), ("0201", "333333300")]), "repeated-field");
 }
 
 #[test]
 fn mandatory_objects_and_fields() {
     let bytes = good("Z01_LDT3_01_final");
     for attribute in ["8122", "8117", "8137", "8135"] {
-        assert_eq!(
-            ldt::read(&without(&bytes, attribute)).unwrap_err().code(),
-            "missing-field",
-            "{attribute}"
-        );
+        assert_eq!(ldt::read(&without(&bytes, attribute)).unwrap_err().code(), "missing-field", "{attribute}");
     }
     for (id, content) in [
         ("8311", "2610080101"),
@@ -120,28 +103,15 @@ fn several_values_stand_side_by_side() {
         ],
     );
     let values = &package.reports[0].results[1].values;
-    let seen: Vec<_> = values
-        .iter()
-        .map(|v| (v.text.as_str(), v.unit.as_deref(), v.si))
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            ("0.93", Some("mg/dl"), false),
-            ("82.2", Some("umol/l"), true),
-            ("0.93", Some("mg/dl"), false)
-        ]
-    );
+    let seen: Vec<_> = values.iter().map(|v| (v.text.as_str(), v.unit.as_deref(), v.si)).collect();
+    assert_eq!(seen, [("0.93", Some("mg/dl"), false), ("82.2", Some("umol/l"), true), ("0.93", Some("mg/dl"), false)]);
 }
 
 #[test]
 fn limits_never_change_the_value() {
     // The unit inside Obj_0042 is the limits' own.
     let mut all = fields(&good("Z01_LDT3_01_final"));
-    let limit = all
-        .iter()
-        .position(|(id, content)| id == "8461" && content == b"3.5")
-        .unwrap();
+    let limit = all.iter().position(|(id, content)| id == "8461" && content == b"3.5").unwrap();
     all[limit + 2].1 = b"mval/l".to_vec();
     let package = ldt::read(&render(&all)).unwrap();
     let value = &package.reports[0].results[0].values[0];
@@ -169,33 +139,21 @@ fn every_state() {
     ] {
         let package = read("8418", "06", &[("8418", code)]);
         assert_eq!(package.reports[0].results[0].status, expected, "{code}");
-        assert_eq!(
-            codes(&package).contains(&"status-contradiction"),
-            ["02", "05", "10"].contains(&code),
-            "{code}"
-        );
+        assert_eq!(codes(&package).contains(&"status-contradiction"), ["02", "05", "10"].contains(&code), "{code}");
     }
 }
 
 #[test]
 fn extreme_without_notice() {
     let package = read("8422", "N", &[("8422", "!-")]);
-    assert_eq!(
-        package.reports[0].results[0].values[0].interpretation,
-        Some(Interpretation::LL)
-    );
+    assert_eq!(package.reports[0].results[0].values[0].interpretation, Some(Interpretation::LL));
     assert_eq!(codes(&package), ["extreme-without-notice"]);
     assert!(!package.reports[0].life_threatening);
 }
 
 #[test]
 fn notices_are_found_everywhere() {
-    let notice = [
-        ("8126", "Fehlermeldung_Aufmerksamkeit"),
-        ("8002", "Obj_0026"),
-        ("7280", "2"),
-        ("8003", "Obj_0026"),
-    ];
+    let notice = [("8126", "Fehlermeldung_Aufmerksamkeit"), ("8002", "Obj_0026"), ("7280", "2"), ("8003", "Obj_0026")];
     for (id, content) in [("7305", "BEF-0101-1"), ("8430", "Serum"), ("3000", "PAT-0001")] {
         let new: Vec<_> = std::iter::once((id, content)).chain(notice).collect();
         let package = read(id, content, &new);
@@ -255,23 +213,13 @@ fn microbiology_is_readable() {
 fn loinc_and_partial_birth_dates() {
     let package = read("8410", "K", &[("7260", "1"), ("7365", "2823-3"), ("7366", "Potassium")]);
     let result = &package.reports[0].results[0];
-    assert_eq!(
-        (result.test_code.as_str(), result.loinc.as_deref()),
-        ("2823-3", Some("2823-3"))
-    );
+    assert_eq!((result.test_code.as_str(), result.loinc.as_deref()), ("2823-3", Some("2823-3")));
     assert_eq!(result.test_name.as_deref(), Some("Kalium"));
-    for (sent, read_as) in [
-        ("19660000", Some("1966")),
-        ("19661000", Some("1966-10")),
-        ("00000000", None),
-        ("19669999", None),
-    ] {
+    for (sent, read_as) in
+        [("19660000", Some("1966")), ("19661000", Some("1966-10")), ("00000000", None), ("19669999", None)]
+    {
         let package = read("3103", "19661024", &[("3103", sent)]);
-        assert_eq!(
-            package.reports[0].patient.as_ref().unwrap().birth_date.as_deref(),
-            read_as,
-            "{sent}"
-        );
+        assert_eq!(package.reports[0].patient.as_ref().unwrap().birth_date.as_deref(), read_as, "{sent}");
         assert_eq!(codes(&package).contains(&"invalid-date"), sent == "19669999");
     }
 }
@@ -283,15 +231,9 @@ fn structure_faults() {
     assert_eq!(refused("8002", "Obj_0060", &[("8002", "Objekt60")]), "object-mismatch");
     assert_eq!(refused("8002", "Obj_0022", &[("8002", "Obj_0014")]), "object-mismatch");
     assert_eq!(refused("8001", "8205", &[("8001", "8220")]), "object-mismatch");
-    assert_eq!(
-        refused("8001", "8205", &[("8001", "8205"), ("8420", "1")]),
-        "misplaced-field"
-    );
+    assert_eq!(refused("8001", "8205", &[("8001", "8205"), ("8420", "1")]), "misplaced-field");
     assert_eq!(refused("8000", "8205", &[("8000", "8215")]), "not-results");
-    assert_eq!(
-        refused("9300", "62b4f655af8e4e70fe189f5f8915e6e3699a7784", &[]),
-        "missing-field"
-    );
+    assert_eq!(refused("9300", "62b4f655af8e4e70fe189f5f8915e6e3699a7784", &[]), "missing-field");
     let package = read("0001", "LDT3.2.20", &[("0001", "LDT3.2.17")]);
     assert_eq!(codes(&package), ["unknown-version"]);
 }
@@ -305,17 +247,9 @@ fn external_and_broken_attachments() {
         read("8001", "8205", &new)
     };
     let package = anhang(&[("6305", "befund.pdf")]);
-    assert_eq!(
-        package.reports[0].attachments[0].reference.as_deref(),
-        Some("befund.pdf")
-    );
+    assert_eq!(package.reports[0].attachments[0].reference.as_deref(), Some("befund.pdf"));
     assert!(codes(&package).is_empty());
-    let package = anhang(&[
-        ("8242", "base64"),
-        ("8002", "Obj_0068"),
-        ("6329", "JVBE*"),
-        ("8003", "Obj_0068"),
-    ]);
+    let package = anhang(&[("8242", "base64"), ("8002", "Obj_0068"), ("6329", "JVBE*"), ("8003", "Obj_0068")]);
     assert_eq!(codes(&package), ["invalid-attachment"]);
     assert_eq!(package.reports[0].attachments[0].base64.as_deref(), Some("JVBE*"));
 }

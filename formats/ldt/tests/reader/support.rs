@@ -7,9 +7,7 @@ use ldt::{Package, Report};
 pub(crate) type Field = (String, Vec<u8>);
 
 pub(crate) fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 pub(crate) fn good(name: &str) -> Vec<u8> {
@@ -26,10 +24,7 @@ pub(crate) fn all(name: &str) -> Vec<(String, Vec<u8>)> {
         .unwrap()
         .map(|entry| {
             let path = entry.unwrap().path();
-            (
-                path.file_stem().unwrap().to_string_lossy().into_owned(),
-                std::fs::read(&path).unwrap(),
-            )
+            (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap())
         })
         .collect();
     found.sort();
@@ -68,12 +63,7 @@ pub(crate) fn render(fields: &[Field]) -> Vec<u8> {
     for (index, (id, content)) in fields.iter().enumerate() {
         match id.as_str() {
             "8100" if !nested => {
-                let record = fields[index..]
-                    .iter()
-                    .take_while(|(id, _)| id != "8000")
-                    .map(length)
-                    .sum::<usize>()
-                    + 13;
+                let record = fields[index..].iter().take_while(|(id, _)| id != "8000").map(length).sum::<usize>() + 13;
                 package += record;
                 message.extend(line(id, format!("{record:05}").as_bytes()));
             }

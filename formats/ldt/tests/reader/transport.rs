@@ -33,18 +33,11 @@ fn wrong_beliefs_of_converters_are_undone() {
     assert_eq!(content(&package), content(&whole));
     // The euro sign of ISO 8859-15 is another sign in ISO 8859-1; the checksum tells.
     let mut all = fields(&good("Z01_LDT3_01_final"));
-    let name = all
-        .iter()
-        .position(|(id, content)| id == "8411" && content == b"Kalium")
-        .unwrap();
+    let name = all.iter().position(|(id, content)| id == "8411" && content == b"Kalium").unwrap();
     all[name].1 = b"Kalium \xA4".to_vec();
     for belief in [Charset::Latin1, Charset::Windows1252, Charset::Latin9] {
         let package = ldt::read(&to_utf8(&render(&all), belief)).unwrap();
-        assert_eq!(
-            package.reports[0].results[0].test_name.as_deref(),
-            Some("Kalium €"),
-            "{belief:?}"
-        );
+        assert_eq!(package.reports[0].results[0].test_name.as_deref(), Some("Kalium €"), "{belief:?}");
     }
 }
 
@@ -60,10 +53,9 @@ fn conversion_that_destroys_characters_is_noticed() {
 #[test]
 fn wrong_charset_declarations_are_seen_through() {
     let latin = content(&ldt::read(&good("Z01_ldt2_8201_iso885915")).unwrap());
-    for (name, old, codes_of_others) in [
-        ("X01_ldt2_8201_cp437", "2", ["1", "3", "4"]),
-        ("Z01_ldt2_8201_iso885915", "4", ["1", "2", "2"]),
-    ] {
+    for (name, old, codes_of_others) in
+        [("X01_ldt2_8201_cp437", "2", ["1", "3", "4"]), ("Z01_ldt2_8201_iso885915", "4", ["1", "2", "2"])]
+    {
         for code in codes_of_others {
             let package = ldt::read(&replace(&good(name), "9106", old, &[field("9106", code)])).unwrap();
             assert_eq!(codes(&package), ["charset-contradicted"], "{name} as {code}");
@@ -71,27 +63,15 @@ fn wrong_charset_declarations_are_seen_through() {
         }
     }
     let din = content(&ldt::read(&good("S01_ldt2_8201_din66003")).unwrap());
-    let package = ldt::read(&replace(
-        &good("S01_ldt2_8201_din66003"),
-        "9106",
-        "1",
-        &[field("9106", "4")],
-    ))
-    .unwrap();
-    assert_eq!(
-        (codes(&package), content(&package)),
-        (vec!["charset-contradicted"], din)
-    );
+    let package = ldt::read(&replace(&good("S01_ldt2_8201_din66003"), "9106", "1", &[field("9106", "4")])).unwrap();
+    assert_eq!((codes(&package), content(&package)), (vec!["charset-contradicted"], din));
 }
 
 #[test]
 fn utf8_with_honest_lengths_is_read_as_utf8() {
     for (name, bytes) in all("good").into_iter().filter(|(name, _)| !name.starts_with('S')) {
         let whole = ldt::read(&bytes).unwrap();
-        let converted: Vec<_> = fields(&bytes)
-            .into_iter()
-            .map(|(id, c)| (id, to_utf8(&c, whole.charset)))
-            .collect();
+        let converted: Vec<_> = fields(&bytes).into_iter().map(|(id, c)| (id, to_utf8(&c, whole.charset))).collect();
         let package = ldt::read(&render(&converted)).unwrap();
         assert_eq!((package.charset, package.transcoded), (Charset::Utf8, false), "{name}");
         assert_eq!(content(&package), content(&whole), "{name}");
@@ -110,18 +90,12 @@ fn line_ends_do_not_matter() {
             assert!(codes(&package).contains(&"line-ends"), "{name}");
         }
         // UTF-8 and LF at once, as editors and version control do.
-        let both: Vec<u8> = to_utf8(&bytes, whole.charset)
-            .into_iter()
-            .filter(|byte| *byte != b'\r')
-            .collect();
+        let both: Vec<u8> = to_utf8(&bytes, whole.charset).into_iter().filter(|byte| *byte != b'\r').collect();
         assert_eq!(content(&ldt::read(&both).unwrap()), content(&whole), "{name}");
         // Byte order mark, Ctrl-Z, blank lines around.
         let mut framed = [b"\xEF\xBB\xBF", &bytes[..], b"\x1A"].concat();
         let package = ldt::read(&framed).unwrap();
-        assert!(
-            codes(&package).contains(&"byte-order-mark") && codes(&package).contains(&"trailing-bytes"),
-            "{name}"
-        );
+        assert!(codes(&package).contains(&"byte-order-mark") && codes(&package).contains(&"trailing-bytes"), "{name}");
         framed.drain(..3);
         framed.splice(0..0, *b"\r\n\r\n");
         assert_eq!(content(&ldt::read(&framed).unwrap()), content(&whole), "{name}");
@@ -150,11 +124,7 @@ fn one_rule_for_all_prefixes_is_accepted() {
 fn a_wrong_prefix_is_forgiven_only_if_the_content_is_proven() {
     let bytes = good("Z01_ldt2_8201_iso885915");
     let text = Charset::Latin1.decode(&bytes);
-    let latin = |text: String| {
-        text.chars()
-            .map(|c| u8::try_from(u32::from(c)).unwrap())
-            .collect::<Vec<u8>>()
-    };
+    let latin = |text: String| text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect::<Vec<u8>>();
     let typo = ldt::read(&latin(text.replacen("01284206.8", "01384206.8", 1))).unwrap();
     assert_eq!(codes(&typo), ["line-length"]);
     let lost = ldt::read(&latin(text.replacen("01384200.93", "01384200.9", 1))).unwrap_err();
@@ -180,15 +150,9 @@ fn extracts_are_valid_packages_of_one_recipient() {
             assert_eq!(again.recipients(), std::slice::from_ref(recipient));
             assert_eq!(again.transcoded, package.transcoded);
             let other = if index == 0 { "zdemir" } else { "PAT-0001" };
-            assert!(
-                !String::from_utf8_lossy(&part).contains(other),
-                "nothing of the other practice's patient"
-            );
+            assert!(!String::from_utf8_lossy(&part).contains(other), "nothing of the other practice's patient");
             let kept = &input[package.reports[index].span.clone()];
-            assert!(
-                part.windows(kept.len()).any(|window| window == kept),
-                "bytes are untouched"
-            );
+            assert!(part.windows(kept.len()).any(|window| window == kept), "bytes are untouched");
         }
         assert!(package.extract(&input, &Recipient::default()).is_empty());
     }
@@ -222,40 +186,22 @@ fn several_packages_in_one_file() {
     let one = good("Z01_ldt2_8201_iso885915");
     let other = replace(&one, "0201", "123456700", &[field("0201", "222222200")]);
     let package = ldt::read(&[&one[..], &other[..]].concat()).unwrap();
-    let numbers: Vec<_> = package
-        .reports
-        .iter()
-        .map(|report| report.recipient.bsnr.clone().unwrap())
-        .collect();
+    let numbers: Vec<_> = package.reports.iter().map(|report| report.recipient.bsnr.clone().unwrap()).collect();
     assert_eq!(numbers, ["123456700", "123456700", "222222200", "222222200"]);
     // Of different laboratories, versions, or with a cut one in front: refused.
     let lab = replace(&one, "8321", "Laborweg 2", &[field("8321", "Laborweg 2")]);
     let lab = replace(&lab, "0101", "Z/39/2610/36/tst", &[field("0101", "Z/39/2610/36/abc")]);
-    assert_eq!(
-        ldt::read(&[&one[..], &lab[..]].concat()).unwrap_err().code(),
-        "mixed-packages"
-    );
+    assert_eq!(ldt::read(&[&one[..], &lab[..]].concat()).unwrap_err().code(), "mixed-packages");
     assert!(ldt::read(&[&one[..], &good("Z01_LDT3_01_final")[..]].concat()).is_err());
     let cut = &one[..one.len() - 44];
-    assert_eq!(
-        ldt::read(&[cut, &one[..]].concat()).unwrap_err().code(),
-        "missing-trailer"
-    );
+    assert_eq!(ldt::read(&[cut, &one[..]].concat()).unwrap_err().code(), "missing-trailer");
 }
 
 #[test]
 fn media_records_frame_an_ldt2_package() {
     let mut message = fields(&good("Z01_ldt2_8201_iso885915"));
     let plain = content(&ldt::read(&render(&message)).unwrap());
-    message.splice(
-        0..0,
-        [
-            field("8000", "0020"),
-            field("8100", ""),
-            field("9105", "001"),
-            field("9106", "4"),
-        ],
-    );
+    message.splice(0..0, [field("8000", "0020"), field("8100", ""), field("9105", "001"), field("9106", "4")]);
     message.extend([field("8000", "0021"), field("8100", "")]);
     // 9202 does not count the media records.
     let framed = render(&message);

@@ -1,0 +1,147 @@
+//! `erase`: after a tenant was deleted from the database, its objects and its key go too.
+//! Must stay true: nothing is erased before the database's own certificate exists; versions, delete markers and unfinished uploads
+//! are erased as well; the key goes first, so that what a lock still keeps can't be read; then it is searched for.
+use std::fs;
+
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use chrono::{DateTime, Utc};
+use labor_catalog::TenantName;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::request::Request;
+use crate::store::Store;
+use crate::{Backup, BackupError};
+
+/// Proof of a deletion: the database's certificate and what became of the objects.
+#[derive(Debug, Clone, Serialize)]
+pub struct ErasureCertificate {
+    /// The request that was carried out.
+    pub request: Uuid,
+    /// Opaque name of the tenant.
+    pub tenant: TenantName,
+    /// What `labor-migrator delete` certified.
+    pub database: Value,
+    /// Whether a key was there to be destroyed.
+    pub key_destroyed: bool,
+    /// Objects, versions and delete markers that were deleted.
+    pub objects_deleted: usize,
+    /// Unfinished uploads that were aborted.
+    pub uploads_aborted: usize,
+    /// What a search found afterwards: 0.
+    pub found_afterwards: usize,
+    /// When the search was made.
+    pub certified_at: DateTime<Utc>,
+    /// Version of this program.
+    pub software: &'static str,
+}
+
+impl Backup {
+    /// Erases what the object store holds of a deleted tenant, destroys its key, and certifies it as an object.
+    ///
+    /// # Errors
+    /// When the deletion was not completed in the database, the store refuses, or something is left.
+    pub async fn erase(&self, request: Uuid) -> Result<ErasureCertificate, BackupError> {
+        let client = labor_connect::connect(&self.source).await?;
+        let request = Request::approved(&client, request, "deletion").await?;
+        let Some(database) = request.certificate.filter(|_| request.state == "done") else {
+            return Err(BackupError::Refused(format!(
+                "{} is not deleted from the database yet; run `labor-migrator delete --request {}` first",
+                request.tenant, request.id
+            )));
+        };
+        let tenant = request.tenant;
+        let key_destroyed = destroy_key(&self.keys.file(&tenant))?;
+        self.say(&format!("{tenant}: key destroyed"));
+        let prefix = format!("tenants/{tenant}/");
+        let uploads_aborted = self.store.abort_all(&prefix).await?;
+        let objects_deleted = self.store.delete_all(&prefix).await?;
+        self.say(&format!("{tenant}: {objects_deleted} objects deleted"));
+        let found_afterwards = self.store.versions(&prefix).await?.len() + self.store.list(&prefix).await?.len();
+        if found_afterwards > 0 {
+            return Err(BackupError::Refused(format!(
+                "{found_afterwards} objects of {tenant} are still there (a lock or retention rule keeps them); they can't be read any more, as the key is destroyed; run it again when the rule has ended"
+            )));
+        }
+        let certificate = ErasureCertificate {
+            request: request.id,
+            tenant,
+            database,
+            key_destroyed,
+            objects_deleted,
+            uploads_aborted,
+            found_afterwards,
+            certified_at: Utc::now(),
+            software: concat!("labor-backup ", env!("CARGO_PKG_VERSION")),
+        };
+        let document =
+            serde_json::to_vec_pretty(&certificate).map_err(|error| BackupError::Invalid(error.to_string()))?;
+        self.store.put(&format!("certificates/{}.json", certificate.request), document, false).await?;
+        Ok(certificate)
+    }
+}
+
+fn destroy_key(path: &std::path::Path) -> Result<bool, BackupError> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(BackupError::io(format!("destroy {}", path.display()))(error)),
+    }
+}
+
+impl Store {
+    /// Every version and delete marker under a prefix; empty when the store keeps no versions.
+    async fn versions(&self, prefix: &str) -> Result<Vec<ObjectIdentifier>, BackupError> {
+        let mut found = Vec::new();
+        let (mut key, mut version) = (None, None);
+        loop {
+            let listing = self.client.list_object_versions().bucket(&self.bucket).prefix(prefix);
+            let page = listing.set_key_marker(key).set_version_id_marker(version).send().await;
+            let page = page.map_err(BackupError::store(format!("list the versions of {prefix}")))?;
+            let versions = page.versions().iter().map(|v| (v.key(), v.version_id()));
+            let markers = page.delete_markers().iter().map(|m| (m.key(), m.version_id()));
+            for (key, version) in versions.chain(markers) {
+                let Some(key) = key else { continue };
+                let id = ObjectIdentifier::builder().key(key).set_version_id(version.map(str::to_owned)).build();
+                found.push(id.map_err(|error| BackupError::Invalid(error.to_string()))?);
+            }
+            if page.is_truncated() != Some(true) {
+                return Ok(found);
+            }
+            (key, version) =
+                (page.next_key_marker().map(str::to_owned), page.next_version_id_marker().map(str::to_owned));
+        }
+    }
+
+    async fn delete_all(&self, prefix: &str) -> Result<usize, BackupError> {
+        let mut ids = self.versions(prefix).await?;
+        for object in self.list(prefix).await? {
+            if !ids.iter().any(|id| id.key() == object.key) {
+                let id = ObjectIdentifier::builder().key(object.key).build();
+                ids.push(id.map_err(|error| BackupError::Invalid(error.to_string()))?);
+            }
+        }
+        // The store takes at most a thousand at once.
+        for batch in ids.chunks(1000) {
+            let delete = Delete::builder().set_objects(Some(batch.to_vec())).quiet(true).build();
+            let delete = delete.map_err(|error| BackupError::Invalid(error.to_string()))?;
+            let deleted = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
+            deleted.map_err(BackupError::store(format!("delete {prefix}")))?;
+        }
+        Ok(ids.len())
+    }
+
+    async fn abort_all(&self, prefix: &str) -> Result<usize, BackupError> {
+        let found = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(prefix).send().await;
+        let found = found.map_err(BackupError::store(format!("list the unfinished uploads of {prefix}")))?;
+        let mut aborted = 0;
+        for upload in found.uploads() {
+            let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
+            let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(id);
+            abort.send().await.map_err(BackupError::store(format!("abort the upload of {key}")))?;
+            aborted += 1;
+        }
+        Ok(aborted)
+    }
+}

@@ -1,0 +1,226 @@
+//! What a backup says about itself, and where its parts are in the bucket.
+//! Must stay true: a reader refuses a format that it does not know; no name of a person or practice is in it.
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use labor_catalog::TenantName;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{BackupError, TableDigest};
+
+/// The format this version writes and reads.
+pub(crate) const FORMAT: u32 = 1;
+
+/// `<UTC time>-<UUIDv7>`: sorts by time, and two backups in one second differ.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BackupId(String);
+
+/// The text is not the id of a backup.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of a backup: expected yyyymmddThhmmssZ-<uuid>, as `labor-backup list` shows it")]
+pub struct InvalidId;
+
+impl BackupId {
+    pub(crate) fn new(at: DateTime<Utc>) -> Self {
+        Self(format!("{}-{}", at.format("%Y%m%dT%H%M%SZ"), Uuid::now_v7()))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for BackupId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let (time, uuid) = text.split_once('-').ok_or(InvalidId)?;
+        let sound = NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%SZ").is_ok()
+            && Uuid::parse_str(uuid).is_ok_and(|parsed| parsed.to_string() == uuid);
+        if sound { Ok(Self(text.to_owned())) } else { Err(InvalidId) }
+    }
+}
+
+impl TryFrom<String> for BackupId {
+    type Error = InvalidId;
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<BackupId> for String {
+    fn from(id: BackupId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for BackupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Length and SHA-256 of a stream of bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sum {
+    /// Length.
+    pub bytes: u64,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+/// What a backup must contain, taken in the dump's own snapshot. Written last: an object without manifest is no backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Format of this document.
+    pub format: u32,
+    /// Whose backup it is.
+    pub tenant: TenantName,
+    /// Which one.
+    pub backup: BackupId,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When the dump was stored.
+    pub finished_at: DateTime<Utc>,
+    /// Version in the tenant's stamp.
+    pub schema_version: i32,
+    /// Digest of the schema's definition.
+    pub fingerprint: String,
+    /// The ledger's fingerprint when it differs: the schema had drifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger_fingerprint: Option<String>,
+    /// Rows and digest of every table.
+    pub tables: BTreeMap<String, TableDigest>,
+    /// The plain SQL text.
+    pub plain: Sum,
+    /// The object as stored.
+    pub sealed: Sum,
+    /// Whom it is encrypted to (an age recipient, public).
+    pub recipient: String,
+    /// Where the write-ahead log stood at the snapshot.
+    pub snapshot_lsn: String,
+    /// Version of the server.
+    pub server_version: String,
+    /// Version of `pg_dump`.
+    pub pg_dump_version: String,
+    /// Version of this program.
+    pub labor_backup_version: String,
+}
+
+impl Manifest {
+    /// Reads a manifest, and checks that it is the one of this tenant and backup.
+    pub(crate) fn read(bytes: &[u8], tenant: &TenantName, backup: &BackupId) -> Result<Self, BackupError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            format: u32,
+        }
+        let unreadable =
+            |error: serde_json::Error| BackupError::Damaged(format!("the manifest of {backup} can't be read: {error}"));
+        let Versioned { format } = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if format != FORMAT {
+            return Err(BackupError::Refused(format!(
+                "{backup} has format {format}, this version reads format {FORMAT}"
+            )));
+        }
+        let manifest: Self = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if manifest.tenant != *tenant || manifest.backup != *backup {
+            return Err(BackupError::Damaged(format!("the manifest of {backup} belongs to another backup")));
+        }
+        Ok(manifest)
+    }
+
+    /// Rows of all tables.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.tables.values().map(|table| table.rows).sum()
+    }
+}
+
+/// How a verification ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Restored and equal to the manifest.
+    Passed,
+    /// Damaged, not restorable, or different.
+    Failed,
+}
+
+/// The last verification of a backup, stored beside its manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Format of this document.
+    pub format: u32,
+    /// Whose backup.
+    pub tenant: TenantName,
+    /// Which one.
+    pub backup: BackupId,
+    /// When.
+    pub verified_at: DateTime<Utc>,
+    /// By which version of this program.
+    pub labor_backup_version: String,
+    /// Against which server.
+    pub server_version: String,
+    /// The result.
+    pub verdict: Verdict,
+    /// What was wrong; names and numbers, no data.
+    pub faults: Vec<String>,
+    /// What could not be compared, if anything.
+    pub remarks: Vec<String>,
+    /// Rows that were restored.
+    pub rows: u64,
+    /// How long it took.
+    pub milliseconds: u64,
+}
+
+/// Folder of a tenant's backups.
+pub(crate) fn folder(tenant: &TenantName) -> String {
+    format!("tenants/{tenant}/backups/")
+}
+
+/// The encrypted dump.
+pub(crate) fn dump_key(tenant: &TenantName, backup: &BackupId) -> String {
+    format!("{}{backup}/dump.sql.zst.age", folder(tenant))
+}
+
+/// The manifest.
+pub(crate) fn manifest_key(tenant: &TenantName, backup: &BackupId) -> String {
+    format!("{}{backup}/manifest.json", folder(tenant))
+}
+
+/// The last verification.
+pub(crate) fn verified_key(tenant: &TenantName, backup: &BackupId) -> String {
+    format!("{}{backup}/verified.json", folder(tenant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_back_and_nothing_else_is() {
+        let id = BackupId::new(Utc::now());
+        assert_eq!(id.as_str().parse(), Ok(id.clone()));
+        for bad in [
+            "",
+            "latest",
+            "20260101T000000Z",
+            "20260101T000000Z-x",
+            "20261301T000000Z-019f0000-0000-7000-8000-000000000000",
+            "../x",
+        ] {
+            assert!(bad.parse::<BackupId>().is_err(), "{bad} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_a_later_format_is_refused_by_its_number() {
+        let (tenant, id) = (TenantName::random().unwrap(), BackupId::new(Utc::now()));
+        let error = Manifest::read(br#"{"format":2,"anything":"else"}"#, &tenant, &id).unwrap_err();
+        assert!(matches!(error, BackupError::Refused(_)), "{error}");
+    }
+}

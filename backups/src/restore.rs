@@ -1,0 +1,339 @@
+//! `verify` and `restore`: the same restore and the same proof; one is rolled back, the other kept.
+//!
+//! A scratch schema lives in an uncommitted transaction only. So it can't be left over, however this process ends, and nobody else
+//! ever sees it.
+//!
+//! Must stay true: nothing is committed that did not pass; the live schema is never touched; what is restored serves nobody until
+//! an operator gives its role a login.
+use std::time::Instant;
+
+use age::x25519::Identity;
+use chrono::Utc;
+use labor_catalog::TenantName;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio_postgres::{Client, Transaction};
+
+use crate::manifest::{self, FORMAT};
+use crate::pipe::ChunkReader;
+use crate::run::Server;
+use crate::seal::{self, Sums};
+use crate::{Backup, BackupError, BackupId, Manifest, Verdict, Verified, load, proof};
+
+/// Which backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The newest that has a manifest.
+    Latest,
+    /// This one.
+    Id(BackupId),
+}
+
+/// Where a restored copy goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A new random name.
+    New,
+    /// This name, which must not exist.
+    Named(TenantName),
+}
+
+/// A copy that was restored, passed, and was kept.
+#[derive(Clone, Debug, Serialize)]
+pub struct Restored {
+    /// Whose data it is.
+    pub tenant: TenantName,
+    /// Out of which backup.
+    pub backup: BackupId,
+    /// The new schema. Its role can't log in.
+    pub schema: TenantName,
+    /// Rows in it.
+    pub rows: u64,
+    /// What could not be compared, if anything.
+    pub remarks: Vec<String>,
+    /// How long it took.
+    pub milliseconds: u64,
+}
+
+/// What a restore has to say when it passed.
+struct Passed {
+    server_version: String,
+    remarks: Vec<String>,
+}
+
+impl Backup {
+    /// Restores a backup into a scratch schema, compares it with its manifest, rolls it back, and stores the result beside the manifest.
+    ///
+    /// # Errors
+    /// [`BackupError::condemns`] tells whether the backup is bad; otherwise it could not be tried.
+    pub async fn verify(&self, tenant: &TenantName, which: &Which) -> Result<Verified, BackupError> {
+        let begun = Instant::now();
+        let manifest = self.manifest(tenant, which).await?;
+        self.say(&format!("{tenant}: verifying {}", manifest.backup));
+        let scratch = TenantName::random()?;
+        let result = Box::pin(self.prove(&manifest, &scratch, false)).await;
+        let (verdict, faults, passed) = match &result {
+            Ok(passed) => (Verdict::Passed, Vec::new(), Some(passed)),
+            Err(BackupError::NotProven(faults)) => (Verdict::Failed, faults.clone(), None),
+            Err(error) if error.condemns() => (Verdict::Failed, vec![error.to_string()], None),
+            Err(_) => (Verdict::Failed, Vec::new(), None),
+        };
+        let verified = Verified {
+            format: FORMAT,
+            tenant: tenant.clone(),
+            backup: manifest.backup.clone(),
+            verified_at: Utc::now(),
+            labor_backup_version: env!("CARGO_PKG_VERSION").to_owned(),
+            server_version: passed.map(|passed| passed.server_version.clone()).unwrap_or_default(),
+            verdict,
+            faults,
+            remarks: passed.map(|passed| passed.remarks.clone()).unwrap_or_default(),
+            rows: if verdict == Verdict::Passed { manifest.rows() } else { 0 },
+            milliseconds: elapsed(begun),
+        };
+        match result {
+            // Not a word about the backup: the surroundings failed.
+            Err(error) if !error.condemns() => Err(error),
+            result => {
+                let document =
+                    serde_json::to_vec_pretty(&verified).map_err(|error| BackupError::Invalid(error.to_string()))?;
+                self.store.put(&manifest::verified_key(tenant, &verified.backup), document, false).await?;
+                result.map(|_| verified)
+            }
+        }
+    }
+
+    /// Restores a backup into a schema that does not exist yet, beside the live one, and keeps it when it passed.
+    ///
+    /// # Errors
+    /// [`BackupError::Refused`] when the target exists, the guard is missing or the tenant was deleted; else as [`Backup::verify`].
+    pub async fn restore(
+        &self,
+        tenant: &TenantName,
+        which: &Which,
+        into: Destination,
+    ) -> Result<Restored, BackupError> {
+        let begun = Instant::now();
+        let manifest = self.manifest(tenant, which).await?;
+        let schema = match into {
+            Destination::New => TenantName::random()?,
+            Destination::Named(name) => name,
+        };
+        self.say(&format!("{tenant}: restoring {} into {schema}", manifest.backup));
+        let passed = Box::pin(self.prove(&manifest, &schema, true)).await?;
+        Ok(Restored {
+            tenant: tenant.clone(),
+            rows: manifest.rows(),
+            backup: manifest.backup,
+            schema,
+            remarks: passed.remarks,
+            milliseconds: elapsed(begun),
+        })
+    }
+
+    /// Restore, proof, and then commit or rollback.
+    async fn prove(&self, manifest: &Manifest, into: &TenantName, keep: bool) -> Result<Passed, BackupError> {
+        let identity = self.identity(manifest)?;
+        let config = self
+            .target
+            .as_ref()
+            .ok_or_else(|| BackupError::Invalid("--restore-url or LABOR_RESTORE_URL is missing".to_owned()))?;
+        let mut client = labor_connect::connect(config).await?;
+        let server = Server::of(&client).await?;
+        allowed(&client, &manifest.tenant, into).await?;
+        // So that the server notices within two minutes when our machine vanishes, and rolls back.
+        let keep_alive = "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6";
+        client.batch_execute(keep_alive).await.map_err(BackupError::during("prepare the connection"))?;
+        let transaction = client.transaction().await.map_err(BackupError::during("begin"))?;
+        let result = self.unless_stopped(self.attempt(&transaction, manifest, into, identity, &server)).await;
+        match result {
+            Ok(passed) if keep => {
+                finish(&transaction, manifest, into).await?;
+                transaction.commit().await.map_err(BackupError::during(format!("{into}: commit")))?;
+                Ok(passed)
+            }
+            result => {
+                // Also done by the server when this fails, or when we are killed before.
+                if let Err(error) = transaction.rollback().await {
+                    tracing::debug!(%error, "the connection went before the rollback");
+                }
+                result
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        transaction: &Transaction<'_>,
+        manifest: &Manifest,
+        into: &TenantName,
+        identity: Identity,
+        server: &Server,
+    ) -> Result<Passed, BackupError> {
+        load::create_role(transaction, into).await?;
+        let sealed =
+            self.store.read(&manifest::dump_key(&manifest.tenant, &manifest.backup), manifest.sealed.bytes).await?;
+        let (sender, mut plain) = mpsc::channel(4);
+        let opener = tokio::task::spawn_blocking(move || {
+            let pass_on = |chunk| sender.blocking_send(chunk).map_err(|_| std::io::ErrorKind::BrokenPipe.into());
+            seal::open(ChunkReader::new(sealed), &identity, pass_on)
+        });
+        let loaded = load::load(transaction, &mut plain, &manifest.tenant, into).await;
+        drop(plain);
+        let opened = opener.await.map_err(|error| BackupError::io("open the backup")(std::io::Error::other(error)))?;
+        self.judge(loaded, opened, manifest)?;
+        self.say(&format!("{into}: loaded, comparing"));
+        let same_major = manifest.server_version.split('.').next() == server.version.split('.').next();
+        let mut faults = compare(transaction, manifest, into, same_major).await?;
+        faults.extend(proof::isolation(transaction, into).await?);
+        if !faults.is_empty() {
+            return Err(BackupError::NotProven(faults));
+        }
+        let remark = format!(
+            "definitions not compared: the backup is of PostgreSQL {}, this is {}",
+            manifest.server_version, server.version
+        );
+        Ok(Passed {
+            server_version: server.version.clone(),
+            remarks: if same_major { Vec::new() } else { vec![remark] },
+        })
+    }
+
+    /// Of two failures the one that is the cause: a broken stream makes the load fail, a failed load breaks the stream.
+    fn judge(
+        &self,
+        loaded: Result<(), BackupError>,
+        opened: Result<Sums, BackupError>,
+        manifest: &Manifest,
+    ) -> Result<(), BackupError> {
+        let sums = match (loaded, opened) {
+            (Ok(()), opened) => opened?,
+            (Err(_), Err(cause)) if !matches!(cause, BackupError::Io { .. }) => return Err(cause),
+            (Err(error), _) => return Err(verdict(error)),
+        };
+        if sums.sealed != manifest.sealed || sums.plain != manifest.plain {
+            return Err(BackupError::Damaged("length or SHA-256 is not the manifest's".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The manifest of a backup.
+    async fn manifest(&self, tenant: &TenantName, which: &Which) -> Result<Manifest, BackupError> {
+        let backup = match which {
+            Which::Id(id) => id.clone(),
+            Which::Latest => self.latest(tenant).await?,
+        };
+        let document = self.store.get(&manifest::manifest_key(tenant, &backup)).await?;
+        let document = document.ok_or_else(|| {
+            BackupError::NotFound(format!(
+                "there is no backup {backup} of {tenant} with a manifest; `labor-backup list` lists them"
+            ))
+        })?;
+        Manifest::read(&document, tenant, &backup)
+    }
+
+    fn identity(&self, manifest: &Manifest) -> Result<Identity, BackupError> {
+        let identity = self.keys.open(&manifest.tenant)?;
+        if identity.to_public().to_string() == manifest.recipient {
+            return Ok(identity);
+        }
+        let reason = format!("is not the one that {} was encrypted to ({})", manifest.backup, manifest.recipient);
+        Err(BackupError::Key { path: self.keys.file(&manifest.tenant), reason })
+    }
+}
+
+/// Rows and definitions against the manifest. FORCE ROW LEVEL SECURITY keeps even the owner from reading; it is lifted under a
+/// savepoint that is then rolled back, so that what is committed is what the dump made.
+async fn compare(
+    transaction: &Transaction<'_>,
+    manifest: &Manifest,
+    into: &TenantName,
+    same_major: bool,
+) -> Result<Vec<String>, BackupError> {
+    let during = |what: &str| BackupError::during(format!("{into}: {what}"));
+    transaction
+        .batch_execute("SAVEPOINT look; SET LOCAL ROLE labor_owner")
+        .await
+        .map_err(during("look at the result"))?;
+    let fingerprint = proof::fingerprint(transaction, into).await?;
+    let lift: String = proof::tables(transaction, into)
+        .await?
+        .iter()
+        .map(|table| format!("ALTER TABLE ONLY {} NO FORCE ROW LEVEL SECURITY;", table.quoted))
+        .collect();
+    transaction.batch_execute(&lift).await.map_err(during("read as the owner"))?;
+    let found = proof::contents(transaction, into, fingerprint).await?;
+    transaction
+        .batch_execute("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look")
+        .await
+        .map_err(during("look away"))?;
+    Ok(proof::differences(manifest, &found, same_major))
+}
+
+/// The last steps of a copy that is kept: the group is locked for a moment only.
+async fn finish(transaction: &Transaction<'_>, manifest: &Manifest, into: &TenantName) -> Result<(), BackupError> {
+    let statements = format!(
+        "GRANT labor_tenants TO {role}; SET LOCAL ROLE labor_owner;
+         COMMENT ON SCHEMA {into} IS 'labor: restored from {} of {}; not served'; RESET ROLE",
+        manifest.backup,
+        manifest.tenant,
+        role = into.role(),
+    );
+    transaction.batch_execute(&statements).await.map_err(BackupError::during(format!("{into}: finish")))
+}
+
+/// What must hold before anything is restored.
+async fn allowed(client: &Client, tenant: &TenantName, into: &TenantName) -> Result<(), BackupError> {
+    let facts = client
+        .query_one(
+            "SELECT to_regclass('control.tenants') IS NOT NULL,
+                    (SELECT count(DISTINCT p.proname) = 4 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                      WHERE n.nspname = 'guard' AND p.prosecdef AND pg_get_userbyid(p.proowner) = 'labor_guard'
+                        AND p.proname IN ('claim', 'permits', 'claim_role', 'claim_subject')),
+                    EXISTS (SELECT FROM pg_namespace WHERE nspname = $1),
+                    EXISTS (SELECT FROM pg_roles WHERE rolname = $1 || '_app')",
+            &[&into.as_str()],
+        )
+        .await
+        .map_err(BackupError::during("look whether a restore is possible"))?;
+    let refuse = |reason: String| Err(BackupError::Refused(reason));
+    if !facts.get::<_, bool>(1) {
+        return refuse(
+            "the guard schema or its claim functions are missing: policies that check claims could not be restored. \
+                       Run `labor-migrator bootstrap` and `labor-migrator up` first"
+                .to_owned(),
+        );
+    }
+    if !facts.get::<_, bool>(0) {
+        return refuse(
+            "the control schema is missing, so nobody knows which tenants were deleted. Run `labor-migrator up` first"
+                .to_owned(),
+        );
+    }
+    if facts.get::<_, bool>(2) || facts.get::<_, bool>(3) {
+        return refuse(format!("{into} exists already; restore into a new name"));
+    }
+    let state = client.query_opt("SELECT state FROM control.tenants WHERE name = $1", &[&tenant.as_str()]).await;
+    let state = state.map_err(BackupError::during("read the tombstones"))?;
+    if state.is_some_and(|row| row.get::<_, &str>(0) == "deleted") {
+        return refuse(format!("{tenant} was deleted; deleted data is not brought back"));
+    }
+    Ok(())
+}
+
+/// A statement of the dump that the server refuses for what it says condemns the backup; a full disk or a lost server does not.
+fn verdict(error: BackupError) -> BackupError {
+    let code = match &error {
+        BackupError::Database { source, .. } => source.code().map(|state| state.code().to_owned()).unwrap_or_default(),
+        _ => String::new(),
+    };
+    if ["22", "23", "42", "3F", "0A", "2B"].contains(&code.get(..2).unwrap_or_default()) {
+        BackupError::NotProven(vec![error.to_string()])
+    } else {
+        error
+    }
+}
+
+fn elapsed(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

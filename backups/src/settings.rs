@@ -1,0 +1,49 @@
+//! What the caller must say. No secret is ever printed.
+use std::fmt;
+use std::path::PathBuf;
+
+/// Settings of the backup. The program reads them from the environment (see its `--help`).
+#[derive(Clone)]
+pub struct Settings {
+    /// URL of the login `labor_backup`: BYPASSRLS, SELECT, read only.
+    pub database_url: String,
+    /// URL of the login `labor_migrator`, for verify and restore only: they need DDL.
+    pub restore_url: Option<String>,
+    /// Folder with one age identity per tenant. It must never be part of what is backed up.
+    pub keys: PathBuf,
+    /// Folder with `pg_dump`; else it is looked for.
+    pub program_folder: Option<PathBuf>,
+    /// Where backups go.
+    pub store: StoreSettings,
+}
+
+/// An S3 bucket and what opens it.
+#[derive(Clone)]
+pub struct StoreSettings {
+    /// Address of a server other than Amazon's; requests are then path-style.
+    pub endpoint: Option<String>,
+    /// Region that requests are signed for.
+    pub region: String,
+    /// Bucket.
+    pub bucket: String,
+    /// Access key.
+    pub access_key: String,
+    /// Secret key.
+    pub secret_key: String,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("keys", &self.keys).field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for StoreSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreSettings")
+            .field("endpoint", &self.endpoint)
+            .field("region", &self.region)
+            .field("bucket", &self.bucket)
+            .finish_non_exhaustive()
+    }
+}

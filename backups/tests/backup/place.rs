@@ -1,0 +1,174 @@
+//! What the tests stand on: one Postgres with a prepared database and one S3 server per test process, a tenant and a bucket per test.
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use labor_backup::{Backup, Settings, StoreSettings, TenantName};
+use labor_migrator::bootstrap::{ServiceUrls, bootstrap};
+use labor_migrator::provision::{Kind, NewTenant};
+use labor_migrator::{MasterSecret, Migrator};
+use tokio::sync::OnceCell;
+
+/// The database that tests share; a second, equally prepared one has no tenants.
+pub(crate) const DATABASE: &str = "labor";
+pub(crate) const OTHER: &str = "labor_other";
+const PASSWORD: &str = "0123456789abcdef";
+
+static PREPARED: OnceCell<MasterSecret> = OnceCell::const_new();
+
+/// A tenant with rows, and where its backups go.
+pub(crate) struct Place {
+    pub(crate) tenant: TenantName,
+    pub(crate) settings: Settings,
+    pub(crate) s3: aws_sdk_s3::Client,
+    pub(crate) database: tokio_postgres::Client,
+    folder: tempfile::TempDir,
+}
+
+pub(crate) async fn url(login: &str, database: &str) -> String {
+    labor_testing::postgres().await.url_as(login, PASSWORD, database)
+}
+
+async fn prepare() -> MasterSecret {
+    let postgres = labor_testing::postgres().await;
+    let master = MasterSecret::from_hex(&MasterSecret::generate().unwrap()).unwrap();
+    for database in [DATABASE, OTHER] {
+        postgres.create_database(database).await.unwrap();
+        let (migrator, control, backup) = (
+            url("labor_migrator", database).await,
+            url("labor_control", database).await,
+            url("labor_backup", database).await,
+        );
+        let urls = ServiceUrls { migrator: &migrator, control: &control, backup: &backup };
+        bootstrap(&postgres.url(database), &urls).await.unwrap();
+        Migrator::new(&migrator, master.clone()).unwrap().up(1, |_| ()).await.unwrap();
+    }
+    master
+}
+
+impl Place {
+    /// A tenant with so many patients, and for each of them a message of some KiB that does not compress.
+    pub(crate) async fn with_patients(count: i32) -> Self {
+        let postgres = labor_testing::postgres().await;
+        let master = PREPARED.get_or_init(prepare).await.clone();
+        let slug = format!("p{}", uuid::Uuid::now_v7().simple());
+        let wanted = NewTenant {
+            slug: slug.clone(),
+            display_name: "Practice".to_owned(),
+            kind: Kind::Practice,
+            bsnrs: Vec::new(),
+        };
+        let migrator = Migrator::new(&url("labor_migrator", DATABASE).await, master).unwrap();
+        let tenant = migrator.provision(&wanted).await.unwrap().tenant;
+        let database = postgres.connect(DATABASE).await.unwrap();
+        fill(&database, &tenant, count).await;
+
+        let store = labor_testing::s3().await;
+        let s3 = store.client();
+        s3.create_bucket().bucket(&slug).send().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            database_url: url("labor_backup", DATABASE).await,
+            restore_url: Some(url("labor_migrator", DATABASE).await),
+            keys: folder.path().join("keys"),
+            program_folder: Some(programs()),
+            store: StoreSettings {
+                endpoint: Some(store.endpoint()),
+                region: store.region().to_owned(),
+                bucket: slug,
+                access_key: store.access_key().to_owned(),
+                secret_key: store.secret_key().to_owned(),
+            },
+        };
+        Self { tenant, settings, s3, database, folder }
+    }
+
+    pub(crate) fn backup(&self) -> Backup {
+        Backup::new(self.settings.clone()).unwrap()
+    }
+
+    /// The same, but `pg_dump` is a shell script in which `$REAL` is the real one.
+    pub(crate) fn backup_with_pg_dump(&self, script: &str) -> Backup {
+        let program = self.folder.path().join("pg_dump");
+        let real = programs().join("pg_dump");
+        let text = format!(
+            "#!/bin/bash\nREAL={}\nif [ \"$1\" = --version ]; then exec $REAL --version; fi\n{script}\n",
+            real.display()
+        );
+        std::fs::write(&program, text).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let program_folder = Some(self.folder.path().to_owned());
+        Backup::new(Settings { program_folder, ..self.settings.clone() }).unwrap()
+    }
+
+    pub(crate) fn bucket(&self) -> &str {
+        &self.settings.store.bucket
+    }
+
+    /// Keys of all objects.
+    pub(crate) async fn objects(&self) -> Vec<String> {
+        let listed = self.s3.list_objects_v2().bucket(self.bucket()).send().await.unwrap();
+        listed.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
+    }
+
+    pub(crate) async fn unfinished_uploads(&self) -> usize {
+        self.s3.list_multipart_uploads().bucket(self.bucket()).send().await.unwrap().uploads().len()
+    }
+
+    pub(crate) async fn object(&self, key: &str) -> Vec<u8> {
+        let answer = self.s3.get_object().bucket(self.bucket()).key(key).send().await.unwrap();
+        answer.body.collect().await.unwrap().to_vec()
+    }
+
+    pub(crate) async fn put(&self, key: &str, bytes: Vec<u8>) {
+        self.s3.put_object().bucket(self.bucket()).key(key).body(bytes.into()).send().await.unwrap();
+    }
+
+    pub(crate) fn identity(&self) -> age::x25519::Identity {
+        let text = std::fs::read_to_string(self.settings.keys.join(format!("{}.age-identity", self.tenant))).unwrap();
+        text.lines().find(|line| !line.starts_with('#')).unwrap().parse().unwrap()
+    }
+
+    /// The plain text of a stored dump, by age and zstd alone.
+    pub(crate) async fn plain(&self, key: &str) -> String {
+        let sealed = self.object(key).await;
+        let identity = self.identity();
+        let decrypted = age::Decryptor::new(&sealed[..]).unwrap().decrypt(std::iter::once(&identity as _)).unwrap();
+        String::from_utf8(zstd::stream::decode_all(decrypted).unwrap()).unwrap()
+    }
+
+    /// Schemas and roles like a tenant's that are neither registered nor kept by a restore.
+    pub(crate) async fn strays(&self) -> Vec<String> {
+        let known = "SELECT name FROM control.tenants
+                     UNION SELECT nspname FROM pg_namespace WHERE obj_description(oid, 'pg_namespace') LIKE 'labor: restored from %'";
+        let statement = format!(
+            "SELECT nspname::text FROM pg_namespace WHERE nspname ~ '^t_' AND nspname NOT IN ({known})
+             UNION SELECT rolname::text FROM pg_roles WHERE rolname ~ '^t_' AND replace(rolname, '_app', '') NOT IN ({known})"
+        );
+        self.database.query(&statement, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+pub(crate) fn programs() -> PathBuf {
+    labor_testing::PostgresHome::find().unwrap().bin().to_owned()
+}
+
+/// Rows with everything that could confuse a dump: the tenant's own name, ends of COPY, quotes, line ends.
+async fn fill(database: &tokio_postgres::Client, tenant: &TenantName, count: i32) {
+    let statements = format!(
+        r#"SET search_path = {tenant}, pg_catalog;
+          INSERT INTO patients (id, identity_key, family_name, given_name)
+          SELECT gen_random_uuid(), encode(sha256(i::text::bytea), 'hex'), E'{tenant}\n\\.\n{tenant}_app ' || i, E'\\N\r\n\t''"COPY x FROM stdin;\n$$'
+            FROM generate_series(1, {count}) i;
+          INSERT INTO raw_messages (id, source_id, sha256, body)
+          SELECT id, id, sha256(id::text::bytea), (SELECT string_agg(sha256((id::text || i)::bytea), '') FROM generate_series(1, 128) i)
+            FROM patients;
+          INSERT INTO reports (id, raw_message_id, record_index, patient_id, report_key, version, content_sha256, kind, status, laboratory_name, received_at, notes)
+          SELECT id, id, 0, id, identity_key, 1, sha256(''), '8201', 'final', 'L', now(), ARRAY['a"b', NULL, 'c,d'] FROM patients;
+          RESET search_path"#
+    );
+    database.batch_execute(&statements).await.unwrap();
+}
