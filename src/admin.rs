@@ -18,6 +18,11 @@ pub enum SourceCommand {
         /// Name of the channel for operators.
         name: String,
     },
+    /// Give a laboratory a new signing secret; the one before stays good until the next rotation.
+    Rotate {
+        /// Id of the source.
+        source: Uuid,
+    },
 }
 
 /// Commands about users.
@@ -103,18 +108,23 @@ pub enum AdminError {
     Input(#[from] std::io::Error),
 }
 
-/// Registers a laboratory.
+/// Registers a laboratory, or gives it a new secret.
 ///
 /// # Errors
-/// When the name is taken, or the database can't be asked.
+/// When the name is taken or the source unknown, or the database can't be asked.
 pub async fn source(app: &App, command: &SourceCommand) -> Result<Value, AdminError> {
-    let SourceCommand::Add { name } = command;
-    let id = app
-        .control
-        .add_source(name)
-        .await?
-        .ok_or_else(|| AdminError::Invalid(format!("there is a source named {name:?} already")))?;
-    Ok(json!({ "source": id, "name": name, "secret": app.master.source_secret(id, 1) }))
+    match command {
+        SourceCommand::Add { name } => {
+            let id = app.control.add_source(name).await?;
+            let id = id.ok_or_else(|| AdminError::Invalid(format!("there is a source named {name:?} already")))?;
+            Ok(json!({ "source": id, "name": name, "secret": app.master.source_secret(id, 1) }))
+        }
+        SourceCommand::Rotate { source } => {
+            let version = app.control.rotate_source(*source).await?;
+            let version = version.ok_or_else(|| AdminError::Invalid(format!("there is no source {source}")))?;
+            Ok(json!({ "source": source, "secret_version": version, "secret": app.master.source_secret(*source, version) }))
+        }
+    }
 }
 
 /// Adds a user.

@@ -126,7 +126,8 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
                 serve::asked_to_stop().await;
                 stopping.cancel();
             });
-            return Ok(work::work(app, &work, stop).await?);
+            work::work(app, &work, stop).await;
+            return Ok(());
         }
         Command::Source { database, command } => admin::source(&open(&database)?, &command).await?,
         Command::User { database, command } => admin::user(&open(&database)?, &command).await?,

@@ -54,9 +54,6 @@ pub struct WorkSettings {
     /// Attempts before a message becomes a dead letter.
     #[arg(long, env = "LABOR_WORK_ATTEMPTS", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub attempts: u16,
-    /// Stop when the queue is empty instead of waiting for more.
-    #[arg(long, env = "LABOR_WORK_UNTIL_EMPTY", default_value_t = false)]
-    pub until_empty: bool,
 }
 
 /// The secret can't be used.

@@ -1,6 +1,6 @@
 -- Isolation check of one tenant ($1: its name). Every row is a finding; a sound tenant has none.
--- Why: run by the migrator before each tenant's COMMIT, after each restore, in CI and by operators. A tenant with a finding is
---      not served.
+-- Why: run by the migrator before each tenant's COMMIT, after each restore, in CI and by operators (`labor-migrator check`). A
+--      migration or restore with a finding is rolled back.
 -- Must stay cheap among thousands of tenants: objects are found through pg_depend's reference index, never by scanning pg_class.
 WITH tenant AS (
   SELECT n.oid AS schema, n.nspname AS name, n.nspowner, n.nspacl,
@@ -14,7 +14,7 @@ WITH tenant AS (
     FROM pg_class c WHERE c.oid IN (SELECT objid FROM objects WHERE classid = 'pg_class'::regclass)
      AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
 ), rights AS (
-  SELECT r.oid, r.relname, a.grantee, a.privilege_type
+  SELECT r.oid, r.relname, a.grantee, a.privilege_type, a.is_grantable
     FROM relations r, aclexplode(r.relacl) a WHERE a.grantee <> r.relowner
 ), tables AS (
   SELECT r.oid, r.relname, r.relrowsecurity, r.relforcerowsecurity,
@@ -22,8 +22,34 @@ WITH tenant AS (
     FROM relations r WHERE r.relkind IN ('r', 'p')
 ), policies AS (
   SELECT p.polrelid, p.polname, p.polpermissive, p.polcmd, p.polroles,
-         coalesce(pg_get_expr(p.polqual, p.polrelid), '') || ' ' || coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '') AS expression
+         pg_get_expr(p.polqual, p.polrelid) AS reading, pg_get_expr(p.polwithcheck, p.polrelid) AS writing
     FROM pg_policy p WHERE p.polrelid IN (SELECT oid FROM tables)
+), conditions AS (
+  -- Without white space, parentheses, casts and the schema's own name, which versions of PostgreSQL write differently.
+  SELECT p.polrelid, p.polcmd, c.writes,
+         regexp_replace(replace(c.expression, t.name || '.', ''), '\sAS\s[a-z_]+|\s|[()]|::[a-z]+(\[\])?', '', 'g') AS condition
+    FROM policies p CROSS JOIN tenant t CROSS JOIN LATERAL (VALUES (false, p.reading), (true, p.writing)) AS c (writes, expression)
+   WHERE NOT p.polpermissive AND p.polroles = ARRAY[t.role] AND c.expression IS NOT NULL
+), row_rules AS (
+  -- The rules of db/rls/tenant.sql that look at rows, so that a dropped or weakened one is noticed.
+  SELECT r.tab, r.command, regexp_replace(r.expression, '\s|[()]|::[a-z]+', '', 'g') AS condition
+    FROM (VALUES
+      ('patients', 'r', $r$(SELECT guard.claim_role()) <> 'patient'
+        OR id = (SELECT u.patient_id FROM users u WHERE u.id::text = (SELECT guard.claim_subject()))$r$),
+      ('orders', 'r', $r$(SELECT guard.claim_role()) <> 'patient'
+        OR patient_id = (SELECT u.patient_id FROM users u WHERE u.id::text = (SELECT guard.claim_subject()))$r$),
+      ('reports', 'r', $r$(SELECT guard.claim_role()) <> 'patient' OR (released_at IS NOT NULL
+        AND patient_id = (SELECT u.patient_id FROM users u WHERE u.id::text = (SELECT guard.claim_subject())))$r$),
+      ('observations', 'r', $r$(SELECT guard.claim_role()) <> 'patient' OR EXISTS (SELECT FROM reports r WHERE r.id = observations.report_id)$r$),
+      ('documents', 'r', $r$(SELECT guard.claim_role()) <> 'patient' OR EXISTS (SELECT FROM reports r WHERE r.id = documents.report_id)$r$),
+      ('users', 'r', $r$CASE (SELECT guard.claim_role())
+        WHEN 'sign_in' THEN encode(sha256(convert_to(username, 'UTF8')), 'hex') = (SELECT guard.claim_subject())
+        WHEN 'patient' THEN id::text = (SELECT guard.claim_subject()) ELSE true END$r$),
+      ('audit', 'a', $r$actor = guard.claim_subject() AND actor_role = guard.claim_role()$r$)
+    ) AS r (tab, command, expression)
+), shared AS (
+  SELECT d.classid, d.objid FROM pg_depend d
+   WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = (SELECT oid FROM pg_namespace WHERE nspname = 'guard')
 )
 SELECT 'schema_missing' AS kind, $1 AS object, 'there is no such schema' AS detail WHERE NOT EXISTS (SELECT FROM tenant)
 UNION ALL
@@ -33,12 +59,20 @@ SELECT 'role_attribute', r.rolname, 'superuser, BYPASSRLS, CREATEROLE, CREATEDB 
   FROM tenant t JOIN pg_roles r ON r.oid = t.role
  WHERE r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
 UNION ALL
+SELECT 'role_attribute', r.rolname, 'can log in, is a superuser or skips row rules'
+  FROM pg_roles r WHERE r.rolname IN ('labor_owner', 'labor_guard', 'labor_tenants', 'labor_services')
+   AND (r.rolcanlogin OR r.rolsuper OR r.rolbypassrls)
+UNION ALL
 SELECT 'role_search_path', r.rolname, 'search_path of the role is not exactly its own schema'
   FROM tenant t JOIN pg_roles r ON r.oid = t.role
  WHERE r.rolconfig IS DISTINCT FROM ARRAY[format('search_path=%s, pg_catalog, pg_temp', t.name)]
 UNION ALL
-SELECT 'role_membership', g.rolname, 'the tenant''s role is a member of it'
-  FROM tenant t JOIN pg_auth_members m ON m.member = t.role JOIN pg_roles g ON g.oid = m.roleid
+SELECT 'role_search_path', t.name || '_app', 'the role has settings for single databases'
+  FROM tenant t JOIN pg_db_role_setting s ON s.setrole = t.role AND s.setdatabase <> 0
+UNION ALL
+SELECT 'role_membership', g.rolname, 'the tenant''s role, or labor_tenants, is a member of it'
+  FROM tenant t JOIN pg_auth_members m ON m.member IN (t.role, (SELECT oid FROM pg_roles WHERE rolname = 'labor_tenants'))
+  JOIN pg_roles g ON g.oid = m.roleid
  WHERE g.rolname <> 'labor_tenants'
 UNION ALL
 SELECT 'role_member', g.rolname, 'can act as the tenant''s role'
@@ -51,7 +85,7 @@ UNION ALL
 SELECT 'schema_grant', t.name, format('%s has %s on the schema', coalesce(g.rolname, 'PUBLIC'), a.privilege_type)
   FROM tenant t CROSS JOIN aclexplode(t.nspacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
  WHERE a.grantee <> t.nspowner
-   AND NOT (a.privilege_type = 'USAGE' AND (a.grantee = t.role OR g.rolname = 'labor_backup'))
+   AND NOT (a.privilege_type = 'USAGE' AND (a.grantee = t.role OR coalesce(g.rolname, 'PUBLIC') = 'labor_backup'))
 UNION ALL
 SELECT 'owner', r.relname, 'does not belong to labor_owner'
   FROM relations r WHERE r.relowner <> (SELECT oid FROM pg_roles WHERE rolname = 'labor_owner')
@@ -61,8 +95,8 @@ SELECT 'kind', r.relname, 'views, materialised views, foreign tables and sequenc
 UNION ALL
 SELECT 'grant', g.relname, format('%s has %s', coalesce(o.rolname, 'PUBLIC'), g.privilege_type)
   FROM rights g CROSS JOIN tenant t LEFT JOIN pg_roles o ON o.oid = g.grantee
- WHERE NOT (g.grantee = t.role AND g.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE'))
-   AND NOT (o.rolname = 'labor_backup' AND g.privilege_type = 'SELECT')
+ WHERE NOT (g.grantee = t.role AND g.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') AND NOT g.is_grantable)
+   AND NOT (coalesce(o.rolname, 'PUBLIC') = 'labor_backup' AND g.privilege_type = 'SELECT')
 UNION ALL
 SELECT 'column_grant', c.relname || '.' || a.attname, 'rights on single columns are not allowed'
   FROM relations c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
@@ -72,14 +106,23 @@ UNION ALL
 SELECT 'rls_not_forced', t.relname, 'row level security is not forced: add the table to db/rls/tenant.sql'
   FROM tables t WHERE t.reachable AND NOT t.relforcerowsecurity
 UNION ALL
-SELECT 'policy_missing', t.relname, format('no restrictive policy checks the claim for %s', w.command)
+SELECT 'policy_missing', t.relname, format('no restrictive policy checks exactly the claim for %s', w.command)
   FROM tables t CROSS JOIN tenant n
-  CROSS JOIN (VALUES ('SELECT', 'r'), ('INSERT', 'a'), ('UPDATE', 'w'), ('DELETE', 'd')) AS w (command, code)
+  CROSS JOIN (VALUES ('SELECT', 'r', false), ('INSERT', 'a', true), ('UPDATE', 'w', false), ('UPDATE', 'w', true), ('DELETE', 'd', false))
+       AS w (command, code, writes)
  WHERE EXISTS (SELECT FROM rights g WHERE g.oid = t.oid AND g.grantee = n.role AND g.privilege_type = w.command)
    AND NOT EXISTS (
-     SELECT FROM policies p
-      WHERE p.polrelid = t.oid AND NOT p.polpermissive AND p.polcmd = w.code::"char" AND p.polroles = ARRAY[n.role]
-        AND p.expression LIKE '%guard.permits(' || quote_literal(n.name) || '%')
+     SELECT FROM conditions c
+      WHERE c.polrelid = t.oid AND c.polcmd = w.code::"char" AND c.writes = w.writes
+        AND c.condition ~ format('^(SELECT)?guard\.permits%L,''\{[a-z_,]+\}''$', n.name))
+UNION ALL
+SELECT 'policy_missing', t.relname, 'the restrictive policy about its rows (db/rls/tenant.sql) is missing or another one'
+  FROM tables t JOIN row_rules r ON r.tab = t.relname
+ WHERE NOT EXISTS (SELECT FROM conditions c WHERE c.polrelid = t.oid AND c.polcmd = r.command::"char" AND c.condition = r.condition)
+UNION ALL
+SELECT 'policy_missing', t.relname, 'policy tenant_login is missing: nothing can be seen'
+  FROM tables t
+ WHERE t.reachable AND NOT EXISTS (SELECT FROM policies p WHERE p.polrelid = t.oid AND p.polpermissive AND p.polname = 'tenant_login')
 UNION ALL
 SELECT 'policy_foreign', t.relname, format('policy %s is for another role than the tenant''s', p.polname)
   FROM policies p JOIN tables t ON t.oid = p.polrelid CROSS JOIN tenant n WHERE p.polroles <> ARRAY[n.role]
@@ -102,3 +145,35 @@ SELECT 'trigger', r.relname, format('trigger %s is not expected', g.tgname)
 UNION ALL
 SELECT 'rule', r.relname, format('rewrite rule %s is not expected', w.rulename)
   FROM pg_rewrite w JOIN relations r ON r.oid = w.ev_class WHERE r.relkind IN ('r', 'p')
+UNION ALL
+SELECT 'inheritance', r.relname, 'rows of a table outside of the schema belong to it, or its rows to such a table'
+  FROM relations r JOIN pg_inherits i ON i.inhparent = r.oid OR i.inhrelid = r.oid
+ WHERE i.inhparent NOT IN (SELECT oid FROM relations) OR i.inhrelid NOT IN (SELECT oid FROM relations)
+UNION ALL
+SELECT 'object', o.classid::regclass::text, 'objects of this kind are not allowed in a tenant''s schema'
+  FROM objects o WHERE o.classid NOT IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_type'::regclass)
+UNION ALL
+-- What the tenant's login can reach besides its own schema.
+SELECT 'database_grant', current_database()::text, 'the tenant''s role has CREATE or TEMP on the database'
+  FROM tenant t WHERE has_database_privilege(t.role, current_database(), 'CREATE, TEMP')
+UNION ALL
+SELECT 'schema_reachable', n.nspname, 'the tenant''s role can use it, or create in it'
+  FROM tenant t JOIN pg_namespace n ON n.oid <> t.schema
+ WHERE (n.nspname NOT IN ('guard', 'pg_catalog', 'information_schema') AND has_schema_privilege(t.role, n.oid, 'USAGE'))
+    OR has_schema_privilege(t.role, n.oid, 'CREATE')
+UNION ALL
+SELECT 'relation_reachable', 'guard.' || c.relname, 'the tenant''s role has rights on it'
+  FROM tenant t JOIN pg_class c ON c.oid IN (SELECT objid FROM shared WHERE classid = 'pg_class'::regclass) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+ WHERE has_table_privilege(t.role, c.oid, 'DELETE, TRUNCATE, TRIGGER')
+    OR has_any_column_privilege(t.role, c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
+UNION ALL
+SELECT 'function_reachable', 'guard.' || p.proname, 'the tenant''s role can call it, and it is not one of the guard''s own as db/rls/guard.sql makes them'
+  FROM tenant t JOIN pg_proc p ON p.oid IN (SELECT objid FROM shared WHERE classid = 'pg_proc'::regclass)
+ WHERE has_function_privilege(t.role, p.oid, 'EXECUTE')
+   AND (p.proname NOT IN ('claim', 'permits', 'claim_role', 'claim_subject', 'enqueue')
+        OR p.proowner <> (SELECT oid FROM pg_roles WHERE rolname = 'labor_guard')
+        OR p.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp'])
+UNION ALL
+SELECT 'function_reachable', 'pg_catalog.' || p.proname, 'the tenant''s role can call it, and it runs with its owner''s rights'
+  FROM tenant t JOIN pg_proc p ON p.prosecdef AND p.pronamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+ WHERE has_function_privilege(t.role, p.oid, 'EXECUTE')

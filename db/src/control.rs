@@ -194,6 +194,19 @@ impl Control {
         );
         Ok(inserted.fetch_optional(&self.pool).await?)
     }
+
+    /// Raises the version of a source's signing secret; the one before stays good until the next time. The new version, or
+    /// `None` when there is no such source.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn rotate_source(&self, id: Uuid) -> Result<Option<i32>, DbError> {
+        let raised = sqlx::query_scalar!(
+            "UPDATE control.sources SET secret_version = secret_version + 1 WHERE id = $1 RETURNING secret_version",
+            id
+        );
+        Ok(raised.fetch_optional(&self.pool).await?)
+    }
 }
 
 fn tenant_name(text: String) -> Result<TenantName, DbError> {

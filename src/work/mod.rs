@@ -27,11 +27,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause between two attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(600);
 
-/// Works until `stop`; what was begun is finished.
-///
-/// # Errors
-/// Only with `until_empty`: when the database can't be asked. A worker that runs on tries again instead.
-pub async fn work(app: App, settings: &WorkSettings, stop: CancellationToken) -> Result<(), DbError> {
+/// Works until `stop`; what was begun is finished. When the database can't be asked it tries again.
+pub async fn work(app: App, settings: &WorkSettings, stop: CancellationToken) {
     let queue = app.control.queue().await;
     let places = Arc::new(Semaphore::new(usize::from(settings.concurrency)));
     let hidden = Duration::from_secs(u64::from(settings.hidden_seconds));
@@ -47,16 +44,12 @@ pub async fn work(app: App, settings: &WorkSettings, stop: CancellationToken) ->
         };
         let deliveries = match taken {
             Ok(deliveries) => deliveries,
-            Err(error) if settings.until_empty => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, "the queue can't be read");
                 tokio::select! { () = tokio::time::sleep(PAUSE) => {} () = stop.cancelled() => {} }
                 continue;
             }
         };
-        if deliveries.is_empty() && settings.until_empty && running.is_empty() && queue.length().await? == 0 {
-            break;
-        }
         let mut place = Some(first);
         for delivery in deliveries {
             let Some(permit) = place.take().or_else(|| places.clone().try_acquire_owned().ok()) else { break };
@@ -69,7 +62,6 @@ pub async fn work(app: App, settings: &WorkSettings, stop: CancellationToken) ->
     }
     while running.join_next().await.is_some() {}
     tracing::info!("stopped");
-    Ok(())
 }
 
 /// How a job ended without an effect.

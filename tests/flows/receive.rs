@@ -104,6 +104,19 @@ async fn a_source_may_be_bound_to_its_addresses() {
 }
 
 #[tokio::test]
+async fn a_sender_changes_over_to_a_new_secret_without_a_gap() {
+    let clinic = without_worker("receive_rotate").await;
+    let rotate = async || clinic.platform.json("labor", &["source", "rotate", &clinic.source.id], "").await.unwrap();
+    let (first, second) = (rotate().await, rotate().await);
+    let secret = |answer: &Value| answer["secret"].as_str().unwrap().to_owned();
+    let with = |secret: String| Sender::new(&clinic.server.base, &clinic.source.id, secret.as_bytes()).unwrap();
+    let (old, current) = (with(secret(&first)), with(secret(&second)));
+    assert_eq!(current.send(b"new").await.unwrap().status, 202);
+    assert_eq!(old.send(b"old").await.unwrap().status, 202, "the one before is still good");
+    assert_eq!(clinic.sender.send(b"oldest").await.unwrap().status, 401, "the one before that is not");
+}
+
+#[tokio::test]
 async fn too_large_is_413_and_any_other_content_is_accepted() {
     let clinic = without_worker("receive_413").await;
     let large = vec![b'x'; 33 * 1024 * 1024];

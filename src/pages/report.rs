@@ -1,0 +1,175 @@
+//! One report with everything in it.
+//! Must stay true: values, units, ranges and notes are shown as sent; what has no place of its own is still shown.
+use askama::Template;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use labor_db::ClaimRole;
+use labor_db::reports::{self, Document, Observation, Report};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::dates::{self, Moment};
+use super::error::{PageError, page_with};
+use super::session::SignedIn;
+use super::wording::{self, Flag};
+use super::assets;
+use crate::App;
+use crate::request::RequestId;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct ReportPage {
+    practice: String,
+    patient: String,
+    born: Option<Moment>,
+    /// Staff is told when no patient of the practice was found.
+    unmatched: bool,
+    laboratory: String,
+    order: Option<String>,
+    lab_order: Option<String>,
+    reported: Option<Moment>,
+    received: Moment,
+    status: String,
+    status_words: String,
+    version: i32,
+    newer: Option<Uuid>,
+    critical: bool,
+    genetic: bool,
+    outside: String,
+    values: Vec<ValueRow>,
+    notes: Vec<String>,
+    documents: Vec<DocumentRow>,
+    unmapped: Vec<UnmappedRow>,
+}
+
+struct ValueRow {
+    name: String,
+    /// The code, unless it is all the name there is.
+    code: Option<String>,
+    loinc: Option<String>,
+    value: Option<String>,
+    unit: Option<String>,
+    flag: Option<Flag>,
+    sent_flag: Option<String>,
+    range: Option<String>,
+    status: String,
+    status_words: String,
+    collected: Option<Moment>,
+    notes: Vec<String>,
+}
+
+struct DocumentRow {
+    media_type: String,
+    size: String,
+    state: &'static str,
+}
+
+struct UnmappedRow {
+    field: String,
+    text: String,
+}
+
+impl From<Observation> for ValueRow {
+    fn from(o: Observation) -> Self {
+        let flag = wording::flag(o.interpretation.as_deref(), o.flag.as_deref(), o.critical);
+        // Where our words are the laboratory's flag itself, it need not stand there twice.
+        let sent_flag = o.flag.filter(|sent| flag.as_ref().is_some_and(|f| !f.words.ends_with(sent.as_str())));
+        Self {
+            code: o.test_name.is_some().then(|| o.test_code.clone()),
+            name: o.test_name.unwrap_or(o.test_code),
+            loinc: o.loinc,
+            value: o.value,
+            unit: o.unit,
+            flag,
+            sent_flag,
+            range: wording::range(o.reference_text.as_deref(), o.reference_low.as_deref(), o.reference_high.as_deref()),
+            status_words: wording::status(&o.status).to_owned(),
+            status: o.status,
+            collected: o.collected_at.as_deref().map(dates::as_sent),
+            notes: o.notes,
+        }
+    }
+}
+
+impl From<Document> for DocumentRow {
+    fn from(d: Document) -> Self {
+        Self { size: wording::size(d.size_bytes), state: wording::scan_state(&d.scan_state), media_type: d.media_type }
+    }
+}
+
+/// A list of fields, each with its number and text; anything else is shown as it is.
+fn unmapped(fields: Json) -> Vec<UnmappedRow> {
+    let whole = |value: &Json| UnmappedRow { field: "–".to_owned(), text: value.to_string() };
+    match fields {
+        Json::Null => Vec::new(),
+        Json::Array(fields) => fields
+            .iter()
+            .map(|field| match (field["field"].as_str(), field["text"].as_str()) {
+                (Some(id), Some(text)) => UnmappedRow { field: id.to_owned(), text: text.to_owned() },
+                _ => whole(field),
+            })
+            .collect(),
+        other => vec![whole(&other)],
+    }
+}
+
+impl ReportPage {
+    fn new(practice: String, reader: ClaimRole, report: Report) -> Self {
+        let s = report.summary;
+        Self {
+            practice,
+            patient: wording::patient(s.family_name.as_deref(), s.given_name.as_deref()),
+            born: s.birth_date.map(dates::day),
+            unmatched: s.patient_id.is_none() && reader != ClaimRole::Patient,
+            laboratory: s.laboratory_name,
+            order: s.order_number,
+            lab_order: s.lab_order_number,
+            reported: s.reported_on.map(dates::day),
+            received: dates::instant(s.received_at),
+            status_words: wording::status(&s.status).to_owned(),
+            status: s.status,
+            version: s.version,
+            newer: report.superseded_by,
+            critical: s.critical,
+            genetic: s.genetic,
+            outside: wording::outside(s.abnormal, s.observations),
+            values: report.values.into_iter().map(ValueRow::from).collect(),
+            notes: report.notes,
+            documents: report.documents.into_iter().map(DocumentRow::from).collect(),
+            unmapped: unmapped(report.unmapped),
+        }
+    }
+}
+
+/// One report. An id that is no id, one that does not exist and one of another practice give the same page.
+pub(crate) async fn show(
+    State(app): State<App>,
+    SignedIn(claims): SignedIn,
+    RequestId(request_id): RequestId,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Response, PageError> {
+    let Path(id) = id.map_err(|_| PageError::not_found())?;
+    let report = async { reports::get(&mut app.session(&claims, request_id).await?, id).await };
+    let (practice, report) = tokio::try_join!(app.control.display_name(claims.tenant()), report)?;
+    let report = report.ok_or_else(PageError::not_found)?;
+    let page = ReportPage::new(practice.unwrap_or_default(), claims.role(), report);
+    Ok(page_with(StatusCode::OK, &page))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fields_without_a_place_are_shown_whatever_their_form() {
+        let rows = unmapped(json!([{ "line": 3, "field": "8615", "text": "Dr. Auftrag" }, "odd"]));
+        assert_eq!((rows[0].field.as_str(), rows[0].text.as_str()), ("8615", "Dr. Auftrag"));
+        assert_eq!(rows[1].text, "\"odd\"");
+        assert_eq!(unmapped(json!({ "a": 1 }))[0].text, r#"{"a":1}"#);
+        assert!(unmapped(json!([])).is_empty());
+    }
+}
