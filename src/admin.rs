@@ -122,7 +122,9 @@ pub async fn source(app: &App, command: &SourceCommand) -> Result<Value, AdminEr
         SourceCommand::Rotate { source } => {
             let version = app.control.rotate_source(*source).await?;
             let version = version.ok_or_else(|| AdminError::Invalid(format!("there is no source {source}")))?;
-            Ok(json!({ "source": source, "secret_version": version, "secret": app.master.source_secret(*source, version) }))
+            Ok(
+                json!({ "source": source, "secret_version": version, "secret": app.master.source_secret(*source, version) }),
+            )
         }
     }
 }

@@ -26,7 +26,8 @@ impl Asset {
     }
 }
 
-static STYLESHEET: LazyLock<Asset> = LazyLock::new(|| Asset::new("css", "text/css; charset=utf-8", include_str!("labor.css")));
+static STYLESHEET: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("css", "text/css; charset=utf-8", include_str!("labor.css")));
 static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new("svg", "image/svg+xml", include_str!("labor.svg")));
 
 /// Name of the stylesheet, for templates.
@@ -43,7 +44,10 @@ pub(crate) fn icon() -> &'static str {
 pub(crate) async fn serve(name: Result<Path<String>, PathRejection>) -> Result<Response, PageError> {
     let Path(name) = name.map_err(|_| PageError::not_found())?;
     let extension = name.strip_prefix("labor-").and_then(|rest| rest.rsplit_once('.')).map(|(_, extension)| extension);
-    let asset = [&*STYLESHEET, &*ICON].into_iter().find(|asset| extension == Some(asset.extension)).ok_or_else(PageError::not_found)?;
+    let asset = [&*STYLESHEET, &*ICON]
+        .into_iter()
+        .find(|asset| extension == Some(asset.extension))
+        .ok_or_else(PageError::not_found)?;
     let constant = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
     let mut response = ([constant(header::CONTENT_TYPE, asset.media_type)], asset.content).into_response();
     if asset.name == name {

@@ -13,7 +13,10 @@ pub(crate) struct Moment {
 
 /// A point in time that was noted here.
 pub(crate) fn instant(at: DateTime<Utc>) -> Moment {
-    Moment { machine: at.format("%Y-%m-%dT%H:%M:%SZ").to_string(), shown: german_time(at).format("%d.%m.%Y %H:%M").to_string() }
+    Moment {
+        machine: at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        shown: german_time(at).format("%d.%m.%Y %H:%M").to_string(),
+    }
 }
 
 /// A day.
@@ -24,7 +27,10 @@ pub(crate) fn day(day: NaiveDate) -> Moment {
 /// A time as sent, with whatever precision it has.
 pub(crate) fn as_sent(text: &str) -> Moment {
     let shown = shown_as_sent(text);
-    Moment { machine: if shown.is_some() { text.to_owned() } else { String::new() }, shown: shown.unwrap_or_else(|| text.to_owned()) }
+    Moment {
+        machine: if shown.is_some() { text.to_owned() } else { String::new() },
+        shown: shown.unwrap_or_else(|| text.to_owned()),
+    }
 }
 
 fn shown_as_sent(text: &str) -> Option<String> {
@@ -46,7 +52,9 @@ fn shown_as_sent(text: &str) -> Option<String> {
 /// Directive 2000/84/EC: summer time from the last Sunday of March to the last of October, each at 01:00 UTC.
 fn german_time(at: DateTime<Utc>) -> NaiveDateTime {
     let utc = at.naive_utc();
-    let change = |month| NaiveDate::from_ymd_opt(utc.year(), month, 31).map(last_sunday).and_then(|day| day.and_hms_opt(1, 0, 0));
+    let change = |month| {
+        NaiveDate::from_ymd_opt(utc.year(), month, 31).map(last_sunday).and_then(|day| day.and_hms_opt(1, 0, 0))
+    };
     let summer = matches!((change(3), change(10)), (Some(from), Some(to)) if (from..to).contains(&utc));
     utc + Duration::hours(if summer { 2 } else { 1 })
 }

@@ -25,11 +25,14 @@ impl PageError {
     }
 
     pub(crate) fn bad_link() -> Self {
-        Self::Problem(Problem::bad_request("The link or form is incomplete or was changed on its way. Start again from the inbox."))
+        Self::Problem(Problem::bad_request(
+            "The link or form is incomplete or was changed on its way. Start again from the inbox.",
+        ))
     }
 
     pub(crate) fn elsewhere() -> Self {
-        let detail = "The form was not sent from one of Labor's own pages, so nothing was done. Open Labor anew and try again.";
+        let detail =
+            "The form was not sent from one of Labor's own pages, so nothing was done. Open Labor anew and try again.";
         Self::Problem(Problem::new(StatusCode::FORBIDDEN, "origin", "Not from this page", detail))
     }
 
@@ -84,7 +87,11 @@ pub(crate) fn shown(answer: Response, request_id: Uuid, address: Option<&str>) -
     let Some(Unshown(problem)) = answer.extensions().get::<Unshown>() else { return answer };
     let status = problem.status();
     let ours = status == StatusCode::INTERNAL_SERVER_ERROR;
-    let detail = if ours { "It is not your fault, and nothing was lost. If it stays like this, tell the operators the reference below." } else { problem.detail() };
+    let detail = if ours {
+        "It is not your fault, and nothing was lost. If it stays like this, tell the operators the reference below."
+    } else {
+        problem.detail()
+    };
     let page = ErrorPage {
         heading: heading(status),
         detail,
@@ -103,7 +110,7 @@ fn heading(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "This can’t be read",
         StatusCode::FORBIDDEN => "Not allowed",
-        StatusCode::NOT_FOUND => "Nothing to see here",
+        StatusCode::NOT_FOUND => "There is no such page",
         StatusCode::METHOD_NOT_ALLOWED => "Not this way",
         StatusCode::SERVICE_UNAVAILABLE => "Not available right now",
         _ => "Something went wrong here",

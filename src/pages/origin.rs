@@ -44,7 +44,14 @@ mod tests {
 
     #[test]
     fn other_hosts_ports_and_opaque_origins_may_not() {
-        for origin in ["https://evil.example", "https://labor.example.evil.example", "https://labor.example:444", "null", "file://labor.example", ""] {
+        for origin in [
+            "https://evil.example",
+            "https://labor.example.evil.example",
+            "https://labor.example:444",
+            "null",
+            "file://labor.example",
+            "",
+        ] {
             assert!(!ours(&[("host", "labor.example"), ("origin", origin)]), "{origin}");
         }
         assert!(!ours(&[("origin", "https://labor.example")]), "a request without a host has no origin of its own");
@@ -52,7 +59,11 @@ mod tests {
 
     #[test]
     fn an_origin_decides_even_when_the_browser_calls_it_same_site() {
-        assert!(!ours(&[("host", "labor.example"), ("origin", "https://x.labor.example"), ("sec-fetch-site", "same-origin")]));
+        assert!(!ours(&[
+            ("host", "labor.example"),
+            ("origin", "https://x.labor.example"),
+            ("sec-fetch-site", "same-origin")
+        ]));
     }
 
     #[test]

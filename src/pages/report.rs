@@ -10,11 +10,11 @@ use labor_db::reports::{self, Document, Observation, Report};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+use super::assets;
 use super::dates::{self, Moment};
 use super::error::{PageError, page_with};
 use super::session::SignedIn;
 use super::wording::{self, Flag};
-use super::assets;
 use crate::App;
 use crate::request::RequestId;
 

@@ -4,8 +4,8 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{COOKIE, HeaderMap};
 use axum::http::HeaderValue;
+use axum::http::header::{COOKIE, HeaderMap};
 use axum::http::request::Parts;
 use labor_db::claims::Verified;
 use labor_db::{AccessTokens, Claims};
@@ -49,8 +49,12 @@ impl SessionCookie {
     }
 
     fn read(self, headers: &HeaderMap) -> Option<&str> {
-        let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
-        pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == self.name()).map(|(_, token)| token)
+        let pairs =
+            headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
+        pairs
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(name, _)| *name == self.name())
+            .map(|(_, token)| token)
     }
 }
 

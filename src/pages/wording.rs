@@ -112,13 +112,16 @@ mod tests {
     use super::*;
 
     fn shown(interpretation: Option<&str>, sent: Option<&str>, critical: bool) -> String {
-        flag(interpretation, sent, critical).map(|f| format!("{} {}", f.symbol, f.words).trim().to_owned()).unwrap_or_default()
+        flag(interpretation, sent, critical)
+            .map(|f| format!("{} {}", f.symbol, f.words).trim().to_owned())
+            .unwrap_or_default()
     }
 
     #[test]
     fn flags_are_said_in_words() {
         let all = [("N", "normal"), ("L", "↓ low"), ("LU", "⇊ very low"), ("LL", "‼ critically low"), ("H", "↑ high")];
-        let more = [("HU", "⇈ very high"), ("HH", "‼ critically high"), ("A", "◆ abnormal"), ("AA", "‼ critically abnormal")];
+        let more =
+            [("HU", "⇈ very high"), ("HH", "‼ critically high"), ("A", "◆ abnormal"), ("AA", "‼ critically abnormal")];
         for (code, words) in all.into_iter().chain(more) {
             assert_eq!(shown(Some(code), None, false), words);
         }
