@@ -1,5 +1,5 @@
 //! How results look: a table or a sentence for people, JSON for machines.
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use labor_backup::{Entry, State, Verdict};
 
 /// One result, as JSON or as a sentence.
@@ -19,7 +19,7 @@ pub(crate) fn list(json: bool, entries: &[Entry]) {
     }
     let mut table = Table::new();
     table
-        .load_style(UTF8_HORIZONTAL_ONLY)
+        .load_style(UTF8_FULL_CONDENSED)
         .set_header(["tenant", "backup", "state", "version", "rows", "bytes", "verified"]);
     for entry in entries {
         let number =

@@ -3,7 +3,7 @@ use std::fmt::Display;
 use std::time::Instant;
 
 use comfy_table::Table;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
 
 /// Tells, and keeps the time.
 pub(crate) struct Teller {
@@ -36,6 +36,6 @@ impl Teller {
 /// A table with these columns.
 pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
     table
 }

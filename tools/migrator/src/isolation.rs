@@ -29,11 +29,32 @@ pub async fn check(client: &impl GenericClient, tenant: &TenantName) -> Result<V
 }
 
 impl Migrator {
-    /// [`check`] on a connection of its own.
+    /// [`check`] on a connection of its own, and whether the schema is still what the ledger says: a rule that lets in one role more,
+    /// or a constraint that is gone, is sound SQL and found only so.
     ///
     /// # Errors
     /// When the database can't be asked.
     pub async fn check(&self, tenant: &TenantName) -> Result<Vec<Finding>, MigratorError> {
-        check(&self.connect().await?, tenant).await
+        let mut client = self.connect().await?;
+        let mut findings = check(&client, tenant).await?;
+        let transaction = client.transaction().await.map_err(MigratorError::during("begin"))?;
+        // As the migrator read it when it wrote the ledger: the path decides how definitions are written out.
+        transaction
+            .batch_execute(&format!("SET LOCAL ROLE labor_owner; SET LOCAL search_path = {tenant}"))
+            .await
+            .map_err(MigratorError::during(format!("{tenant}: prepare the fingerprint")))?;
+        let sql = format!("SELECT fingerprint IS DISTINCT FROM ({}) FROM control.ledger WHERE tenant = $1", sql::FINGERPRINT);
+        let row = transaction
+            .query_opt(&sql, &[&tenant.as_str()])
+            .await
+            .map_err(MigratorError::during(format!("{tenant}: fingerprint")))?;
+        if row.is_some_and(|row| row.get(0)) {
+            findings.push(Finding {
+                kind: "drift".to_owned(),
+                object: tenant.to_string(),
+                detail: "tables, constraints, indexes, policies or rights are not what the migrator left".to_owned(),
+            });
+        }
+        Ok(findings)
     }
 }

@@ -2,7 +2,7 @@
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{ProgressBar, ProgressStyle};
 use labor_migrator::isolation::Finding;
 use labor_migrator::status::Status;
@@ -61,7 +61,7 @@ pub(crate) fn status(json: bool, status: &Status) {
         return;
     }
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
+    table.load_style(UTF8_FULL_CONDENSED).set_header([
         "tenant",
         "practice",
         "kind",
