@@ -2,7 +2,8 @@
 //! Must stay true: the number of open connections never exceeds the budget; when it is used up, the idle connections of the
 //! tenant that was least recently used are closed first; every wait is bounded.
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::{Claims, DbError, TenantSession};
+
+/// How often a request that waits for the budget looks for idle connections.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Limits of the pools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,7 @@ struct Registry {
     master: MasterSecret,
     settings: PoolSettings,
     budget: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
     clock: AtomicU64,
     pools: Mutex<HashMap<TenantName, Entry>>,
 }
@@ -55,7 +60,31 @@ pub(crate) struct Connection {
     pub(crate) client: ClientWrapper,
     /// Set before BEGIN, cleared when COMMIT was answered: in between the connection may hold a transaction and a claim.
     pub(crate) dirty: AtomicBool,
+    waiting: Arc<AtomicUsize>,
     _permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    /// Whether it must not go back to its pool: it may hold a transaction, or somebody waits for its place in the budget.
+    pub(crate) fn is_to_be_closed(&self) -> bool {
+        self.dirty.load(Ordering::Relaxed) || self.waiting.load(Ordering::SeqCst) > 0
+    }
+}
+
+/// Counts one request that waits for the budget, for as long as it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 pub(crate) struct Manager {
@@ -78,6 +107,7 @@ impl Tenants {
             master,
             settings,
             budget: Arc::new(Semaphore::new(settings.budget)),
+            waiting: Arc::default(),
             clock: AtomicU64::new(0),
             pools: Mutex::new(HashMap::new()),
         })))
@@ -144,13 +174,25 @@ impl Registry {
             .map_err(|error| DbError::Unavailable(error.to_string()))
     }
 
-    /// A place in the budget; when there is none, idle connections make room, least recently used tenant first.
+    /// A place in the budget; when there is none, idle connections make room, least recently used tenant first. While somebody waits,
+    /// connections that are given back are closed, so that a busy tenant does not keep the others out.
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         if let Ok(permit) = self.budget.clone().try_acquire_owned() {
             return Some(permit);
         }
+        let _waiting = Waiting::enter(&self.waiting);
         self.close_idle();
-        tokio::time::timeout(self.settings.wait, self.budget.clone().acquire_owned()).await.ok()?.ok()
+        let mut acquire = pin!(self.budget.clone().acquire_owned());
+        // One may have been given back between the look for idle ones and the count of those who wait.
+        let patiently = async {
+            loop {
+                if let Ok(permit) = tokio::time::timeout(LOOK_AGAIN, &mut acquire).await {
+                    return permit.ok();
+                }
+                self.close_idle();
+            }
+        };
+        tokio::time::timeout(self.settings.wait, patiently).await.ok()?
     }
 
     fn close_idle(&self) {
@@ -179,7 +221,7 @@ impl managed::Manager for Manager {
             .await
             .ok_or_else(|| DbError::Unavailable("the connection budget is used up".to_owned()))?;
         let client = managed::Manager::create(&self.postgres).await?;
-        Ok(Connection { client, dirty: AtomicBool::new(false), _permit: permit })
+        Ok(Connection { client, dirty: AtomicBool::new(false), waiting: registry.waiting.clone(), _permit: permit })
     }
 
     async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<DbError> {

@@ -111,7 +111,7 @@ impl TenantSession {
 impl Drop for TenantSession {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
-            && connection.dirty.load(Ordering::Relaxed)
+            && connection.is_to_be_closed()
         {
             // Closes the socket; the server rolls back.
             drop(PooledConnection::take(connection));

@@ -89,6 +89,18 @@ pub async fn finish(
     Ok(user.map(|u| SignedIn { id: u.id, role: u.role, display_name: u.display_name }))
 }
 
+/// Whether the session's user is still active in the role that the session claims.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn is_still(session: &mut TenantSession) -> Result<bool, DbError> {
+    let (id, role) = (session.claims().subject().to_owned(), session.claims().role().as_str());
+    let rows = session
+        .run(&[Query { sql: "SELECT FROM users WHERE id::text = $1 AND role = $2 AND active", params: &[&id, &role] }])
+        .await?;
+    Ok(rows.iter().any(|rows| !rows.is_empty()))
+}
+
 /// A user to be added.
 #[derive(Debug, Clone)]
 pub struct NewUser {

@@ -58,6 +58,10 @@ pub(crate) async fn sign_in(
 /// Claims of the user whose credentials are right.
 pub(crate) async fn authenticate(app: &App, credentials: Credentials, request_id: Uuid) -> Result<Claims, Problem> {
     let refused = || Problem::unauthorised("practice, user name or password is not right");
+    // PostgreSQL's text holds no NUL; no name does.
+    if credentials.username.contains('\0') || credentials.practice.contains('\0') {
+        return Err(refused());
+    }
     let username = credentials.username.trim().to_lowercase();
     let Some(tenant) = app.control.practice(credentials.practice.trim()).await? else {
         password::verify(&app.password_checks, credentials.password, None).await;

@@ -8,11 +8,13 @@ use axum::http::HeaderValue;
 use axum::http::header::{COOKIE, HeaderMap};
 use axum::http::request::Parts;
 use labor_db::claims::Verified;
-use labor_db::{AccessTokens, Claims};
+use labor_db::{AccessTokens, Claims, users};
+use uuid::Uuid;
 
 use super::error::PageError;
 use crate::App;
-use crate::request::Who;
+use crate::problem::Problem;
+use crate::request::{RequestId, Who};
 
 /// A token older than this is replaced by a new one.
 const RENEWED_AFTER: i64 = 5 * 60;
@@ -83,7 +85,7 @@ pub(crate) enum Found {
     /// It was good once, or never.
     Ended,
     /// Somebody is signed in.
-    User(Claims),
+    User(Verified),
 }
 
 /// One request's session: reads the cookie, remembers the one to be set with the answer.
@@ -98,20 +100,26 @@ impl Session {
         Self { cookie, set: Arc::default() }
     }
 
-    /// Who is signed in; a token that is getting old is renewed.
+    /// Who is signed in.
     pub(crate) fn find(&self, headers: &HeaderMap, tokens: &AccessTokens) -> Found {
         let Some(token) = self.cookie.read(headers) else { return Found::Nobody };
-        let Ok(verified) = tokens.verify(token) else { return Found::Ended };
-        match age(&verified, chrono::Utc::now().timestamp()) {
-            Age::Over => return Found::Ended,
-            Age::Fresh => {}
-            Age::Renewed => {
-                if let Ok(token) = tokens.issue(&verified.claims, verified.authenticated_at) {
-                    self.start(&token);
-                }
-            }
+        match tokens.verify(token) {
+            Ok(verified) if age(&verified, chrono::Utc::now().timestamp()) != Age::Over => Found::User(verified),
+            _ => Found::Ended,
         }
-        Found::User(verified.claims)
+    }
+
+    /// Replaces a token that is getting old, for a user who is still active in the same role; another is signed out.
+    async fn renew(&self, app: &App, verified: &Verified, request_id: Uuid) -> Result<(), PageError> {
+        let mut session = app.session(&verified.claims, request_id).await.map_err(Problem::from)?;
+        if !users::is_still(&mut session).await.map_err(Problem::from)? {
+            self.end();
+            return Err(PageError::SignIn);
+        }
+        if let Ok(token) = app.tokens.issue(&verified.claims, verified.authenticated_at) {
+            self.start(&token);
+        }
+        Ok(())
     }
 
     /// From the answer on the browser holds this token.
@@ -145,11 +153,15 @@ impl FromRequestParts<App> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
         let session = Session::from_request_parts(parts, app).await?;
-        let Found::User(claims) = session.find(&parts.headers, &app.tokens) else { return Err(PageError::SignIn) };
+        let Found::User(verified) = session.find(&parts.headers, &app.tokens) else { return Err(PageError::SignIn) };
         if let Some(who) = parts.extensions.get::<Who>() {
-            who.is(&claims);
+            who.is(&verified.claims);
         }
-        Ok(Self(claims))
+        if age(&verified, chrono::Utc::now().timestamp()) == Age::Renewed {
+            let id = parts.extensions.get::<RequestId>().map_or_else(Uuid::now_v7, |id| id.0);
+            session.renew(app, &verified, id).await?;
+        }
+        Ok(Self(verified.claims))
     }
 }
 

@@ -21,6 +21,12 @@ pub(crate) async fn process(app: &App, entry: &Entry, job_id: Uuid) -> Result<&'
         return Ok("was done before");
     }
     let message = Arc::new(message);
+    // No text of the database can hold it, and no LDT file does: what has one was damaged on its way.
+    if message.body.contains(&0) {
+        let reason = "nul-byte: the message holds a NUL byte, which LDT does not know; send it again";
+        messages::set_aside(&mut session, message.id, Verdict::Quarantined, reason).await?;
+        return Ok("quarantined");
+    }
     let package = match read(message.clone()).await? {
         Ok(package) => package,
         Err(error) => {

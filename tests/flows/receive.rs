@@ -218,6 +218,17 @@ async fn many_workers_leave_one_current_version_of_each_report() {
     );
 }
 
+#[tokio::test]
+async fn a_nul_byte_in_a_name_is_quarantined_at_once() {
+    let clinic = clinic("receive_nul").await;
+    let mut body = sample("Z05_ldt2_old_LDT1001.02_DDMMYYYY.ldt");
+    let at = body.windows(4).position(|window| window == b"3102").unwrap() + 5;
+    body[at] = 0;
+    clinic.post(&body).await;
+    clinic.until_idle().await;
+    assert_eq!(state_of(&clinic, &body).await.0, "quarantined");
+}
+
 /// In how many tenants' schemas the bytes are, intake included.
 async fn stored(clinic: &Clinic, bytes: &[u8]) -> usize {
     rows(clinic, bytes).await.len()

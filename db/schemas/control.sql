@@ -1,0 +1,1573 @@
+
+CREATE SCHEMA control;
+
+ALTER SCHEMA control OWNER TO labor_owner;
+
+CREATE SCHEMA guard;
+
+ALTER SCHEMA guard OWNER TO labor_guard;
+
+COMMENT ON SCHEMA guard IS 'Verification of signed claims; the only schema with SECURITY DEFINER functions';
+
+CREATE FUNCTION guard.claim() RETURNS text[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  token text   := current_setting('labor.claim', true);
+  part  text[] := string_to_array(token, '.');
+  key   guard.claim_keys;
+BEGIN
+  IF array_length(part, 1) IS DISTINCT FROM 6 OR part[6] !~ '^[0-9a-f]{64}$'
+     OR part[1] !~ '^[0-9]{1,9}$' OR part[5] !~ '^[0-9]{1,12}$' THEN
+    RAISE EXCEPTION 'no claim is bound to this transaction' USING ERRCODE = '28000';
+  END IF;
+  SELECT k.key_id, k.inner_pad, k.outer_pad, k.not_after INTO key
+    FROM guard.claim_keys k
+   WHERE k.key_id = part[1]::integer AND (k.not_after IS NULL OR k.not_after > now());
+  -- Compared by hash: equal time for every wrong signature.
+  IF NOT FOUND OR sha256(sha256(key.outer_pad || sha256(key.inner_pad || convert_to(left(token, -65), 'UTF8'))))
+                  <> sha256(decode(part[6], 'hex')) THEN
+    RAISE EXCEPTION 'the claim is not genuine' USING ERRCODE = '28000';
+  END IF;
+  IF part[5]::bigint < extract(epoch FROM clock_timestamp()) THEN
+    RAISE EXCEPTION 'the claim has expired' USING ERRCODE = '28000';
+  END IF;
+  IF part[2] || '_app' <> session_user THEN
+    RAISE EXCEPTION 'the claim belongs to another tenant' USING ERRCODE = '28000';
+  END IF;
+  RETURN part;
+END $_$;
+
+ALTER FUNCTION guard.claim() OWNER TO labor_guard;
+
+COMMENT ON FUNCTION guard.claim() IS 'The verified claim of this transaction, or error 28000';
+
+CREATE FUNCTION guard.claim_role() RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE claim text[] := guard.claim();
+BEGIN
+  RETURN claim[4];
+END $$;
+
+ALTER FUNCTION guard.claim_role() OWNER TO labor_guard;
+
+COMMENT ON FUNCTION guard.claim_role() IS 'Role of the verified claim: admin, doctor, lab_technician, patient, worker, receiver, sign_in';
+
+CREATE FUNCTION guard.claim_subject() RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE claim text[] := guard.claim();
+BEGIN
+  RETURN claim[3];
+END $$;
+
+ALTER FUNCTION guard.claim_subject() OWNER TO labor_guard;
+
+COMMENT ON FUNCTION guard.claim_subject() IS 'Subject of the verified claim: a user id, a service name, or the SHA-256 of the user name at sign-in';
+
+CREATE FUNCTION guard.enqueue(message_id uuid) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  claim text[] := guard.claim();
+  id    bigint;
+BEGIN
+  IF claim[4] <> ALL (ARRAY['receiver', 'worker']) THEN
+    RAISE EXCEPTION 'this role may not enqueue messages' USING ERRCODE = '42501';
+  END IF;
+  SELECT s INTO id
+    FROM pgmq.send('messages', jsonb_build_object('tenant', claim[2], 'message_id', message_id)) AS s;
+  RETURN id;
+END $$;
+
+ALTER FUNCTION guard.enqueue(message_id uuid) OWNER TO labor_guard;
+
+COMMENT ON FUNCTION guard.enqueue(message_id uuid) IS 'Enqueues a stored raw message of the claim''s tenant for the workers';
+
+CREATE FUNCTION guard.permits(tenant text, roles text[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE claim text[] := guard.claim();
+BEGIN
+  RETURN claim[2] = tenant AND claim[4] = ANY (roles);
+END $$;
+
+ALTER FUNCTION guard.permits(tenant text, roles text[]) OWNER TO labor_guard;
+
+COMMENT ON FUNCTION guard.permits(tenant text, roles text[]) IS 'True when the verified claim names this tenant and one of these roles';
+
+CREATE TABLE control.holds (
+    id uuid NOT NULL,
+    tenant text NOT NULL,
+    holder text NOT NULL,
+    reason text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    until date
+);
+
+ALTER TABLE control.holds OWNER TO labor_owner;
+
+COMMENT ON TABLE control.holds IS 'Legal holds and running retention periods: a deletion is refused while there is one';
+
+COMMENT ON COLUMN control.holds.id IS 'UUIDv7';
+
+COMMENT ON COLUMN control.holds.tenant IS 'Which tenant';
+
+COMMENT ON COLUMN control.holds.holder IS 'Who holds';
+
+COMMENT ON COLUMN control.holds.reason IS 'Why; no health data';
+
+COMMENT ON COLUMN control.holds.created_at IS 'Since when';
+
+COMMENT ON COLUMN control.holds.until IS 'Last day; null: until removed';
+
+CREATE TABLE control.ledger (
+    tenant text NOT NULL,
+    version integer NOT NULL,
+    chain_checksum text NOT NULL,
+    fingerprint text NOT NULL,
+    run_id uuid,
+    migrated_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_error text,
+    last_error_at timestamp with time zone
+);
+
+ALTER TABLE control.ledger OWNER TO labor_owner;
+
+COMMENT ON TABLE control.ledger IS 'Where every tenant''s schema stands, written in the transaction that changes it';
+
+COMMENT ON COLUMN control.ledger.tenant IS 'The tenant; its row is also the lock: a second migrator skips it';
+
+COMMENT ON COLUMN control.ledger.version IS 'Number of the last migration applied';
+
+COMMENT ON COLUMN control.ledger.chain_checksum IS 'SHA-256 over names and texts of all migrations applied and of the row rules';
+
+COMMENT ON COLUMN control.ledger.fingerprint IS 'SHA-256 of the schema''s definition: equal for all tenants of a class';
+
+COMMENT ON COLUMN control.ledger.run_id IS 'The run that brought it here';
+
+COMMENT ON COLUMN control.ledger.migrated_at IS 'When';
+
+COMMENT ON COLUMN control.ledger.last_error IS 'Why the last attempt was rolled back; null after a success';
+
+COMMENT ON COLUMN control.ledger.last_error_at IS 'When that was';
+
+CREATE TABLE control.operators (
+    id uuid NOT NULL,
+    username text NOT NULL,
+    display_name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE control.operators OWNER TO labor_owner;
+
+COMMENT ON TABLE control.operators IS 'People who run the platform; they request and approve, and see no health data';
+
+COMMENT ON COLUMN control.operators.id IS 'UUIDv7';
+
+COMMENT ON COLUMN control.operators.username IS 'Name used in requests and approvals';
+
+COMMENT ON COLUMN control.operators.display_name IS 'Name as shown';
+
+COMMENT ON COLUMN control.operators.created_at IS 'When the row was written';
+
+CREATE TABLE control.refinery_schema_history (
+    version integer NOT NULL,
+    name character varying(255),
+    applied_on character varying(255),
+    checksum character varying(255)
+);
+
+ALTER TABLE control.refinery_schema_history OWNER TO labor_owner;
+
+CREATE TABLE control.requests (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    tenant text NOT NULL,
+    reason text NOT NULL,
+    requested_by uuid NOT NULL,
+    requested_at timestamp with time zone DEFAULT now() NOT NULL,
+    approved_by uuid,
+    approved_at timestamp with time zone,
+    state text DEFAULT 'requested'::text NOT NULL,
+    steps jsonb DEFAULT '[]'::jsonb NOT NULL,
+    finished_at timestamp with time zone,
+    certificate jsonb,
+    CONSTRAINT requests_check CHECK ((approved_by <> requested_by)),
+    CONSTRAINT requests_check1 CHECK (((state = 'requested'::text) OR (approved_by IS NOT NULL))),
+    CONSTRAINT requests_check2 CHECK (((state = 'done'::text) = (certificate IS NOT NULL))),
+    CONSTRAINT requests_kind_check CHECK ((kind = ANY (ARRAY['export'::text, 'deletion'::text]))),
+    CONSTRAINT requests_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 500))),
+    CONSTRAINT requests_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'approved'::text, 'running'::text, 'done'::text])))
+);
+
+ALTER TABLE control.requests OWNER TO labor_owner;
+
+COMMENT ON TABLE control.requests IS 'What compliance asks to be done with one tenant; the tool that has the privilege carries it out and records the outcome';
+
+COMMENT ON COLUMN control.requests.id IS 'UUIDv7';
+
+COMMENT ON COLUMN control.requests.kind IS 'export, or deletion';
+
+COMMENT ON COLUMN control.requests.tenant IS 'Which tenant';
+
+COMMENT ON COLUMN control.requests.reason IS 'Legal basis or contract; no health data';
+
+COMMENT ON COLUMN control.requests.requested_by IS 'Who asked';
+
+COMMENT ON COLUMN control.requests.requested_at IS 'When';
+
+COMMENT ON COLUMN control.requests.approved_by IS 'The second person; never the one who asked';
+
+COMMENT ON COLUMN control.requests.approved_at IS 'When';
+
+COMMENT ON COLUMN control.requests.state IS 'requested, approved, running, done';
+
+COMMENT ON COLUMN control.requests.steps IS 'Steps done, each with time and counts: where a killed run goes on';
+
+COMMENT ON COLUMN control.requests.finished_at IS 'When it was done';
+
+COMMENT ON COLUMN control.requests.certificate IS 'Proof of what was done';
+
+CREATE TABLE control.runs (
+    id uuid NOT NULL,
+    command text NOT NULL,
+    started_by text DEFAULT SESSION_USER NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    succeeded integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    CONSTRAINT runs_command_check CHECK ((command = ANY (ARRAY['up'::text, 'provision'::text, 'delete'::text])))
+);
+
+ALTER TABLE control.runs OWNER TO labor_owner;
+
+COMMENT ON TABLE control.runs IS 'Every run of the migrator';
+
+COMMENT ON COLUMN control.runs.id IS 'UUIDv7';
+
+COMMENT ON COLUMN control.runs.command IS 'What was run';
+
+COMMENT ON COLUMN control.runs.started_by IS 'Database login that ran it';
+
+COMMENT ON COLUMN control.runs.started_at IS 'Start';
+
+COMMENT ON COLUMN control.runs.finished_at IS 'End; null: running, or killed';
+
+COMMENT ON COLUMN control.runs.succeeded IS 'Tenants that reached the target';
+
+COMMENT ON COLUMN control.runs.failed IS 'Tenants that were rolled back';
+
+CREATE TABLE control.sources (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    state text DEFAULT 'active'::text NOT NULL,
+    secret_version integer DEFAULT 1 NOT NULL,
+    window_seconds integer DEFAULT 604800 NOT NULL,
+    allowed_from cidr[] DEFAULT '{}'::cidr[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sources_name_check CHECK (((length(name) >= 1) AND (length(name) <= 120))),
+    CONSTRAINT sources_secret_version_check CHECK ((secret_version >= 1)),
+    CONSTRAINT sources_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text]))),
+    CONSTRAINT sources_window_seconds_check CHECK ((window_seconds >= 0))
+);
+
+ALTER TABLE control.sources OWNER TO labor_owner;
+
+COMMENT ON TABLE control.sources IS 'Laboratories'' channels that may post messages';
+
+COMMENT ON COLUMN control.sources.id IS 'UUIDv7; sent as X-Labor-Source';
+
+COMMENT ON COLUMN control.sources.name IS 'Name of the channel for operators';
+
+COMMENT ON COLUMN control.sources.state IS 'disabled: requests are refused';
+
+COMMENT ON COLUMN control.sources.secret_version IS 'Current version of the derived signing secret; the one before is accepted too, so that a sender can change over';
+
+COMMENT ON COLUMN control.sources.window_seconds IS 'How old a signature may be, in seconds; 0: any age. Mirth resends a frozen request for as long as an outage lasts';
+
+COMMENT ON COLUMN control.sources.allowed_from IS 'Addresses the channel may post from; empty: any';
+
+COMMENT ON COLUMN control.sources.created_at IS 'When it was registered';
+
+CREATE TABLE control.tenant_identifiers (
+    kind text NOT NULL,
+    issuer text DEFAULT ''::text NOT NULL,
+    value text NOT NULL,
+    tenant text NOT NULL,
+    CONSTRAINT tenant_identifiers_check CHECK (((kind <> 'bsnr'::text) OR (value ~ '^[0-9]{9}$'::text))),
+    CONSTRAINT tenant_identifiers_kind_check CHECK ((kind = ANY (ARRAY['bsnr'::text, 'site'::text, 'customer'::text]))),
+    CONSTRAINT tenant_identifiers_value_check CHECK (((length(value) >= 1) AND (length(value) <= 60)))
+);
+
+ALTER TABLE control.tenant_identifiers OWNER TO labor_owner;
+
+COMMENT ON TABLE control.tenant_identifiers IS 'How laboratories address a practice';
+
+COMMENT ON COLUMN control.tenant_identifiers.kind IS 'bsnr: (N)BSNR, LDT field 0201; site: LDT 3 field 0200; customer: LDT field 8312, unique only with its laboratory';
+
+COMMENT ON COLUMN control.tenant_identifiers.issuer IS 'For customer numbers the laboratory that gave them, else empty';
+
+COMMENT ON COLUMN control.tenant_identifiers.value IS 'The identifier as sent';
+
+COMMENT ON COLUMN control.tenant_identifiers.tenant IS 'Whom it addresses';
+
+CREATE TABLE control.tenants (
+    name text NOT NULL,
+    kind text DEFAULT 'practice'::text NOT NULL,
+    slug text NOT NULL,
+    display_name text NOT NULL,
+    state text DEFAULT 'active'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tenants_display_name_check CHECK (((length(display_name) >= 1) AND (length(display_name) <= 200))),
+    CONSTRAINT tenants_kind_check CHECK ((kind = ANY (ARRAY['practice'::text, 'intake'::text]))),
+    CONSTRAINT tenants_name_check CHECK ((name ~ '^t_[a-z0-9]{12}$'::text)),
+    CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT tenants_state_check CHECK ((state = ANY (ARRAY['active'::text, 'frozen'::text, 'deleted'::text])))
+);
+
+ALTER TABLE control.tenants OWNER TO labor_owner;
+
+COMMENT ON TABLE control.tenants IS 'Practices, and the one intake that holds messages nobody could be found for';
+
+COMMENT ON COLUMN control.tenants.name IS 'Opaque database name: the schema; with _app appended the login role';
+
+COMMENT ON COLUMN control.tenants.kind IS 'practice, or intake: same schema, but no one signs in there';
+
+COMMENT ON COLUMN control.tenants.slug IS 'What people type at sign-in';
+
+COMMENT ON COLUMN control.tenants.display_name IS 'Name of the practice as shown';
+
+COMMENT ON COLUMN control.tenants.state IS 'active: served; frozen: not served, data kept; deleted: tombstone, applied again after every restore';
+
+COMMENT ON COLUMN control.tenants.created_at IS 'When it was provisioned';
+
+CREATE TABLE guard.claim_keys (
+    key_id integer NOT NULL,
+    inner_pad bytea NOT NULL,
+    outer_pad bytea NOT NULL,
+    not_after timestamp with time zone
+);
+
+ALTER TABLE guard.claim_keys OWNER TO labor_guard;
+
+COMMENT ON TABLE guard.claim_keys IS 'HMAC-SHA256 keys that claims are signed with, two of them during a rotation';
+
+COMMENT ON COLUMN guard.claim_keys.inner_pad IS 'key XOR 0x36 repeated (RFC 2104), so that plain sha256() is enough to verify';
+
+COMMENT ON COLUMN guard.claim_keys.outer_pad IS 'key XOR 0x5c repeated (RFC 2104)';
+
+ALTER TABLE ONLY control.holds
+    ADD CONSTRAINT holds_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY control.ledger
+    ADD CONSTRAINT ledger_pkey PRIMARY KEY (tenant);
+
+ALTER TABLE ONLY control.operators
+    ADD CONSTRAINT operators_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY control.operators
+    ADD CONSTRAINT operators_username_key UNIQUE (username);
+
+ALTER TABLE ONLY control.refinery_schema_history
+    ADD CONSTRAINT refinery_schema_history_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY control.requests
+    ADD CONSTRAINT requests_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY control.runs
+    ADD CONSTRAINT runs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY control.sources
+    ADD CONSTRAINT sources_name_key UNIQUE (name);
+
+ALTER TABLE ONLY control.sources
+    ADD CONSTRAINT sources_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY control.tenant_identifiers
+    ADD CONSTRAINT tenant_identifiers_pkey PRIMARY KEY (kind, issuer, value);
+
+ALTER TABLE ONLY control.tenants
+    ADD CONSTRAINT tenants_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY control.tenants
+    ADD CONSTRAINT tenants_slug_key UNIQUE (slug);
+
+ALTER TABLE ONLY guard.claim_keys
+    ADD CONSTRAINT claim_keys_pkey PRIMARY KEY (key_id);
+
+CREATE INDEX holds_tenant ON control.holds USING btree (tenant);
+
+CREATE INDEX requests_tenant ON control.requests USING btree (tenant);
+
+CREATE INDEX tenant_identifiers_tenant ON control.tenant_identifiers USING btree (tenant);
+
+CREATE UNIQUE INDEX tenants_one_intake ON control.tenants USING btree (kind) WHERE (kind = 'intake'::text);
+
+ALTER TABLE ONLY control.holds
+    ADD CONSTRAINT holds_tenant_fkey FOREIGN KEY (tenant) REFERENCES control.tenants(name);
+
+ALTER TABLE ONLY control.ledger
+    ADD CONSTRAINT ledger_run_id_fkey FOREIGN KEY (run_id) REFERENCES control.runs(id);
+
+ALTER TABLE ONLY control.ledger
+    ADD CONSTRAINT ledger_tenant_fkey FOREIGN KEY (tenant) REFERENCES control.tenants(name);
+
+ALTER TABLE ONLY control.requests
+    ADD CONSTRAINT requests_approved_by_fkey FOREIGN KEY (approved_by) REFERENCES control.operators(id);
+
+ALTER TABLE ONLY control.requests
+    ADD CONSTRAINT requests_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES control.operators(id);
+
+ALTER TABLE ONLY control.requests
+    ADD CONSTRAINT requests_tenant_fkey FOREIGN KEY (tenant) REFERENCES control.tenants(name);
+
+ALTER TABLE ONLY control.tenant_identifiers
+    ADD CONSTRAINT tenant_identifiers_tenant_fkey FOREIGN KEY (tenant) REFERENCES control.tenants(name);
+
+GRANT USAGE ON SCHEMA control TO labor_control;
+GRANT USAGE ON SCHEMA control TO labor_backup;
+
+GRANT USAGE ON SCHEMA guard TO labor_tenants;
+GRANT USAGE ON SCHEMA guard TO labor_owner;
+GRANT USAGE ON SCHEMA guard TO labor_backup;
+
+REVOKE USAGE ON SCHEMA public FROM PUBLIC;
+
+REVOKE ALL ON LANGUAGE plpgsql FROM PUBLIC;
+GRANT ALL ON LANGUAGE plpgsql TO labor_owner;
+GRANT ALL ON LANGUAGE plpgsql TO labor_guard;
+
+REVOKE ALL ON FUNCTION guard.claim() FROM PUBLIC;
+GRANT ALL ON FUNCTION guard.claim() TO labor_tenants;
+
+REVOKE ALL ON FUNCTION guard.claim_role() FROM PUBLIC;
+GRANT ALL ON FUNCTION guard.claim_role() TO labor_tenants;
+
+REVOKE ALL ON FUNCTION guard.claim_subject() FROM PUBLIC;
+GRANT ALL ON FUNCTION guard.claim_subject() TO labor_tenants;
+
+REVOKE ALL ON FUNCTION guard.enqueue(message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION guard.enqueue(message_id uuid) TO labor_tenants;
+
+REVOKE ALL ON FUNCTION guard.permits(tenant text, roles text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION guard.permits(tenant text, roles text[]) TO labor_tenants;
+
+REVOKE ALL ON FUNCTION pg_catalog.cursor_to_xml(cursor refcursor, count integer, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.cursor_to_xmlschema(cursor refcursor, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.database_to_xml(nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.database_to_xml_and_xmlschema(nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.database_to_xmlschema(nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_close(integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_create(oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_get(oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_get(oid, bigint, integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_lseek(integer, integer, integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_lseek64(integer, bigint, integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_open(oid, integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_put(oid, bigint, bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_tell(integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_tell64(integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_truncate(integer, integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_truncate64(integer, bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_unlink(oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.loread(integer, integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lowrite(integer, bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_lock(bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_lock(bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_lock(integer, integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_lock(integer, integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_lock_shared(bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_lock_shared(bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_lock_shared(integer, integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_lock_shared(integer, integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_unlock(bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock(bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_unlock(integer, integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock(integer, integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_unlock_all() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock_all() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_unlock_shared(bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock_shared(bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_unlock_shared(integer, integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock_shared(integer, integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock(bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock(bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock(integer, integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock(integer, integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock_shared(bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock_shared(bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock_shared(integer, integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock_shared(integer, integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_cancel_backend(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_cancel_backend(integer) TO labor_services;
+
+GRANT ALL ON FUNCTION pg_catalog.pg_current_logfile() TO labor_services;
+
+GRANT ALL ON FUNCTION pg_catalog.pg_current_logfile(text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_cursor(OUT name text, OUT statement text, OUT is_holdable boolean, OUT is_binary boolean, OUT is_scrollable boolean, OUT creation_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_cursor(OUT name text, OUT statement text, OUT is_holdable boolean, OUT is_binary boolean, OUT is_scrollable boolean, OUT creation_time timestamp with time zone) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_database_size(name) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_database_size(name) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_database_size(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_database_size(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_export_snapshot() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_export_snapshot() TO labor_services;
+
+GRANT ALL ON FUNCTION pg_catalog.pg_get_backend_memory_contexts(OUT name text, OUT ident text, OUT parent text, OUT level integer, OUT total_bytes bigint, OUT total_nblocks bigint, OUT free_bytes bigint, OUT free_chunks bigint, OUT used_bytes bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_catalog_foreign_keys(OUT fktable regclass, OUT fkcols text[], OUT pktable regclass, OUT pkcols text[], OUT is_array boolean, OUT is_opt boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_catalog_foreign_keys(OUT fktable regclass, OUT fkcols text[], OUT pktable regclass, OUT pkcols text[], OUT is_array boolean, OUT is_opt boolean) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_constraintdef(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_constraintdef(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_constraintdef(oid, boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_constraintdef(oid, boolean) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_expr(pg_node_tree, oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_expr(pg_node_tree, oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_expr(pg_node_tree, oid, boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_expr(pg_node_tree, oid, boolean) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_function_arg_default(oid, integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_function_arg_default(oid, integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_function_arguments(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_function_arguments(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_function_identity_arguments(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_function_identity_arguments(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_function_result(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_function_result(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_function_sqlbody(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_function_sqlbody(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_functiondef(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_functiondef(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_indexdef(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_indexdef(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_indexdef(oid, integer, boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_indexdef(oid, integer, boolean) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_keywords(OUT word text, OUT catcode "char", OUT barelabel boolean, OUT catdesc text, OUT baredesc text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_keywords(OUT word text, OUT catcode "char", OUT barelabel boolean, OUT catdesc text, OUT baredesc text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_multixact_members(multixid xid, OUT xid xid, OUT mode text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_multixact_members(multixid xid, OUT xid xid, OUT mode text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_object_address(type text, object_names text[], object_args text[], OUT classid oid, OUT objid oid, OUT objsubid integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_object_address(type text, object_names text[], object_args text[], OUT classid oid, OUT objid oid, OUT objsubid integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_partition_constraintdef(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_partition_constraintdef(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_partkeydef(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_partkeydef(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_publication_tables(pubname text, OUT relid oid, OUT attrs int2vector, OUT qual pg_node_tree) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_publication_tables(pubname text, OUT relid oid, OUT attrs int2vector, OUT qual pg_node_tree) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_replica_identity_index(regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_replica_identity_index(regclass) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_replication_slots(OUT slot_name name, OUT plugin name, OUT slot_type text, OUT datoid oid, OUT temporary boolean, OUT active boolean, OUT active_pid integer, OUT xmin xid, OUT catalog_xmin xid, OUT restart_lsn pg_lsn, OUT confirmed_flush_lsn pg_lsn, OUT wal_status text, OUT safe_wal_size bigint, OUT two_phase boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_replication_slots(OUT slot_name name, OUT plugin name, OUT slot_type text, OUT datoid oid, OUT temporary boolean, OUT active boolean, OUT active_pid integer, OUT xmin xid, OUT catalog_xmin xid, OUT restart_lsn pg_lsn, OUT confirmed_flush_lsn pg_lsn, OUT wal_status text, OUT safe_wal_size bigint, OUT two_phase boolean) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_ruledef(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_ruledef(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_ruledef(oid, boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_ruledef(oid, boolean) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_serial_sequence(text, text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_serial_sequence(text, text) TO labor_services;
+
+GRANT ALL ON FUNCTION pg_catalog.pg_get_shmem_allocations(OUT name text, OUT off bigint, OUT size bigint, OUT allocated_size bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_statisticsobjdef(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_statisticsobjdef(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_statisticsobjdef_columns(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_statisticsobjdef_columns(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_statisticsobjdef_expressions(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_statisticsobjdef_expressions(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_triggerdef(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_triggerdef(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_triggerdef(oid, boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_triggerdef(oid, boolean) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_userbyid(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_userbyid(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_viewdef(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_viewdef(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_viewdef(text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_viewdef(text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_viewdef(oid, boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_viewdef(oid, boolean) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_viewdef(oid, integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_viewdef(oid, integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_viewdef(text, boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_viewdef(text, boolean) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_wal_replay_pause_state() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_wal_replay_pause_state() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_get_wal_resource_managers(OUT rm_id integer, OUT rm_name text, OUT rm_builtin boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_get_wal_resource_managers(OUT rm_id integer, OUT rm_name text, OUT rm_builtin boolean) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_indexes_size(regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_indexes_size(regclass) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_lock_status(OUT locktype text, OUT database oid, OUT relation oid, OUT page integer, OUT tuple smallint, OUT virtualxid text, OUT transactionid xid, OUT classid oid, OUT objid oid, OUT objsubid smallint, OUT virtualtransaction text, OUT pid integer, OUT mode text, OUT granted boolean, OUT fastpath boolean, OUT waitstart timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_lock_status(OUT locktype text, OUT database oid, OUT relation oid, OUT page integer, OUT tuple smallint, OUT virtualxid text, OUT transactionid xid, OUT classid oid, OUT objid oid, OUT objsubid smallint, OUT virtualtransaction text, OUT pid integer, OUT mode text, OUT granted boolean, OUT fastpath boolean, OUT waitstart timestamp with time zone) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_logical_emit_message(boolean, text, bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_logical_emit_message(boolean, text, text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_logical_slot_get_binary_changes(slot_name name, upto_lsn pg_lsn, upto_nchanges integer, VARIADIC options text[], OUT lsn pg_lsn, OUT xid xid, OUT data bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_logical_slot_get_changes(slot_name name, upto_lsn pg_lsn, upto_nchanges integer, VARIADIC options text[], OUT lsn pg_lsn, OUT xid xid, OUT data text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_logical_slot_peek_binary_changes(slot_name name, upto_lsn pg_lsn, upto_nchanges integer, VARIADIC options text[], OUT lsn pg_lsn, OUT xid xid, OUT data bytea) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_logical_slot_peek_changes(slot_name name, upto_lsn pg_lsn, upto_nchanges integer, VARIADIC options text[], OUT lsn pg_lsn, OUT xid xid, OUT data text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_notify(text, text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_notify(text, text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_prepared_statement(OUT name text, OUT statement text, OUT prepare_time timestamp with time zone, OUT parameter_types regtype[], OUT from_sql boolean, OUT generic_plans bigint, OUT custom_plans bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_prepared_statement(OUT name text, OUT statement text, OUT prepare_time timestamp with time zone, OUT parameter_types regtype[], OUT from_sql boolean, OUT generic_plans bigint, OUT custom_plans bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_read_file_old(text, bigint, bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_relation_size(regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_relation_size(regclass) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_relation_size(regclass, text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_relation_size(regclass, text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_sleep(double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_sleep(double precision) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_sleep_for(interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_sleep_for(interval) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_sleep_until(timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_sleep_until(timestamp with time zone) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_activity(pid integer, OUT datid oid, OUT pid integer, OUT usesysid oid, OUT application_name text, OUT state text, OUT query text, OUT wait_event_type text, OUT wait_event text, OUT xact_start timestamp with time zone, OUT query_start timestamp with time zone, OUT backend_start timestamp with time zone, OUT state_change timestamp with time zone, OUT client_addr inet, OUT client_hostname text, OUT client_port integer, OUT backend_xid xid, OUT backend_xmin xid, OUT backend_type text, OUT ssl boolean, OUT sslversion text, OUT sslcipher text, OUT sslbits integer, OUT ssl_client_dn text, OUT ssl_client_serial numeric, OUT ssl_issuer_dn text, OUT gss_auth boolean, OUT gss_princ text, OUT gss_enc boolean, OUT leader_pid integer, OUT query_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_activity(pid integer, OUT datid oid, OUT pid integer, OUT usesysid oid, OUT application_name text, OUT state text, OUT query text, OUT wait_event_type text, OUT wait_event text, OUT xact_start timestamp with time zone, OUT query_start timestamp with time zone, OUT backend_start timestamp with time zone, OUT state_change timestamp with time zone, OUT client_addr inet, OUT client_hostname text, OUT client_port integer, OUT backend_xid xid, OUT backend_xmin xid, OUT backend_type text, OUT ssl boolean, OUT sslversion text, OUT sslcipher text, OUT sslbits integer, OUT ssl_client_dn text, OUT ssl_client_serial numeric, OUT ssl_issuer_dn text, OUT gss_auth boolean, OUT gss_princ text, OUT gss_enc boolean, OUT leader_pid integer, OUT query_id bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_analyze_count(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_analyze_count(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_archiver(OUT archived_count bigint, OUT last_archived_wal text, OUT last_archived_time timestamp with time zone, OUT failed_count bigint, OUT last_failed_wal text, OUT last_failed_time timestamp with time zone, OUT stats_reset timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_archiver(OUT archived_count bigint, OUT last_archived_wal text, OUT last_archived_time timestamp with time zone, OUT failed_count bigint, OUT last_failed_wal text, OUT last_failed_time timestamp with time zone, OUT stats_reset timestamp with time zone) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_autoanalyze_count(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_autoanalyze_count(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_autovacuum_count(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_autovacuum_count(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_backend_activity(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_backend_activity(integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_backend_activity_start(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_backend_activity_start(integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_backend_client_addr(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_backend_client_addr(integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_backend_client_port(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_backend_client_port(integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_backend_dbid(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_backend_dbid(integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_backend_idset() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_backend_idset() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_backend_pid(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_backend_pid(integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_backend_start(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_backend_start(integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_backend_userid(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_backend_userid(integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_backend_wait_event(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_backend_wait_event(integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_backend_wait_event_type(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_backend_wait_event_type(integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_backend_xact_start(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_backend_xact_start(integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_bgwriter_buf_written_checkpoints() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_bgwriter_buf_written_checkpoints() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_bgwriter_buf_written_clean() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_bgwriter_buf_written_clean() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_bgwriter_maxwritten_clean() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_bgwriter_maxwritten_clean() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_bgwriter_requested_checkpoints() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_bgwriter_requested_checkpoints() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_bgwriter_stat_reset_time() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_bgwriter_stat_reset_time() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_bgwriter_timed_checkpoints() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_bgwriter_timed_checkpoints() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_blocks_fetched(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_blocks_fetched(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_blocks_hit(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_blocks_hit(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_buf_alloc() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_buf_alloc() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_buf_fsync_backend() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_buf_fsync_backend() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_buf_written_backend() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_buf_written_backend() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_checkpoint_sync_time() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_checkpoint_sync_time() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_checkpoint_write_time() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_checkpoint_write_time() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_active_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_active_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_blk_read_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_blk_read_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_blk_write_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_blk_write_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_blocks_fetched(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_blocks_fetched(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_blocks_hit(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_blocks_hit(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_checksum_failures(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_checksum_failures(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_checksum_last_failure(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_checksum_last_failure(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_conflict_all(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_conflict_all(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_conflict_bufferpin(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_conflict_bufferpin(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_conflict_lock(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_conflict_lock(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_conflict_snapshot(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_conflict_snapshot(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_conflict_startup_deadlock(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_conflict_startup_deadlock(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_conflict_tablespace(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_conflict_tablespace(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_deadlocks(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_deadlocks(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_idle_in_transaction_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_idle_in_transaction_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_numbackends(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_numbackends(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_session_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_session_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_sessions(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_sessions(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_sessions_abandoned(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_sessions_abandoned(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_sessions_fatal(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_sessions_fatal(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_sessions_killed(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_sessions_killed(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_stat_reset_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_stat_reset_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_temp_bytes(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_temp_bytes(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_temp_files(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_temp_files(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_tuples_deleted(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_tuples_deleted(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_tuples_fetched(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_tuples_fetched(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_tuples_inserted(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_tuples_inserted(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_tuples_returned(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_tuples_returned(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_tuples_updated(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_tuples_updated(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_xact_commit(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_xact_commit(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_db_xact_rollback(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_db_xact_rollback(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_dead_tuples(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_dead_tuples(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_function_calls(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_function_calls(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_function_self_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_function_self_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_function_total_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_function_total_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_ins_since_vacuum(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_ins_since_vacuum(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_last_analyze_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_last_analyze_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_last_autoanalyze_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_last_autoanalyze_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_last_autovacuum_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_last_autovacuum_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_last_vacuum_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_last_vacuum_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_live_tuples(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_live_tuples(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_mod_since_analyze(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_mod_since_analyze(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_numscans(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_numscans(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_progress_info(cmdtype text, OUT pid integer, OUT datid oid, OUT relid oid, OUT param1 bigint, OUT param2 bigint, OUT param3 bigint, OUT param4 bigint, OUT param5 bigint, OUT param6 bigint, OUT param7 bigint, OUT param8 bigint, OUT param9 bigint, OUT param10 bigint, OUT param11 bigint, OUT param12 bigint, OUT param13 bigint, OUT param14 bigint, OUT param15 bigint, OUT param16 bigint, OUT param17 bigint, OUT param18 bigint, OUT param19 bigint, OUT param20 bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_progress_info(cmdtype text, OUT pid integer, OUT datid oid, OUT relid oid, OUT param1 bigint, OUT param2 bigint, OUT param3 bigint, OUT param4 bigint, OUT param5 bigint, OUT param6 bigint, OUT param7 bigint, OUT param8 bigint, OUT param9 bigint, OUT param10 bigint, OUT param11 bigint, OUT param12 bigint, OUT param13 bigint, OUT param14 bigint, OUT param15 bigint, OUT param16 bigint, OUT param17 bigint, OUT param18 bigint, OUT param19 bigint, OUT param20 bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_recovery_prefetch(OUT stats_reset timestamp with time zone, OUT prefetch bigint, OUT hit bigint, OUT skip_init bigint, OUT skip_new bigint, OUT skip_fpw bigint, OUT skip_rep bigint, OUT wal_distance integer, OUT block_distance integer, OUT io_depth integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_recovery_prefetch(OUT stats_reset timestamp with time zone, OUT prefetch bigint, OUT hit bigint, OUT skip_init bigint, OUT skip_new bigint, OUT skip_fpw bigint, OUT skip_rep bigint, OUT wal_distance integer, OUT block_distance integer, OUT io_depth integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_replication_slot(slot_name text, OUT slot_name text, OUT spill_txns bigint, OUT spill_count bigint, OUT spill_bytes bigint, OUT stream_txns bigint, OUT stream_count bigint, OUT stream_bytes bigint, OUT total_txns bigint, OUT total_bytes bigint, OUT stats_reset timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_replication_slot(slot_name text, OUT slot_name text, OUT spill_txns bigint, OUT spill_count bigint, OUT spill_bytes bigint, OUT stream_txns bigint, OUT stream_count bigint, OUT stream_bytes bigint, OUT total_txns bigint, OUT total_bytes bigint, OUT stats_reset timestamp with time zone) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_slru(OUT name text, OUT blks_zeroed bigint, OUT blks_hit bigint, OUT blks_read bigint, OUT blks_written bigint, OUT blks_exists bigint, OUT flushes bigint, OUT truncates bigint, OUT stats_reset timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_slru(OUT name text, OUT blks_zeroed bigint, OUT blks_hit bigint, OUT blks_read bigint, OUT blks_written bigint, OUT blks_exists bigint, OUT flushes bigint, OUT truncates bigint, OUT stats_reset timestamp with time zone) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_snapshot_timestamp() FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_snapshot_timestamp() TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_subscription(subid oid, OUT subid oid, OUT relid oid, OUT pid integer, OUT received_lsn pg_lsn, OUT last_msg_send_time timestamp with time zone, OUT last_msg_receipt_time timestamp with time zone, OUT latest_end_lsn pg_lsn, OUT latest_end_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_subscription(subid oid, OUT subid oid, OUT relid oid, OUT pid integer, OUT received_lsn pg_lsn, OUT last_msg_send_time timestamp with time zone, OUT last_msg_receipt_time timestamp with time zone, OUT latest_end_lsn pg_lsn, OUT latest_end_time timestamp with time zone) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_subscription_stats(subid oid, OUT subid oid, OUT apply_error_count bigint, OUT sync_error_count bigint, OUT stats_reset timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_subscription_stats(subid oid, OUT subid oid, OUT apply_error_count bigint, OUT sync_error_count bigint, OUT stats_reset timestamp with time zone) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_tuples_deleted(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_tuples_deleted(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_tuples_fetched(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_tuples_fetched(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_tuples_hot_updated(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_tuples_hot_updated(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_tuples_inserted(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_tuples_inserted(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_tuples_returned(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_tuples_returned(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_tuples_updated(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_tuples_updated(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_vacuum_count(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_vacuum_count(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_wal(OUT wal_records bigint, OUT wal_fpi bigint, OUT wal_bytes numeric, OUT wal_buffers_full bigint, OUT wal_write bigint, OUT wal_sync bigint, OUT wal_write_time double precision, OUT wal_sync_time double precision, OUT stats_reset timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_wal(OUT wal_records bigint, OUT wal_fpi bigint, OUT wal_bytes numeric, OUT wal_buffers_full bigint, OUT wal_write bigint, OUT wal_sync bigint, OUT wal_write_time double precision, OUT wal_sync_time double precision, OUT stats_reset timestamp with time zone) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_wal_receiver(OUT pid integer, OUT status text, OUT receive_start_lsn pg_lsn, OUT receive_start_tli integer, OUT written_lsn pg_lsn, OUT flushed_lsn pg_lsn, OUT received_tli integer, OUT last_msg_send_time timestamp with time zone, OUT last_msg_receipt_time timestamp with time zone, OUT latest_end_lsn pg_lsn, OUT latest_end_time timestamp with time zone, OUT slot_name text, OUT sender_host text, OUT sender_port integer, OUT conninfo text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_wal_receiver(OUT pid integer, OUT status text, OUT receive_start_lsn pg_lsn, OUT receive_start_tli integer, OUT written_lsn pg_lsn, OUT flushed_lsn pg_lsn, OUT received_tli integer, OUT last_msg_send_time timestamp with time zone, OUT last_msg_receipt_time timestamp with time zone, OUT latest_end_lsn pg_lsn, OUT latest_end_time timestamp with time zone, OUT slot_name text, OUT sender_host text, OUT sender_port integer, OUT conninfo text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_wal_senders(OUT pid integer, OUT state text, OUT sent_lsn pg_lsn, OUT write_lsn pg_lsn, OUT flush_lsn pg_lsn, OUT replay_lsn pg_lsn, OUT write_lag interval, OUT flush_lag interval, OUT replay_lag interval, OUT sync_priority integer, OUT sync_state text, OUT reply_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_wal_senders(OUT pid integer, OUT state text, OUT sent_lsn pg_lsn, OUT write_lsn pg_lsn, OUT flush_lsn pg_lsn, OUT replay_lsn pg_lsn, OUT write_lag interval, OUT flush_lag interval, OUT replay_lag interval, OUT sync_priority integer, OUT sync_state text, OUT reply_time timestamp with time zone) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_xact_blocks_fetched(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_xact_blocks_fetched(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_xact_blocks_hit(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_xact_blocks_hit(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_xact_function_calls(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_xact_function_calls(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_xact_function_self_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_xact_function_self_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_xact_function_total_time(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_xact_function_total_time(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_xact_numscans(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_xact_numscans(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_xact_tuples_deleted(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_xact_tuples_deleted(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_xact_tuples_fetched(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_xact_tuples_fetched(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_xact_tuples_hot_updated(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_xact_tuples_hot_updated(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_xact_tuples_inserted(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_xact_tuples_inserted(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_xact_tuples_returned(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_xact_tuples_returned(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_stat_get_xact_tuples_updated(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_stat_get_xact_tuples_updated(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_table_size(regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_table_size(regclass) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_tablespace_size(name) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_tablespace_size(name) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_tablespace_size(oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_tablespace_size(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_terminate_backend(pid integer, timeout bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_terminate_backend(pid integer, timeout bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_total_relation_size(regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_total_relation_size(regclass) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_lock(bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_lock(bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_lock(integer, integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_lock(integer, integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_lock_shared(bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_lock_shared(bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_lock_shared(integer, integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_lock_shared(integer, integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(integer, integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(integer, integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock_shared(bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock_shared(bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock_shared(integer, integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock_shared(integer, integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.query_to_xml(query text, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.query_to_xml_and_xmlschema(query text, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.query_to_xmlschema(query text, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.schema_to_xml(schema name, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.schema_to_xml_and_xmlschema(schema name, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.schema_to_xmlschema(schema name, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.table_to_xml(tbl regclass, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.table_to_xml_and_xmlschema(tbl regclass, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.table_to_xmlschema(tbl regclass, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.to_regclass(text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.to_regclass(text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.to_regcollation(text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.to_regcollation(text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.to_regnamespace(text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.to_regnamespace(text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.to_regoper(text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.to_regoper(text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.to_regoperator(text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.to_regoperator(text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.to_regproc(text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.to_regproc(text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.to_regprocedure(text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.to_regprocedure(text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.to_regrole(text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.to_regrole(text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.to_regtype(text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.to_regtype(text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.ts_rewrite(tsquery, text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.ts_rewrite(tsquery, text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.ts_rewrite(tsquery, tsquery, tsquery) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.ts_rewrite(tsquery, tsquery, tsquery) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.ts_stat(query text, OUT word text, OUT ndoc integer, OUT nentry integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.ts_stat(query text, OUT word text, OUT ndoc integer, OUT nentry integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.ts_stat(query text, weights text, OUT word text, OUT ndoc integer, OUT nentry integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.ts_stat(query text, weights text, OUT word text, OUT ndoc integer, OUT nentry integer) TO labor_services;
+
+GRANT SELECT,INSERT,DELETE ON TABLE control.holds TO labor_control;
+GRANT SELECT ON TABLE control.holds TO labor_backup;
+
+GRANT SELECT ON TABLE control.ledger TO labor_control;
+GRANT SELECT ON TABLE control.ledger TO labor_backup;
+
+GRANT SELECT,INSERT ON TABLE control.operators TO labor_control;
+GRANT SELECT ON TABLE control.operators TO labor_backup;
+
+GRANT SELECT,INSERT ON TABLE control.requests TO labor_control;
+GRANT SELECT ON TABLE control.requests TO labor_backup;
+
+GRANT UPDATE(approved_by) ON TABLE control.requests TO labor_control;
+
+GRANT UPDATE(approved_at) ON TABLE control.requests TO labor_control;
+
+GRANT UPDATE(state) ON TABLE control.requests TO labor_control;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE control.sources TO labor_control;
+
+GRANT SELECT ON TABLE control.tenant_identifiers TO labor_control;
+GRANT SELECT ON TABLE control.tenant_identifiers TO labor_backup;
+
+GRANT SELECT ON TABLE control.tenants TO labor_control;
+GRANT SELECT ON TABLE control.tenants TO labor_backup;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_aggregate FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_aggregate TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_am FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_am TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_amop FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_amop TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_amproc FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_amproc TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_attrdef FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_attrdef TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_attribute FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_attribute TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_auth_members FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_auth_members TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_available_extension_versions FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_available_extension_versions TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_available_extensions FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_available_extensions TO labor_services;
+
+GRANT SELECT ON TABLE pg_catalog.pg_backend_memory_contexts TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_cast FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_cast TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_class FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_class TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_collation FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_collation TO labor_services;
+
+GRANT SELECT ON TABLE pg_catalog.pg_config TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_constraint FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_constraint TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_conversion FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_conversion TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_cursors FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_cursors TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_database FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_database TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_db_role_setting FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_db_role_setting TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_default_acl FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_default_acl TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_depend FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_depend TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_description FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_description TO labor_services;
+
+GRANT SELECT ON TABLE pg_catalog.pg_enum TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_event_trigger FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_event_trigger TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_extension FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_extension TO labor_services;
+
+GRANT SELECT ON TABLE pg_catalog.pg_file_settings TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_foreign_data_wrapper FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_foreign_data_wrapper TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_foreign_server FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_foreign_server TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_foreign_table FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_foreign_table TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_group FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_group TO labor_services;
+
+GRANT SELECT ON TABLE pg_catalog.pg_hba_file_rules TO labor_services;
+
+GRANT SELECT ON TABLE pg_catalog.pg_ident_file_mappings TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_index FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_index TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_indexes FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_indexes TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_inherits FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_inherits TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_init_privs FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_init_privs TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_language FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_language TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_largeobject_metadata FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_largeobject_metadata TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_locks FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_locks TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_matviews FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_matviews TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_namespace FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_namespace TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_opclass FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_opclass TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_operator FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_operator TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_opfamily FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_opfamily TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_parameter_acl FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_parameter_acl TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_partitioned_table FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_partitioned_table TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_policies FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_policies TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_policy FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_policy TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_prepared_statements FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_prepared_statements TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_prepared_xacts FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_prepared_xacts TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_proc FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_proc TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_publication FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_publication TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_publication_namespace FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_publication_namespace TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_publication_rel FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_publication_rel TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_publication_tables FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_publication_tables TO labor_services;
+
+GRANT SELECT ON TABLE pg_catalog.pg_range TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_replication_origin FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_replication_origin TO labor_services;
+
+GRANT SELECT ON TABLE pg_catalog.pg_replication_origin_status TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_replication_slots FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_replication_slots TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_rewrite FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_rewrite TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_roles FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_roles TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_rules FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_rules TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_seclabel FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_seclabel TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_seclabels FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_seclabels TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_sequence FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_sequence TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_sequences FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_sequences TO labor_services;
+
+REVOKE SELECT,UPDATE ON TABLE pg_catalog.pg_settings FROM PUBLIC;
+GRANT UPDATE ON TABLE pg_catalog.pg_settings TO PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_settings TO labor_services;
+
+GRANT SELECT ON TABLE pg_catalog.pg_shadow TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_shdepend FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_shdepend TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_shdescription FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_shdescription TO labor_services;
+
+GRANT SELECT ON TABLE pg_catalog.pg_shmem_allocations TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_shseclabel FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_shseclabel TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_activity FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_activity TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_all_indexes FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_all_indexes TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_all_tables FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_all_tables TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_archiver FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_archiver TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_bgwriter FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_bgwriter TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_database FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_database TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_database_conflicts FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_database_conflicts TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_gssapi FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_gssapi TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_progress_analyze FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_progress_analyze TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_progress_basebackup FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_progress_basebackup TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_progress_cluster FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_progress_cluster TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_progress_copy FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_progress_copy TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_progress_create_index FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_progress_create_index TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_progress_vacuum FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_progress_vacuum TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_recovery_prefetch FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_recovery_prefetch TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_replication FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_replication TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_replication_slots FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_replication_slots TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_slru FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_slru TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_ssl FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_ssl TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_subscription FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_subscription TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_subscription_stats FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_subscription_stats TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_sys_indexes FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_sys_indexes TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_sys_tables FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_sys_tables TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_user_functions FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_user_functions TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_user_indexes FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_user_indexes TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_user_tables FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_user_tables TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_wal FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_wal TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_wal_receiver FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_wal_receiver TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_xact_all_tables FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_xact_all_tables TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_xact_sys_tables FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_xact_sys_tables TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_xact_user_functions FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_xact_user_functions TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stat_xact_user_tables FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stat_xact_user_tables TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_statio_all_indexes FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_statio_all_indexes TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_statio_all_sequences FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_statio_all_sequences TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_statio_all_tables FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_statio_all_tables TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_statio_sys_indexes FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_statio_sys_indexes TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_statio_sys_sequences FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_statio_sys_sequences TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_statio_sys_tables FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_statio_sys_tables TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_statio_user_indexes FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_statio_user_indexes TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_statio_user_sequences FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_statio_user_sequences TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_statio_user_tables FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_statio_user_tables TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_statistic_ext FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_statistic_ext TO labor_services;
+
+GRANT SELECT ON TABLE pg_catalog.pg_statistic_ext_data TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stats FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stats TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stats_ext FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stats_ext TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_stats_ext_exprs FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_stats_ext_exprs TO labor_services;
+
+REVOKE SELECT(oid) ON TABLE pg_catalog.pg_subscription FROM PUBLIC;
+GRANT SELECT(oid) ON TABLE pg_catalog.pg_subscription TO labor_services;
+
+REVOKE SELECT(subdbid) ON TABLE pg_catalog.pg_subscription FROM PUBLIC;
+GRANT SELECT(subdbid) ON TABLE pg_catalog.pg_subscription TO labor_services;
+
+REVOKE SELECT(subskiplsn) ON TABLE pg_catalog.pg_subscription FROM PUBLIC;
+
+REVOKE SELECT(subname) ON TABLE pg_catalog.pg_subscription FROM PUBLIC;
+GRANT SELECT(subname) ON TABLE pg_catalog.pg_subscription TO labor_services;
+
+REVOKE SELECT(subowner) ON TABLE pg_catalog.pg_subscription FROM PUBLIC;
+GRANT SELECT(subowner) ON TABLE pg_catalog.pg_subscription TO labor_services;
+
+REVOKE SELECT(subenabled) ON TABLE pg_catalog.pg_subscription FROM PUBLIC;
+GRANT SELECT(subenabled) ON TABLE pg_catalog.pg_subscription TO labor_services;
+
+REVOKE SELECT(subbinary) ON TABLE pg_catalog.pg_subscription FROM PUBLIC;
+
+REVOKE SELECT(substream) ON TABLE pg_catalog.pg_subscription FROM PUBLIC;
+
+REVOKE SELECT(subtwophasestate) ON TABLE pg_catalog.pg_subscription FROM PUBLIC;
+
+REVOKE SELECT(subdisableonerr) ON TABLE pg_catalog.pg_subscription FROM PUBLIC;
+
+REVOKE SELECT(subslotname) ON TABLE pg_catalog.pg_subscription FROM PUBLIC;
+
+REVOKE SELECT(subsynccommit) ON TABLE pg_catalog.pg_subscription FROM PUBLIC;
+
+REVOKE SELECT(subpublications) ON TABLE pg_catalog.pg_subscription FROM PUBLIC;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_subscription_rel FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_subscription_rel TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_tables FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_tables TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_tablespace FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_tablespace TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_timezone_abbrevs FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_timezone_abbrevs TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_timezone_names FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_timezone_names TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_transform FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_transform TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_trigger FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_trigger TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_ts_config FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_ts_config TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_ts_config_map FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_ts_config_map TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_ts_dict FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_ts_dict TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_ts_parser FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_ts_parser TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_ts_template FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_ts_template TO labor_services;
+
+GRANT SELECT ON TABLE pg_catalog.pg_type TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_user FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_user TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_user_mappings FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_user_mappings TO labor_services;
+
+REVOKE SELECT ON TABLE pg_catalog.pg_views FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_views TO labor_services;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE labor_guard REVOKE ALL ON FUNCTIONS  FROM PUBLIC;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE labor_owner REVOKE ALL ON FUNCTIONS  FROM PUBLIC;
+

@@ -1,0 +1,685 @@
+
+CREATE SCHEMA example;
+
+ALTER SCHEMA example OWNER TO labor_owner;
+
+CREATE TABLE example.audit (
+    id uuid NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor text DEFAULT guard.claim_subject() NOT NULL,
+    actor_role text DEFAULT guard.claim_role() NOT NULL,
+    action text NOT NULL,
+    object_kind text NOT NULL,
+    object_id uuid,
+    outcome text NOT NULL,
+    request_id uuid,
+    CONSTRAINT audit_outcome_check CHECK ((outcome = ANY (ARRAY['success'::text, 'refused'::text, 'not_found'::text])))
+);
+
+ALTER TABLE ONLY example.audit FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.audit OWNER TO labor_owner;
+
+COMMENT ON TABLE example.audit IS 'Who did what to which record, written in the same transaction; rows are only ever added';
+
+COMMENT ON COLUMN example.audit.id IS 'UUIDv7';
+
+COMMENT ON COLUMN example.audit.at IS 'Database time of the action';
+
+COMMENT ON COLUMN example.audit.actor IS 'Subject of the verified claim';
+
+COMMENT ON COLUMN example.audit.actor_role IS 'Role of the verified claim';
+
+COMMENT ON COLUMN example.audit.action IS 'Verb, such as report.read';
+
+COMMENT ON COLUMN example.audit.object_kind IS 'Table the object is in';
+
+COMMENT ON COLUMN example.audit.object_id IS 'Key of the object; null for lists';
+
+COMMENT ON COLUMN example.audit.outcome IS 'What came of it';
+
+COMMENT ON COLUMN example.audit.request_id IS 'Id of the HTTP request or job, as in the logs';
+
+CREATE TABLE example.documents (
+    id uuid NOT NULL,
+    report_id uuid NOT NULL,
+    raw_message_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    media_type text NOT NULL,
+    sha256 bytea NOT NULL,
+    size_bytes bigint NOT NULL,
+    scan_state text DEFAULT 'not_scanned'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT documents_position_check CHECK (("position" >= 0)),
+    CONSTRAINT documents_scan_state_check CHECK ((scan_state = ANY (ARRAY['not_scanned'::text, 'clean'::text, 'infected'::text]))),
+    CONSTRAINT documents_sha256_check CHECK ((octet_length(sha256) = 32)),
+    CONSTRAINT documents_size_bytes_check CHECK ((size_bytes >= 0))
+);
+
+ALTER TABLE ONLY example.documents FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.documents OWNER TO labor_owner;
+
+COMMENT ON TABLE example.documents IS 'Attachments of reports; the bytes are in the raw message and are not served before a virus scan';
+
+COMMENT ON COLUMN example.documents.id IS 'UUIDv7';
+
+COMMENT ON COLUMN example.documents.report_id IS 'The report it is attached to';
+
+COMMENT ON COLUMN example.documents.raw_message_id IS 'The message that holds its bytes';
+
+COMMENT ON COLUMN example.documents."position" IS 'Order within the report, from 0';
+
+COMMENT ON COLUMN example.documents.media_type IS 'Media type as derived from the sender''s declaration';
+
+COMMENT ON COLUMN example.documents.sha256 IS 'SHA-256 of the decoded bytes';
+
+COMMENT ON COLUMN example.documents.size_bytes IS 'Length of the decoded bytes';
+
+COMMENT ON COLUMN example.documents.scan_state IS 'Only clean documents may be opened';
+
+COMMENT ON COLUMN example.documents.created_at IS 'When the row was written';
+
+CREATE TABLE example.observations (
+    id uuid NOT NULL,
+    report_id uuid NOT NULL,
+    patient_id uuid,
+    "position" integer NOT NULL,
+    test_code text NOT NULL,
+    test_name text,
+    loinc text,
+    status text NOT NULL,
+    status_code text,
+    value_text text,
+    value_comparator text,
+    value_number numeric,
+    unit text,
+    reference_text text,
+    reference_low text,
+    reference_high text,
+    flag text,
+    interpretation text,
+    critical boolean DEFAULT false NOT NULL,
+    collected_at text,
+    effective_at timestamp with time zone NOT NULL,
+    notes text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT observations_interpretation_check CHECK ((interpretation = ANY (ARRAY['N'::text, 'L'::text, 'LU'::text, 'LL'::text, 'H'::text, 'HU'::text, 'HH'::text, 'A'::text, 'AA'::text]))),
+    CONSTRAINT observations_position_check CHECK (("position" >= 0)),
+    CONSTRAINT observations_status_check CHECK ((status = ANY (ARRAY['registered'::text, 'preliminary'::text, 'final'::text, 'corrected'::text, 'cancelled'::text, 'unknown'::text]))),
+    CONSTRAINT observations_value_comparator_check CHECK ((value_comparator = ANY (ARRAY['<'::text, '<='::text, '>'::text, '>='::text])))
+);
+
+ALTER TABLE ONLY example.observations FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.observations OWNER TO labor_owner;
+
+COMMENT ON TABLE example.observations IS 'One value of one test in one version of a report; a test with two units has two rows';
+
+COMMENT ON COLUMN example.observations.id IS 'UUIDv7';
+
+COMMENT ON COLUMN example.observations.report_id IS 'The report version it belongs to';
+
+COMMENT ON COLUMN example.observations.patient_id IS 'As in reports; repeated here for the trend view''s index';
+
+COMMENT ON COLUMN example.observations."position" IS 'Order within the report, from 0';
+
+COMMENT ON COLUMN example.observations.test_code IS 'LDT field 8410 (or 7260/7365): the laboratory''s own code, unique only with the laboratory';
+
+COMMENT ON COLUMN example.observations.test_name IS 'LDT field 8411';
+
+COMMENT ON COLUMN example.observations.loinc IS 'LOINC code if the laboratory sent one';
+
+COMMENT ON COLUMN example.observations.status IS 'As FHIR names it, from LDT field 8418';
+
+COMMENT ON COLUMN example.observations.status_code IS 'LDT field 8418 as sent';
+
+COMMENT ON COLUMN example.observations.value_text IS 'The value exactly as sent (LDT field 8420); null: no value yet';
+
+COMMENT ON COLUMN example.observations.value_comparator IS 'Comparator of a bounded value such as <0.6';
+
+COMMENT ON COLUMN example.observations.value_number IS 'The value as a number, if it is one';
+
+COMMENT ON COLUMN example.observations.unit IS 'LDT field 8421 as sent';
+
+COMMENT ON COLUMN example.observations.reference_text IS 'Reference range as text (LDT field 8460)';
+
+COMMENT ON COLUMN example.observations.reference_low IS 'Lower reference limit as sent (LDT field 8461)';
+
+COMMENT ON COLUMN example.observations.reference_high IS 'Upper reference limit as sent (LDT field 8462)';
+
+COMMENT ON COLUMN example.observations.flag IS 'LDT field 8422 as sent';
+
+COMMENT ON COLUMN example.observations.interpretation IS 'HL7 ObservationInterpretation; ++ is HU, only !H is HH (critical)';
+
+COMMENT ON COLUMN example.observations.critical IS 'Marked life-threatening by the laboratory';
+
+COMMENT ON COLUMN example.observations.collected_at IS 'Time of collection as sent, ISO 8601 with the precision given';
+
+COMMENT ON COLUMN example.observations.effective_at IS 'For ordering a trend: collection if known, else report date, else receipt';
+
+COMMENT ON COLUMN example.observations.notes IS 'Free text of the result';
+
+CREATE TABLE example.orders (
+    id uuid NOT NULL,
+    laboratory text NOT NULL,
+    lab_order_number text NOT NULL,
+    order_number text,
+    patient_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY example.orders FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.orders OWNER TO labor_owner;
+
+COMMENT ON TABLE example.orders IS 'What was asked of a laboratory; known here through its reports';
+
+COMMENT ON COLUMN example.orders.id IS 'UUIDv7';
+
+COMMENT ON COLUMN example.orders.laboratory IS 'BSNR of the laboratory, else its name as sent';
+
+COMMENT ON COLUMN example.orders.lab_order_number IS 'The laboratory''s number (LDT field 8311)';
+
+COMMENT ON COLUMN example.orders.order_number IS 'The practice''s number (LDT field 8310), if it was sent along';
+
+COMMENT ON COLUMN example.orders.patient_id IS 'Whom the order is about; null until matched';
+
+COMMENT ON COLUMN example.orders.created_at IS 'When the row was written';
+
+CREATE TABLE example.patients (
+    id uuid NOT NULL,
+    identity_key text NOT NULL,
+    patient_number text,
+    family_name text NOT NULL,
+    given_name text NOT NULL,
+    birth_date date,
+    sex text DEFAULT 'unknown'::text NOT NULL,
+    insurance_number text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT patients_identity_key_check CHECK ((length(identity_key) = 64)),
+    CONSTRAINT patients_sex_check CHECK ((sex = ANY (ARRAY['male'::text, 'female'::text, 'other'::text, 'unknown'::text])))
+);
+
+ALTER TABLE ONLY example.patients FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.patients OWNER TO labor_owner;
+
+COMMENT ON TABLE example.patients IS 'Patients of the practice';
+
+COMMENT ON COLUMN example.patients.id IS 'UUIDv7';
+
+COMMENT ON COLUMN example.patients.identity_key IS 'SHA-256 of normalised family name, given name, birth date and sex: the same person sent twice meets the same row';
+
+COMMENT ON COLUMN example.patients.patient_number IS 'The practice''s own number (LDT 3 field 3000)';
+
+COMMENT ON COLUMN example.patients.family_name IS 'LDT field 3101';
+
+COMMENT ON COLUMN example.patients.given_name IS 'LDT field 3102';
+
+COMMENT ON COLUMN example.patients.birth_date IS 'LDT field 3103; null when the sender gave only a part of it';
+
+COMMENT ON COLUMN example.patients.sex IS 'Administrative sex as FHIR names it (LDT field 3110)';
+
+COMMENT ON COLUMN example.patients.insurance_number IS 'Versicherten-ID (LDT field 3119)';
+
+COMMENT ON COLUMN example.patients.created_at IS 'When the row was written';
+
+CREATE TABLE example.raw_messages (
+    id uuid NOT NULL,
+    source_id uuid NOT NULL,
+    sender_message_id text,
+    sha256 bytea NOT NULL,
+    body bytea NOT NULL,
+    content_type text,
+    state text DEFAULT 'received'::text NOT NULL,
+    reason text,
+    format text,
+    charset text,
+    warnings jsonb DEFAULT '[]'::jsonb NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    processed_at timestamp with time zone,
+    CONSTRAINT raw_messages_check CHECK (((state = ANY (ARRAY['quarantined'::text, 'failed'::text])) = (reason IS NOT NULL))),
+    CONSTRAINT raw_messages_format_check CHECK ((format = ANY (ARRAY['LDT2'::text, 'LDT3'::text]))),
+    CONSTRAINT raw_messages_sha256_check CHECK ((octet_length(sha256) = 32)),
+    CONSTRAINT raw_messages_state_check CHECK ((state = ANY (ARRAY['received'::text, 'processed'::text, 'quarantined'::text, 'failed'::text])))
+);
+
+ALTER TABLE ONLY example.raw_messages FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.raw_messages OWNER TO labor_owner;
+
+COMMENT ON TABLE example.raw_messages IS 'What laboratories sent, byte for byte';
+
+COMMENT ON COLUMN example.raw_messages.id IS 'UUIDv7; the message_id that the sender is told';
+
+COMMENT ON COLUMN example.raw_messages.source_id IS 'control.sources.id of the sender';
+
+COMMENT ON COLUMN example.raw_messages.sender_message_id IS 'X-Message-Id of the request, if any';
+
+COMMENT ON COLUMN example.raw_messages.sha256 IS 'SHA-256 of body; with source_id the idempotency key: a retry meets the same row';
+
+COMMENT ON COLUMN example.raw_messages.body IS 'The bytes as received';
+
+COMMENT ON COLUMN example.raw_messages.content_type IS 'Content-Type of the request';
+
+COMMENT ON COLUMN example.raw_messages.state IS 'received: waits for a worker; processed; quarantined: cannot be understood or routed; failed: gave up after retries';
+
+COMMENT ON COLUMN example.raw_messages.reason IS 'Code and place of the fault, without content of the message';
+
+COMMENT ON COLUMN example.raw_messages.format IS 'What the reader recognised';
+
+COMMENT ON COLUMN example.raw_messages.charset IS 'Character set the text was read with';
+
+COMMENT ON COLUMN example.raw_messages.warnings IS 'Codes and places of what the reader tolerated';
+
+COMMENT ON COLUMN example.raw_messages.received_at IS 'When the bytes became durable';
+
+COMMENT ON COLUMN example.raw_messages.processed_at IS 'When a worker finished with it';
+
+CREATE TABLE example.refinery_schema_history (
+    version integer NOT NULL,
+    name character varying(255),
+    applied_on character varying(255),
+    checksum character varying(255)
+);
+
+ALTER TABLE example.refinery_schema_history OWNER TO labor_owner;
+
+CREATE TABLE example.reports (
+    id uuid NOT NULL,
+    raw_message_id uuid NOT NULL,
+    record_index integer NOT NULL,
+    order_id uuid,
+    patient_id uuid,
+    report_key text NOT NULL,
+    version integer NOT NULL,
+    superseded_by uuid,
+    content_sha256 bytea NOT NULL,
+    kind text NOT NULL,
+    status text NOT NULL,
+    laboratory_name text NOT NULL,
+    subject_family_name text,
+    subject_given_name text,
+    subject_birth_date date,
+    order_number text,
+    lab_order_number text,
+    reported_on date,
+    critical boolean DEFAULT false NOT NULL,
+    genetic boolean DEFAULT false NOT NULL,
+    invalidates_earlier boolean DEFAULT false NOT NULL,
+    notes text[] DEFAULT '{}'::text[] NOT NULL,
+    unmapped jsonb DEFAULT '[]'::jsonb NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    released_at timestamp with time zone,
+    CONSTRAINT reports_check CHECK ((NOT (genetic AND (released_at IS NOT NULL)))),
+    CONSTRAINT reports_content_sha256_check CHECK ((octet_length(content_sha256) = 32)),
+    CONSTRAINT reports_record_index_check CHECK ((record_index >= 0)),
+    CONSTRAINT reports_report_key_check CHECK ((length(report_key) = 64)),
+    CONSTRAINT reports_status_check CHECK ((status = ANY (ARRAY['registered'::text, 'partial'::text, 'preliminary'::text, 'final'::text, 'corrected'::text, 'cancelled'::text]))),
+    CONSTRAINT reports_version_check CHECK ((version >= 1))
+);
+
+ALTER TABLE ONLY example.reports FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.reports OWNER TO labor_owner;
+
+COMMENT ON TABLE example.reports IS 'One version of one laboratory report; versions with the same report_key form a chain';
+
+COMMENT ON COLUMN example.reports.id IS 'UUIDv7';
+
+COMMENT ON COLUMN example.reports.raw_message_id IS 'The message it came in';
+
+COMMENT ON COLUMN example.reports.record_index IS 'Which record of that message, from 0; with raw_message_id what makes processing idempotent';
+
+COMMENT ON COLUMN example.reports.order_id IS 'The order it answers';
+
+COMMENT ON COLUMN example.reports.patient_id IS 'Whom it is about; null: not matched, never shown to a patient';
+
+COMMENT ON COLUMN example.reports.report_key IS 'SHA-256 of laboratory and its report or order number: the same for all versions';
+
+COMMENT ON COLUMN example.reports.version IS 'From 1; a correction or a later partial report is the next version';
+
+COMMENT ON COLUMN example.reports.superseded_by IS 'The next version; null: this is the current one';
+
+COMMENT ON COLUMN example.reports.content_sha256 IS 'SHA-256 of the record''s medical content: an unchanged resend makes no new version';
+
+COMMENT ON COLUMN example.reports.kind IS 'LDT record type (8201, 8202, 8203, 8204, 8205)';
+
+COMMENT ON COLUMN example.reports.status IS 'State of the whole report';
+
+COMMENT ON COLUMN example.reports.laboratory_name IS 'Name of the laboratory as sent';
+
+COMMENT ON COLUMN example.reports.subject_family_name IS 'Patient as sent, also when not matched';
+
+COMMENT ON COLUMN example.reports.subject_given_name IS 'Patient as sent, also when not matched';
+
+COMMENT ON COLUMN example.reports.subject_birth_date IS 'Patient as sent, also when not matched';
+
+COMMENT ON COLUMN example.reports.order_number IS 'LDT field 8310 as sent';
+
+COMMENT ON COLUMN example.reports.lab_order_number IS 'LDT field 8311 as sent';
+
+COMMENT ON COLUMN example.reports.reported_on IS 'Date of the report as sent';
+
+COMMENT ON COLUMN example.reports.critical IS 'The laboratory marked something as life-threatening';
+
+COMMENT ON COLUMN example.reports.genetic IS 'Genetic examination: GenDG forbids release without the responsible physician';
+
+COMMENT ON COLUMN example.reports.invalidates_earlier IS 'The laboratory says that all it sent for this order before is invalid (LDT 3 field 8418 = 08)';
+
+COMMENT ON COLUMN example.reports.notes IS 'Free text of the report';
+
+COMMENT ON COLUMN example.reports.unmapped IS 'Fields that were read but have no column: shown, never dropped';
+
+COMMENT ON COLUMN example.reports.received_at IS 'When the message became durable';
+
+COMMENT ON COLUMN example.reports.released_at IS 'When a doctor released it to the patient';
+
+CREATE TABLE example.schema_stamp (
+    singleton boolean DEFAULT true NOT NULL,
+    tenant text NOT NULL,
+    version integer NOT NULL,
+    chain_checksum text NOT NULL,
+    stamped_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT schema_stamp_singleton_check CHECK (singleton)
+);
+
+ALTER TABLE example.schema_stamp OWNER TO labor_owner;
+
+COMMENT ON TABLE example.schema_stamp IS 'Which version this schema has, so that a restored copy knows it without the control schema';
+
+COMMENT ON COLUMN example.schema_stamp.singleton IS 'Always true: there is one row';
+
+COMMENT ON COLUMN example.schema_stamp.tenant IS 'Opaque database name of the practice';
+
+COMMENT ON COLUMN example.schema_stamp.version IS 'Number of the last migration applied';
+
+COMMENT ON COLUMN example.schema_stamp.chain_checksum IS 'SHA-256 over names and texts of all migrations applied and of the row rules';
+
+COMMENT ON COLUMN example.schema_stamp.stamped_at IS 'When the stamp was written';
+
+CREATE TABLE example.users (
+    id uuid NOT NULL,
+    username text NOT NULL,
+    password_hash text NOT NULL,
+    role text NOT NULL,
+    display_name text NOT NULL,
+    patient_id uuid,
+    active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT users_check CHECK (((role = 'patient'::text) = (patient_id IS NOT NULL))),
+    CONSTRAINT users_password_hash_check CHECK ((password_hash ~~ '$argon2id$%'::text)),
+    CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'doctor'::text, 'lab_technician'::text, 'patient'::text]))),
+    CONSTRAINT users_username_check CHECK (((username = lower(username)) AND ((length(username) >= 1) AND (length(username) <= 120))))
+);
+
+ALTER TABLE ONLY example.users FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.users OWNER TO labor_owner;
+
+COMMENT ON TABLE example.users IS 'People who sign in to this practice; they are backed up, exported and deleted with it';
+
+COMMENT ON COLUMN example.users.id IS 'UUIDv7; the subject of tokens and claims';
+
+COMMENT ON COLUMN example.users.username IS 'Lower case; unique within the practice';
+
+COMMENT ON COLUMN example.users.password_hash IS 'Argon2id in PHC string format';
+
+COMMENT ON COLUMN example.users.role IS 'What the user may do (db/rls/tenant.sql)';
+
+COMMENT ON COLUMN example.users.display_name IS 'How colleagues see the user';
+
+COMMENT ON COLUMN example.users.patient_id IS 'For role patient: whose results the user may see';
+
+COMMENT ON COLUMN example.users.active IS 'False: can no longer sign in';
+
+COMMENT ON COLUMN example.users.created_at IS 'When the row was written';
+
+ALTER TABLE ONLY example.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.documents
+    ADD CONSTRAINT documents_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.documents
+    ADD CONSTRAINT documents_report_id_position_key UNIQUE (report_id, "position");
+
+ALTER TABLE ONLY example.observations
+    ADD CONSTRAINT observations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.observations
+    ADD CONSTRAINT observations_report_id_position_key UNIQUE (report_id, "position");
+
+ALTER TABLE ONLY example.orders
+    ADD CONSTRAINT orders_laboratory_lab_order_number_key UNIQUE (laboratory, lab_order_number);
+
+ALTER TABLE ONLY example.orders
+    ADD CONSTRAINT orders_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.patients
+    ADD CONSTRAINT patients_identity_key_key UNIQUE (identity_key);
+
+ALTER TABLE ONLY example.patients
+    ADD CONSTRAINT patients_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.raw_messages
+    ADD CONSTRAINT raw_messages_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.raw_messages
+    ADD CONSTRAINT raw_messages_source_id_sha256_key UNIQUE (source_id, sha256);
+
+ALTER TABLE ONLY example.refinery_schema_history
+    ADD CONSTRAINT refinery_schema_history_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY example.reports
+    ADD CONSTRAINT reports_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.reports
+    ADD CONSTRAINT reports_raw_message_id_record_index_key UNIQUE (raw_message_id, record_index);
+
+ALTER TABLE ONLY example.reports
+    ADD CONSTRAINT reports_report_key_version_key UNIQUE (report_key, version);
+
+ALTER TABLE ONLY example.schema_stamp
+    ADD CONSTRAINT schema_stamp_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY example.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.users
+    ADD CONSTRAINT users_username_key UNIQUE (username);
+
+CREATE INDEX audit_object ON example.audit USING btree (object_id) WHERE (object_id IS NOT NULL);
+
+CREATE INDEX documents_raw_message_id ON example.documents USING btree (raw_message_id);
+
+CREATE INDEX observations_trend ON example.observations USING btree (patient_id, effective_at DESC, id DESC);
+
+CREATE INDEX orders_patient_id ON example.orders USING btree (patient_id);
+
+CREATE INDEX raw_messages_open ON example.raw_messages USING btree (received_at) WHERE (state <> 'processed'::text);
+
+CREATE INDEX reports_inbox ON example.reports USING btree (received_at DESC, id DESC) WHERE (superseded_by IS NULL);
+
+CREATE INDEX reports_order_id ON example.reports USING btree (order_id);
+
+CREATE INDEX reports_patient_id ON example.reports USING btree (patient_id);
+
+CREATE INDEX reports_superseded ON example.reports USING btree (superseded_by) WHERE (superseded_by IS NOT NULL);
+
+CREATE INDEX users_patient_id ON example.users USING btree (patient_id) WHERE (patient_id IS NOT NULL);
+
+ALTER TABLE ONLY example.documents
+    ADD CONSTRAINT documents_raw_message_id_fkey FOREIGN KEY (raw_message_id) REFERENCES example.raw_messages(id);
+
+ALTER TABLE ONLY example.documents
+    ADD CONSTRAINT documents_report_id_fkey FOREIGN KEY (report_id) REFERENCES example.reports(id);
+
+ALTER TABLE ONLY example.observations
+    ADD CONSTRAINT observations_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES example.patients(id);
+
+ALTER TABLE ONLY example.observations
+    ADD CONSTRAINT observations_report_id_fkey FOREIGN KEY (report_id) REFERENCES example.reports(id);
+
+ALTER TABLE ONLY example.orders
+    ADD CONSTRAINT orders_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES example.patients(id);
+
+ALTER TABLE ONLY example.reports
+    ADD CONSTRAINT reports_order_id_fkey FOREIGN KEY (order_id) REFERENCES example.orders(id);
+
+ALTER TABLE ONLY example.reports
+    ADD CONSTRAINT reports_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES example.patients(id);
+
+ALTER TABLE ONLY example.reports
+    ADD CONSTRAINT reports_raw_message_id_fkey FOREIGN KEY (raw_message_id) REFERENCES example.raw_messages(id);
+
+ALTER TABLE ONLY example.reports
+    ADD CONSTRAINT reports_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES example.reports(id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY example.users
+    ADD CONSTRAINT users_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES example.patients(id);
+
+ALTER TABLE example.audit ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY claim_insert ON example.audit AS RESTRICTIVE FOR INSERT TO example_app WITH CHECK (guard.permits('example'::text, '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}'::text[]));
+
+CREATE POLICY claim_insert ON example.documents AS RESTRICTIVE FOR INSERT TO example_app WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+
+CREATE POLICY claim_insert ON example.observations AS RESTRICTIVE FOR INSERT TO example_app WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+
+CREATE POLICY claim_insert ON example.orders AS RESTRICTIVE FOR INSERT TO example_app WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+
+CREATE POLICY claim_insert ON example.patients AS RESTRICTIVE FOR INSERT TO example_app WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+
+CREATE POLICY claim_insert ON example.raw_messages AS RESTRICTIVE FOR INSERT TO example_app WITH CHECK (guard.permits('example'::text, '{worker,receiver}'::text[]));
+
+CREATE POLICY claim_insert ON example.reports AS RESTRICTIVE FOR INSERT TO example_app WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+
+CREATE POLICY claim_insert ON example.users AS RESTRICTIVE FOR INSERT TO example_app WITH CHECK (guard.permits('example'::text, '{admin}'::text[]));
+
+CREATE POLICY claim_select ON example.audit AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits));
+
+CREATE POLICY claim_select ON example.documents AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient,worker}'::text[]) AS permits));
+
+CREATE POLICY claim_select ON example.observations AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient,worker}'::text[]) AS permits));
+
+CREATE POLICY claim_select ON example.orders AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient,worker}'::text[]) AS permits));
+
+CREATE POLICY claim_select ON example.patients AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient,worker}'::text[]) AS permits));
+
+CREATE POLICY claim_select ON example.raw_messages AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,worker,receiver}'::text[]) AS permits));
+
+CREATE POLICY claim_select ON example.reports AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient,worker}'::text[]) AS permits));
+
+CREATE POLICY claim_select ON example.users AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient,sign_in}'::text[]) AS permits));
+
+CREATE POLICY claim_update ON example.documents AS RESTRICTIVE FOR UPDATE TO example_app USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
+
+CREATE POLICY claim_update ON example.orders AS RESTRICTIVE FOR UPDATE TO example_app USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
+
+CREATE POLICY claim_update ON example.patients AS RESTRICTIVE FOR UPDATE TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits));
+
+CREATE POLICY claim_update ON example.raw_messages AS RESTRICTIVE FOR UPDATE TO example_app USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
+
+CREATE POLICY claim_update ON example.reports AS RESTRICTIVE FOR UPDATE TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits));
+
+CREATE POLICY claim_update ON example.users AS RESTRICTIVE FOR UPDATE TO example_app USING (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits));
+
+ALTER TABLE example.documents ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE example.observations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE example.orders ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY own_actor ON example.audit AS RESTRICTIVE FOR INSERT TO example_app WITH CHECK (((actor = guard.claim_subject()) AND (actor_role = guard.claim_role())));
+
+CREATE POLICY own_row ON example.users AS RESTRICTIVE FOR SELECT TO example_app USING (
+CASE ( SELECT guard.claim_role() AS claim_role)
+    WHEN 'sign_in'::text THEN (encode(sha256(convert_to(username, 'UTF8'::name)), 'hex'::text) = ( SELECT guard.claim_subject() AS claim_subject))
+    WHEN 'patient'::text THEN ((id)::text = ( SELECT guard.claim_subject() AS claim_subject))
+    ELSE true
+END);
+
+CREATE POLICY patient_own ON example.documents AS RESTRICTIVE FOR SELECT TO example_app USING (((( SELECT guard.claim_role() AS claim_role) <> 'patient'::text) OR (EXISTS ( SELECT
+   FROM example.reports r
+  WHERE (r.id = documents.report_id)))));
+
+CREATE POLICY patient_own ON example.observations AS RESTRICTIVE FOR SELECT TO example_app USING (((( SELECT guard.claim_role() AS claim_role) <> 'patient'::text) OR (EXISTS ( SELECT
+   FROM example.reports r
+  WHERE (r.id = observations.report_id)))));
+
+CREATE POLICY patient_own ON example.orders AS RESTRICTIVE FOR SELECT TO example_app USING (((( SELECT guard.claim_role() AS claim_role) <> 'patient'::text) OR (patient_id = ( SELECT u.patient_id
+   FROM example.users u
+  WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject))))));
+
+CREATE POLICY patient_own ON example.patients AS RESTRICTIVE FOR SELECT TO example_app USING (((( SELECT guard.claim_role() AS claim_role) <> 'patient'::text) OR (id = ( SELECT u.patient_id
+   FROM example.users u
+  WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject))))));
+
+CREATE POLICY patient_own ON example.reports AS RESTRICTIVE FOR SELECT TO example_app USING (((( SELECT guard.claim_role() AS claim_role) <> 'patient'::text) OR ((released_at IS NOT NULL) AND (patient_id = ( SELECT u.patient_id
+   FROM example.users u
+  WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject)))))));
+
+ALTER TABLE example.patients ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE example.raw_messages ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE example.refinery_schema_history ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE example.reports ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE example.schema_stamp ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant_login ON example.audit TO example_app USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant_login ON example.documents TO example_app USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant_login ON example.observations TO example_app USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant_login ON example.orders TO example_app USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant_login ON example.patients TO example_app USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant_login ON example.raw_messages TO example_app USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant_login ON example.reports TO example_app USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant_login ON example.users TO example_app USING (true) WITH CHECK (true);
+
+ALTER TABLE example.users ENABLE ROW LEVEL SECURITY;
+
+GRANT USAGE ON SCHEMA example TO example_app;
+GRANT USAGE ON SCHEMA example TO labor_backup;
+
+REVOKE ALL ON LANGUAGE plpgsql FROM PUBLIC;
+GRANT ALL ON LANGUAGE plpgsql TO labor_owner;
+GRANT ALL ON LANGUAGE plpgsql TO labor_guard;
+
+GRANT SELECT,INSERT ON TABLE example.audit TO example_app;
+GRANT SELECT ON TABLE example.audit TO labor_backup;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE example.documents TO example_app;
+GRANT SELECT ON TABLE example.documents TO labor_backup;
+
+GRANT SELECT,INSERT ON TABLE example.observations TO example_app;
+GRANT SELECT ON TABLE example.observations TO labor_backup;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE example.orders TO example_app;
+GRANT SELECT ON TABLE example.orders TO labor_backup;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE example.patients TO example_app;
+GRANT SELECT ON TABLE example.patients TO labor_backup;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE example.raw_messages TO example_app;
+GRANT SELECT ON TABLE example.raw_messages TO labor_backup;
+
+GRANT SELECT ON TABLE example.refinery_schema_history TO labor_backup;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE example.reports TO example_app;
+GRANT SELECT ON TABLE example.reports TO labor_backup;
+
+GRANT SELECT ON TABLE example.schema_stamp TO labor_backup;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE example.users TO example_app;
+GRANT SELECT ON TABLE example.users TO labor_backup;
+
