@@ -78,6 +78,12 @@ impl Client {
         Ok(Self { base: base.to_owned(), token, http })
     }
 
+    /// The access token.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The practice's current reports.
     ///
     /// # Errors
@@ -103,7 +109,6 @@ impl Client {
     }
 
     /// A request with the token.
-    #[must_use]
     pub fn get(&self, path: &str) -> reqwest::RequestBuilder {
         self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token)
     }

@@ -43,7 +43,8 @@ impl Migrator {
             .batch_execute(&format!("SET LOCAL ROLE labor_owner; SET LOCAL search_path = {tenant}"))
             .await
             .map_err(MigratorError::during(format!("{tenant}: prepare the fingerprint")))?;
-        let sql = format!("SELECT fingerprint IS DISTINCT FROM ({}) FROM control.ledger WHERE tenant = $1", sql::FINGERPRINT);
+        let sql =
+            format!("SELECT fingerprint IS DISTINCT FROM ({}) FROM control.ledger WHERE tenant = $1", sql::FINGERPRINT);
         let row = transaction
             .query_opt(&sql, &[&tenant.as_str()])
             .await

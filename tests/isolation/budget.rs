@@ -1,0 +1,115 @@
+//! The number of open connections under more sessions than the budget has room for.
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use labor_db::{Claims, DbError, PoolSettings, Tenants, reports};
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use crate::world::{Practice, World, superuser, world};
+
+const BUDGET: usize = 4;
+
+fn pools(world: &World, wait: Duration) -> Tenants {
+    let settings = PoolSettings { budget: BUDGET, per_tenant: 3, wait };
+    Tenants::new(world.platform.setting("LABOR_CONTROL_URL"), world.master.clone(), settings).unwrap()
+}
+
+async fn three(world: &World, name: &str, first: u32) -> Vec<Practice> {
+    let mut practices = Vec::new();
+    for number in first..first + 3 {
+        practices.push(world.another(&format!("{name}{number}"), number).await);
+    }
+    practices
+}
+
+async fn open(superuser: &Client, practices: &[Practice]) -> usize {
+    let roles: Vec<String> = practices.iter().map(|practice| practice.name.role()).collect();
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = ANY ($1)";
+    let count: i64 = superuser.query_one(sql, &[&roles]).await.unwrap().get(0);
+    usize::try_from(count).unwrap()
+}
+
+async fn one_request(tenants: &Tenants, practice: &Practice) -> Result<(), DbError> {
+    let mut session = tenants.session(Claims::worker(practice.name.clone()), Uuid::now_v7()).await?;
+    let page = reports::list(&mut session, None, 10).await?;
+    assert!(page.items.iter().all(|report| report.laboratory_name == practice.seeds.mark));
+    Ok(())
+}
+
+/// The most connections seen while the requests ran. The server notices a closed socket a moment after we closed it, so what is more
+/// than the budget counts only when it stays.
+async fn most_that_stayed(superuser: &Client, practices: &[Practice], done: &AtomicBool) -> usize {
+    let mut most = 0;
+    while !done.load(Ordering::Relaxed) {
+        let mut seen = open(superuser, practices).await;
+        if seen > BUDGET {
+            let _ = labor_testing::until("the budget to be kept", Duration::from_millis(500), async || {
+                seen = seen.min(open(superuser, practices).await);
+                Ok(if seen <= BUDGET { Ok(()) } else { Err(seen.to_string()) })
+            })
+            .await;
+        }
+        most = most.max(seen);
+        tokio::task::yield_now().await;
+    }
+    most
+}
+
+#[tokio::test]
+async fn more_requests_than_the_budget_all_succeed_and_never_open_more_connections() {
+    let world = world().await;
+    let practices = three(world, "budget", 20).await;
+    let tenants = pools(world, Duration::from_secs(20));
+    let (done, superuser) = (AtomicBool::new(false), superuser().await);
+    let requests = async {
+        let results = join_all((0..90).map(|n| one_request(&tenants, &practices[n % 3]))).await;
+        done.store(true, Ordering::Relaxed);
+        results
+    };
+    let (results, most) = tokio::join!(requests, most_that_stayed(&superuser, &practices, &done));
+    let failed: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+    assert!(failed.is_empty(), "{} failed: {:?}", failed.len(), failed.first());
+    assert!((1..=BUDGET).contains(&most), "{most} connections");
+}
+
+#[tokio::test]
+async fn the_connections_of_the_tenant_that_waited_longest_are_closed_first() {
+    let world = world().await;
+    let practices = three(world, "lru", 30).await;
+    let tenants = pools(world, Duration::from_secs(5));
+    let superuser = superuser().await;
+    // Two idle connections of the first, two of the second: the budget is used up.
+    for practice in &practices[..2] {
+        let claims = Claims::worker(practice.name.clone());
+        let one = tenants.session(claims.clone(), Uuid::now_v7()).await.unwrap();
+        let two = tenants.session(claims, Uuid::now_v7()).await.unwrap();
+        drop((one, two));
+    }
+    assert_eq!(tenants.free(), 0);
+    one_request(&tenants, &practices[2]).await.unwrap();
+    labor_testing::until("the first tenant's connections to be closed", Duration::from_secs(5), async || {
+        let first = open(&superuser, &practices[..1]).await;
+        Ok(if first == 0 { Ok(()) } else { Err(format!("{first} open")) })
+    })
+    .await
+    .unwrap();
+    assert_eq!(open(&superuser, &practices[1..2]).await, 2, "the second tenant's were closed too");
+}
+
+#[tokio::test]
+async fn when_the_budget_is_held_a_request_waits_for_its_limit_and_says_so() {
+    let world = world().await;
+    let practices = three(world, "held", 40).await;
+    let tenants = pools(world, Duration::from_millis(300));
+    let mut held = Vec::new();
+    for n in 0..BUDGET {
+        let claims = Claims::worker(practices[n % 2].name.clone());
+        held.push(tenants.session(claims, Uuid::now_v7()).await.unwrap());
+    }
+    let error = one_request(&tenants, &practices[2]).await.unwrap_err();
+    assert!(matches!(error, DbError::Unavailable(_)) && error.is_transient(), "{error:?}");
+    held.clear();
+    one_request(&tenants, &practices[2]).await.unwrap();
+}

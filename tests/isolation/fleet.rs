@@ -1,0 +1,130 @@
+//! The migrator at work on a fleet: two at once, one that loses its connection, tenants changed by hand.
+use std::time::Duration;
+
+use labor_catalog::{MasterSecret, TenantName};
+use labor_migrator::Migrator;
+use labor_migrator::up::UpReport;
+use labor_testing::{Platform, postgres, scratch, until};
+use tokio_postgres::Client;
+
+use crate::world::world;
+
+struct Fleet {
+    migrator: Migrator,
+    superuser: Client,
+    tenants: Vec<TenantName>,
+}
+
+impl Fleet {
+    /// A database of its own with so many practices.
+    async fn of(size: usize, database: &str) -> Self {
+        // Roles belong to the cluster; the shared world is made first, so that nothing else makes them at the same time.
+        world().await;
+        let folder = scratch().await.unwrap().join(database);
+        let platform = Platform::create(postgres().await, &folder, database).await.unwrap();
+        let secret = std::fs::read_to_string(platform.setting("LABOR_MASTER_SECRET_FILE")).unwrap();
+        let migrator =
+            Migrator::new(platform.setting("LABOR_MIGRATOR_URL"), MasterSecret::from_hex(&secret).unwrap()).unwrap();
+        for number in 1..=size {
+            platform.practice(&format!("p{number}"), "Praxis", &format!("{number:09}")).await.unwrap();
+        }
+        let superuser = postgres().await.connect(database).await.unwrap();
+        let rows = superuser.query("SELECT tenant FROM control.ledger ORDER BY tenant", &[]).await.unwrap();
+        let tenants = rows.iter().map(|row| TenantName::parse(row.get(0)).unwrap()).collect();
+        Self { migrator, superuser, tenants }
+    }
+
+    /// As if a newer version were to be applied to all.
+    async fn put_behind(&self) {
+        self.superuser.execute("UPDATE control.ledger SET chain_checksum = ''", &[]).await.unwrap();
+    }
+
+    async fn up(&self) -> UpReport {
+        self.migrator.up(3, |_| {}).await.unwrap()
+    }
+
+    async fn is_whole(&self) {
+        let status = self.migrator.status().await.unwrap();
+        assert_eq!((status.behind(), status.classes()), (0, 1), "{status:?}");
+        for tenant in &self.tenants {
+            assert_eq!(self.migrator.check(tenant).await.unwrap(), []);
+        }
+        let errors = self
+            .superuser
+            .query("SELECT last_error FROM control.ledger WHERE last_error IS NOT NULL", &[])
+            .await
+            .unwrap();
+        assert!(errors.is_empty(), "{:?}", errors.first().map(|row| row.get::<_, String>(0)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_migrators_at_once_bring_every_tenant_to_one_class() {
+    let fleet = Fleet::of(6, "fleet_two").await;
+    for _ in 0..3 {
+        fleet.put_behind().await;
+        let (one, two) = tokio::join!(fleet.up(), fleet.up());
+        let all = one.tenants.iter().chain(&two.tenants);
+        let bad: Vec<_> = all.clone().filter(|tenant| tenant.outcome == "failed").collect();
+        assert!(bad.is_empty(), "{bad:?}");
+        let migrated = all.filter(|tenant| tenant.outcome == "migrated").count();
+        assert_eq!(migrated, fleet.tenants.len(), "each is migrated once");
+        fleet.is_whole().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migrator_that_loses_a_connection_in_the_middle_finishes_when_run_again() {
+    let fleet = Fleet::of(3, "fleet_cut").await;
+    fleet.put_behind().await;
+    // A reader holds one tenant's table, so that the migrator is met inside of that tenant's transaction.
+    let reader = postgres().await.connect("fleet_cut").await.unwrap();
+    let lock = format!("BEGIN; LOCK TABLE {}.users IN ACCESS SHARE MODE", fleet.tenants[1]);
+    reader.batch_execute(&lock).await.unwrap();
+    let migrator = fleet.migrator.clone();
+    let run = tokio::spawn(async move { migrator.up(2, |_| {}).await.map(|report| report.failed()) });
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE application_name = 'labor-migrator' AND datname = current_database() AND wait_event_type = 'Lock'";
+    until("the migrator to wait for the reader", Duration::from_secs(10), async || {
+        let cut = fleet.superuser.query(cut, &[]).await.unwrap();
+        Ok(if cut.is_empty() { Err("not yet".to_owned()) } else { Ok(()) })
+    })
+    .await
+    .unwrap();
+    let outcome = run.await.unwrap();
+    assert!(outcome.as_ref().map_or(true, |failed| *failed == 1), "{outcome:?}");
+    let status = fleet.migrator.status().await.unwrap();
+    assert!(status.behind() >= 1, "the cut tenant passes for migrated");
+    reader.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(fleet.up().await.failed(), 0);
+    fleet.is_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_changed_by_hand_are_repaired_and_what_cannot_be_is_reported_while_others_go_on() {
+    let fleet = Fleet::of(3, "fleet_hand").await;
+    let (repaired, refused) = (&fleet.tenants[0], &fleet.tenants[1]);
+    let by_hand = format!(
+        "DROP POLICY patient_own ON {repaired}.reports; ALTER TABLE {repaired}.reports NO FORCE ROW LEVEL SECURITY;
+         CREATE TABLE {refused}.notes (text text); ALTER TABLE {refused}.notes OWNER TO labor_owner"
+    );
+    fleet.superuser.batch_execute(&by_hand).await.unwrap();
+    assert!(!fleet.migrator.check(repaired).await.unwrap().is_empty());
+    fleet.put_behind().await;
+    let report = fleet.up().await;
+    assert_eq!(report.failed(), 1, "{report:?}");
+    let failed = report.tenants.iter().find(|tenant| tenant.error.is_some()).unwrap();
+    assert_eq!((&failed.tenant, failed.outcome), (refused, "failed"));
+    assert!(failed.error.as_ref().unwrap().contains("rls_off notes"), "{failed:?}");
+    assert_eq!(fleet.migrator.check(repaired).await.unwrap(), []);
+    let row = fleet
+        .superuser
+        .query_one("SELECT chain_checksum, last_error FROM control.ledger WHERE tenant = $1", &[&refused.as_str()])
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, &str>(0), "", "the refused tenant was not rolled back");
+    assert!(row.get::<_, Option<&str>>(1).is_some_and(|error| error.contains("rls_off")));
+    fleet.superuser.batch_execute(&format!("DROP TABLE {refused}.notes")).await.unwrap();
+    assert_eq!(fleet.up().await.failed(), 0);
+    fleet.is_whole().await;
+}

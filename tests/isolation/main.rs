@@ -1,0 +1,17 @@
+//! Whether a practice can be reached from anywhere but itself: attacks, row rules, mistakes in the rules, sessions, the fleet.
+//! What is expected is written down here as data and never derived from the SQL that it is compared with.
+#![expect(clippy::unwrap_used, reason = "in the helpers of a test, too, a broken expectation ends it")]
+
+mod attack;
+mod attacks_on_the_other;
+mod attacks_on_the_server;
+mod budget;
+mod fleet;
+mod forgeries;
+mod matrix;
+mod mistakes;
+mod mistakes_everywhere;
+mod seed;
+mod sessions;
+mod visible_rows;
+mod world;

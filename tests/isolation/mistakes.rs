@@ -1,0 +1,159 @@
+//! Mistakes that weaken a practice's isolation, as data; each is made in a transaction, must be found, and is undone.
+use labor_migrator::isolation::check;
+use tokio_postgres::Client;
+
+use crate::world::{Practice, superuser, world};
+
+struct Mistake {
+    /// `{t}` stands for the practice, `{b}` for another one.
+    sql: &'static str,
+    /// Kind of the finding that is expected.
+    kind: &'static str,
+}
+
+const fn mistake(sql: &'static str, kind: &'static str) -> Mistake {
+    Mistake { sql, kind }
+}
+
+#[rustfmt::skip]
+const MISTAKES: &[Mistake] = &[
+    // The role.
+    mistake("ALTER ROLE {t}_app BYPASSRLS", "role_attribute"),
+    mistake("ALTER ROLE {t}_app SUPERUSER", "role_attribute"),
+    mistake("ALTER ROLE {t}_app CREATEROLE", "role_attribute"),
+    mistake("ALTER ROLE {t}_app CREATEDB", "role_attribute"),
+    mistake("ALTER ROLE {t}_app REPLICATION", "role_attribute"),
+    mistake("ALTER ROLE labor_owner LOGIN", "role_attribute"),
+    mistake("ALTER ROLE labor_guard LOGIN", "role_attribute"),
+    mistake("ALTER ROLE labor_tenants LOGIN", "role_attribute"),
+    mistake("ALTER ROLE {t}_app SET search_path = {b}", "role_search_path"),
+    mistake("ALTER ROLE {t}_app RESET search_path", "role_search_path"),
+    mistake("ALTER ROLE {t}_app SET labor.claim = 'x'", "role_search_path"),
+    mistake("ALTER ROLE {t}_app SET role = 'labor_tenants'", "role_search_path"),
+    mistake("ALTER ROLE {t}_app IN DATABASE isolation SET search_path = {b}", "role_search_path"),
+    mistake("GRANT labor_owner TO {t}_app", "role_membership"),
+    mistake("GRANT labor_services TO {t}_app", "role_membership"),
+    mistake("GRANT {b}_app TO {t}_app", "role_membership"),
+    mistake("GRANT pg_read_all_data TO {t}_app", "role_membership"),
+    mistake("GRANT labor_owner TO labor_tenants", "role_membership"),
+    mistake("GRANT pg_read_all_data TO labor_tenants", "role_membership"),
+    mistake("GRANT {t}_app TO {b}_app", "role_member"),
+    mistake("GRANT {t}_app TO labor_control", "role_member"),
+    mistake("DROP OWNED BY {t}_app; ALTER ROLE {t}_app RENAME TO gone_app", "role_missing"),
+
+    // The schema.
+    mistake("ALTER SCHEMA {t} OWNER TO {t}_app", "schema_owner"),
+    mistake("ALTER SCHEMA {t} OWNER TO postgres", "schema_owner"),
+    mistake("GRANT CREATE ON SCHEMA {t} TO {t}_app", "schema_grant"),
+    mistake("GRANT USAGE ON SCHEMA {t} TO PUBLIC", "schema_grant"),
+    mistake("GRANT USAGE ON SCHEMA {t} TO labor_control", "schema_grant"),
+    mistake("GRANT USAGE ON SCHEMA {t} TO {b}_app", "schema_grant"),
+    mistake("GRANT USAGE ON SCHEMA {t} TO labor_tenants", "schema_grant"),
+    mistake("ALTER SCHEMA {t} RENAME TO t_somewhereels", "schema_missing"),
+    mistake("ALTER DEFAULT PRIVILEGES FOR ROLE labor_owner IN SCHEMA {t} GRANT SELECT ON TABLES TO PUBLIC", "object"),
+
+    // What is in it.
+    mistake("CREATE TABLE {t}.extra (n int); ALTER TABLE {t}.extra OWNER TO labor_owner", "rls_off"),
+    mistake("CREATE TABLE {t}.extra (n int); ALTER TABLE {t}.extra OWNER TO labor_owner; ALTER TABLE {t}.extra ENABLE ROW LEVEL SECURITY; GRANT SELECT ON {t}.extra TO {t}_app", "rls_not_forced"),
+    mistake("CREATE TABLE {t}.extra (n int); ALTER TABLE {t}.extra OWNER TO labor_owner; ALTER TABLE {t}.extra ENABLE ROW LEVEL SECURITY; GRANT SELECT ON {t}.extra TO {t}_app", "policy_missing"),
+    mistake("CREATE VIEW {t}.v AS SELECT * FROM {t}.reports", "kind"),
+    mistake("CREATE VIEW {t}.v AS SELECT * FROM {b}.reports", "kind"),
+    mistake("CREATE MATERIALIZED VIEW {t}.v AS SELECT * FROM {t}.reports", "kind"),
+    mistake("CREATE SEQUENCE {t}.s", "kind"),
+    mistake("CREATE FUNCTION {t}.f() RETURNS int RETURN 1", "function"),
+    mistake("CREATE FUNCTION {t}.f() RETURNS SETOF {b}.reports LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM {b}.reports'", "function"),
+    mistake("CREATE PROCEDURE {t}.p() LANGUAGE sql AS 'SELECT 1'", "function"),
+    mistake("CREATE TYPE {t}.e AS ENUM ('a')", "type"),
+    mistake("CREATE DOMAIN {t}.d AS text", "type"),
+    mistake("CREATE TYPE {t}.c AS (n int)", "type"),
+    mistake("CREATE OPERATOR {t}.= (LEFTARG = uuid, RIGHTARG = uuid, FUNCTION = uuid_ne)", "object"),
+    mistake("CREATE COLLATION {t}.c FROM \"C\"", "object"),
+    mistake("CREATE STATISTICS {t}.s ON id, kind FROM {t}.reports", "object"),
+    mistake("CREATE FUNCTION guard.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER t BEFORE INSERT ON {t}.reports FOR EACH ROW EXECUTE FUNCTION guard.f()", "trigger"),
+    mistake("CREATE RULE r AS ON INSERT TO {t}.reports DO ALSO NOTIFY reports", "rule"),
+    mistake("CREATE RULE r AS ON UPDATE TO {t}.reports DO INSTEAD NOTHING", "rule"),
+    mistake("ALTER TABLE {t}.audit ADD FOREIGN KEY (object_id) REFERENCES {b}.reports (id)", "foreign_key"),
+    mistake("ALTER TABLE {t}.raw_messages ADD FOREIGN KEY (source_id) REFERENCES control.sources (id) NOT VALID", "foreign_key"),
+    mistake("ALTER TABLE {b}.audit INHERIT {t}.audit", "inheritance"),
+    mistake("ALTER TABLE {t}.audit INHERIT {b}.audit", "inheritance"),
+
+    // Rights.
+    mistake("GRANT SELECT (laboratory_name) ON {t}.reports TO PUBLIC", "column_grant"),
+    mistake("GRANT UPDATE (released_at) ON {t}.reports TO {t}_app", "column_grant"),
+    mistake("GRANT DELETE ON {t}.audit TO {t}_app", "policy_missing"),
+    mistake("GRANT UPDATE ON {t}.audit TO {t}_app", "policy_missing"),
+    mistake("GRANT SELECT ON {t}.schema_stamp TO {t}_app", "policy_missing"),
+    mistake("GRANT SELECT ON {t}.reports TO {t}_app WITH GRANT OPTION", "grant"),
+    mistake("GRANT TEMP ON DATABASE isolation TO PUBLIC", "database_grant"),
+    mistake("GRANT CREATE ON DATABASE isolation TO labor_tenants", "database_grant"),
+
+    // Reaching out of it.
+    mistake("GRANT USAGE ON SCHEMA control TO labor_tenants", "schema_reachable"),
+    mistake("GRANT USAGE ON SCHEMA pgmq TO PUBLIC", "schema_reachable"),
+    mistake("GRANT USAGE ON SCHEMA {b} TO {t}_app", "schema_reachable"),
+    mistake("GRANT CREATE ON SCHEMA public TO PUBLIC", "schema_reachable"),
+    mistake("GRANT CREATE ON SCHEMA guard TO labor_tenants", "schema_reachable"),
+    mistake("CREATE SCHEMA planted; GRANT USAGE ON SCHEMA planted TO PUBLIC", "schema_reachable"),
+    mistake("GRANT SELECT ON guard.claim_keys TO labor_tenants", "relation_reachable"),
+    mistake("GRANT SELECT (key_id) ON guard.claim_keys TO {t}_app", "relation_reachable"),
+    mistake("GRANT UPDATE ON guard.claim_keys TO PUBLIC", "relation_reachable"),
+    mistake("CREATE VIEW guard.v AS SELECT * FROM {b}.reports; GRANT SELECT ON guard.v TO PUBLIC", "relation_reachable"),
+    mistake("CREATE FUNCTION guard.planted() RETURNS SETOF {b}.reports LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM {b}.reports'", "function_reachable"),
+    mistake("CREATE FUNCTION pg_catalog.planted() RETURNS SETOF {b}.reports LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM {b}.reports'", "function_reachable"),
+    mistake("ALTER FUNCTION guard.permits(text, text[]) OWNER TO postgres", "function_reachable"),
+    mistake("ALTER FUNCTION guard.permits(text, text[]) RESET search_path", "function_reachable"),
+    mistake("ALTER FUNCTION guard.claim() SET search_path = public", "function_reachable"),
+];
+
+/// Makes a mistake, asks for the findings, undoes it. A mistake that cannot be made is one of this test.
+pub(crate) async fn kinds_after(superuser: &Client, practice: &Practice, sql: &str) -> Result<Vec<String>, String> {
+    superuser.batch_execute("BEGIN").await.unwrap();
+    let findings = match superuser.batch_execute(sql).await {
+        Ok(()) => check(superuser, &practice.name).await.map_err(|error| error.to_string()),
+        Err(error) => {
+            Err(format!("cannot be made: {}", error.as_db_error().map_or_else(String::new, ToString::to_string)))
+        }
+    };
+    superuser.batch_execute("ROLLBACK").await.unwrap();
+    Ok(findings?.into_iter().map(|finding| finding.kind).collect())
+}
+
+#[tokio::test]
+async fn every_mistake_that_weakens_a_practice_is_found() {
+    let world = world().await;
+    let practice = world.another("mistakes", 3).await;
+    let superuser = superuser().await;
+    let mut missed = Vec::new();
+    for mistake in MISTAKES {
+        let sql = mistake.sql.replace("{t}", practice.name.as_str()).replace("{b}", world.b.name.as_str());
+        let kinds = kinds_after(&superuser, &practice, &sql).await;
+        if !kinds.as_ref().is_ok_and(|kinds| kinds.iter().any(|kind| kind == mistake.kind)) {
+            missed.push(format!("{}: expected {}, found {kinds:?}", mistake.sql, mistake.kind));
+        }
+    }
+    assert!(missed.is_empty(), "{} of {} missed:\n{}", missed.len(), MISTAKES.len(), missed.join("\n"));
+    assert_eq!(check(&superuser, &practice.name).await.unwrap(), []);
+}
+
+/// Sound SQL that lets in more than was meant: no rule of the check is broken, but the schema is not what the ledger says.
+const DRIFTS: &[&str] = &[
+    "ALTER POLICY claim_update ON {t}.reports USING ((SELECT guard.permits('{t}', '{admin,doctor,worker,patient}')))",
+    "ALTER POLICY claim_select ON {t}.raw_messages USING ((SELECT guard.permits('{t}', '{admin,worker,receiver,patient}')))",
+    "ALTER TABLE {t}.reports DROP CONSTRAINT reports_check",
+    "ALTER TABLE {t}.audit ALTER actor SET DEFAULT 'nobody'",
+];
+
+#[tokio::test]
+async fn what_is_sound_but_not_what_the_migrator_left_is_found_as_drift() {
+    let world = world().await;
+    let migrator =
+        labor_migrator::Migrator::new(world.platform.setting("LABOR_MIGRATOR_URL"), world.master.clone()).unwrap();
+    let superuser = superuser().await;
+    for (number, sql) in (50..).zip(DRIFTS) {
+        let practice = world.another(&format!("drift{number}"), number).await;
+        assert_eq!(migrator.check(&practice.name).await.unwrap(), []);
+        superuser.batch_execute(&sql.replace("{t}", practice.name.as_str())).await.unwrap();
+        let kinds: Vec<_> = migrator.check(&practice.name).await.unwrap().into_iter().map(|f| f.kind).collect();
+        assert_eq!(kinds, ["drift"], "{sql}");
+    }
+}

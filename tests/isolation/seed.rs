@@ -1,0 +1,143 @@
+//! The rows of a seeded practice: two patients, their users, and reports in every state that matters for who may see them.
+use uuid::Uuid;
+
+/// Keys and the mark of a practice's rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Seeds {
+    number: u32,
+    /// Stands in every row that only this practice may see.
+    pub(crate) mark: String,
+}
+
+/// Which row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Row {
+    PatientOne = 1,
+    PatientTwo = 2,
+    Admin = 11,
+    Doctor = 12,
+    Technician = 13,
+    /// The user of patient one.
+    UserOne = 14,
+    /// The user of patient two.
+    UserTwo = 15,
+    Message = 21,
+    OrderOne = 31,
+    OrderTwo = 32,
+    /// Of patient one, released.
+    Released = 41,
+    /// Of patient one, not released.
+    Unreleased = 42,
+    /// Of patient one, genetic.
+    Genetic = 43,
+    /// Of patient two, released.
+    OfTheOther = 44,
+    /// Of nobody who was found, although somebody released it.
+    Unmatched = 45,
+    Audit = 61,
+}
+
+/// All reports, with patient, whether released, whether genetic.
+const REPORTS: [(Row, Option<Row>, bool, bool); 5] = [
+    (Row::Released, Some(Row::PatientOne), true, false),
+    (Row::Unreleased, Some(Row::PatientOne), false, false),
+    (Row::Genetic, Some(Row::PatientOne), false, true),
+    (Row::OfTheOther, Some(Row::PatientTwo), true, false),
+    (Row::Unmatched, None, true, false),
+];
+
+impl Seeds {
+    pub(crate) fn new(number: u32, name: &str) -> Self {
+        Self { number, mark: format!("GEHEIM-{name}") }
+    }
+
+    /// The key of a row.
+    pub(crate) fn id(&self, row: Row) -> Uuid {
+        self.key(row as u32)
+    }
+
+    /// The key of the one value of a report.
+    pub(crate) fn value_of(&self, report: Row) -> Uuid {
+        self.key(100 + report as u32)
+    }
+
+    /// The key of the one document of a report.
+    pub(crate) fn document_of(&self, report: Row) -> Uuid {
+        self.key(200 + report as u32)
+    }
+
+    fn key(&self, number: u32) -> Uuid {
+        Uuid::from_u128((0x0190_0000_0000_7000_8000 << 48) | (u128::from(self.number) << 32) | u128::from(number))
+    }
+
+    /// User name of a user row.
+    pub(crate) fn username(row: Row) -> String {
+        format!("user{}", row as u32)
+    }
+}
+
+/// Statements that write the rows, for a superuser: row rules do not bind one.
+pub(crate) fn sql(tenant: &str, seeds: &Seeds) -> String {
+    let mark = &seeds.mark;
+    let id = |row: Row| seeds.id(row);
+    let mut text = format!("BEGIN; SET LOCAL search_path = {tenant};\n");
+    for (row, order, patient) in [(Row::PatientOne, Row::OrderOne, "Eins"), (Row::PatientTwo, Row::OrderTwo, "Zwei")] {
+        text += &format!(
+            "INSERT INTO patients (id, identity_key, family_name, given_name, insurance_number)
+             VALUES ('{0}', encode(sha256('{0}'), 'hex'), '{mark}', '{patient}', '{mark}');
+             INSERT INTO orders (id, laboratory, lab_order_number, patient_id) VALUES ('{1}', '{mark}', '{1}', '{0}');\n",
+            id(row),
+            id(order)
+        );
+    }
+    text += &users(seeds);
+    text += &format!(
+        "INSERT INTO raw_messages (id, source_id, sha256, body) VALUES ('{0}', '{0}', sha256('{0}'), '{mark}');
+         INSERT INTO audit (id, actor, actor_role, action, object_kind, outcome)
+         VALUES ('{1}', '{mark}', 'admin', 'seed', 'reports', 'success');\n",
+        id(Row::Message),
+        id(Row::Audit)
+    );
+    for (index, (report, patient, released, genetic)) in REPORTS.into_iter().enumerate() {
+        let patient = patient.map_or("NULL".to_owned(), |row| format!("'{}'", id(row)));
+        let released = if released { "now()" } else { "NULL" };
+        text += &format!(
+            "INSERT INTO reports (id, raw_message_id, record_index, patient_id, report_key, version, content_sha256, kind, status,
+                                  laboratory_name, genetic, received_at, released_at)
+             VALUES ('{0}', '{1}', {index}, {patient}, encode(sha256('{0}'), 'hex'), 1, sha256('{0}'), '8205', 'final', '{mark}',
+                     {genetic}, now(), {released});
+             INSERT INTO observations (id, report_id, patient_id, position, test_code, status, value_text, effective_at)
+             VALUES ('{2}', '{0}', {patient}, 0, '{mark}', 'final', '{mark}', now());
+             INSERT INTO documents (id, report_id, raw_message_id, position, media_type, sha256, size_bytes)
+             VALUES ('{3}', '{0}', '{1}', 0, '{mark}', sha256('x'), 1);\n",
+            id(report),
+            id(Row::Message),
+            seeds.value_of(report),
+            seeds.document_of(report),
+        );
+    }
+    text + "COMMIT"
+}
+
+fn users(seeds: &Seeds) -> String {
+    let people = [
+        (Row::Admin, "admin", None),
+        (Row::Doctor, "doctor", None),
+        (Row::Technician, "lab_technician", None),
+        (Row::UserOne, "patient", Some(Row::PatientOne)),
+        (Row::UserTwo, "patient", Some(Row::PatientTwo)),
+    ];
+    people
+        .into_iter()
+        .map(|(row, role, patient)| {
+            let patient = patient.map_or("NULL".to_owned(), |patient| format!("'{}'", seeds.id(patient)));
+            format!(
+                "INSERT INTO users (id, username, password_hash, role, display_name, patient_id)
+                 VALUES ('{}', '{}', '$argon2id$seed', '{role}', '{}', {patient});\n",
+                seeds.id(row),
+                Seeds::username(row),
+                seeds.mark,
+            )
+        })
+        .collect()
+}

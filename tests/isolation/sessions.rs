@@ -1,0 +1,230 @@
+//! Sessions through labor-db's own door: a request that is dropped in the middle, a frozen practice, what errors say.
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use labor_db::messages::{self, NewMessage};
+use labor_db::users::{self, NewUser};
+use labor_db::{Claims, DbError, PoolSettings, TenantSession, Tenants, reports};
+use labor_testing::until;
+use uuid::Uuid;
+
+use crate::seed::Row;
+use crate::world::{Practice, World, bind, superuser, world};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn pools(world: &World, budget: usize, per_tenant: usize) -> Tenants {
+    let settings = PoolSettings { budget, per_tenant, wait: Duration::from_secs(3) };
+    Tenants::new(world.platform.setting("LABOR_CONTROL_URL"), world.master.clone(), settings).unwrap()
+}
+
+/// Polls a future so many times, then drops it where it stands. `None`: it was not done yet.
+async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+async fn session(tenants: &Tenants, claims: Claims) -> TenantSession {
+    tenants.session(claims, Uuid::now_v7()).await.unwrap()
+}
+
+/// The next one on the pool's only connection: before sign-in, so it sees neither messages nor reports.
+async fn the_next_one_sees_nothing(tenants: &Tenants, practice: &Practice, when: &str) {
+    let mut next = session(tenants, Claims::sign_in(practice.name.clone(), "nobody")).await;
+    let page = reports::list(&mut next, None, 10).await.unwrap();
+    assert!(page.items.is_empty(), "{when}: a dropped request's claim was still there");
+    assert_eq!(messages::counts(&mut next).await.unwrap(), messages::Counts::default(), "{when}");
+}
+
+/// Backends of the practice that hold a transaction.
+async fn open_transactions(practice: &Practice) -> i64 {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND xact_start IS NOT NULL";
+    superuser().await.query_one(sql, &[&practice.name.role()]).await.unwrap().get(0)
+}
+
+async fn no_transaction_stays(practice: &Practice) {
+    until("the end of all transactions", LIMIT, async || {
+        let open = open_transactions(practice).await;
+        Ok(if open == 0 { Ok(()) } else { Err(format!("{open} open")) })
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_request_dropped_at_any_point_leaves_neither_transaction_nor_claim() {
+    let world = world().await;
+    let practice = world.another("dropped", 10).await;
+    let tenants = pools(world, 1, 1);
+    let (mut finished, mut polls) = (0, 0);
+    while finished < 3 {
+        let when = format!("after {polls} polls");
+        let mut working = session(&tenants, Claims::worker(practice.name.clone())).await;
+        let listed = dropped_after(polls, reports::list(&mut working, None, 10)).await;
+        if let Some(page) = listed {
+            assert_eq!(page.unwrap().items.len(), 5);
+            finished += 1;
+        }
+        drop(working);
+        the_next_one_sees_nothing(&tenants, &practice, &when).await;
+        no_transaction_stays(&practice).await;
+        polls += 1;
+        assert!(polls < 200, "it never ends");
+    }
+    assert!(polls > 4, "only {polls} points were tried");
+}
+
+#[tokio::test]
+async fn a_message_whose_sender_hangs_up_at_any_point_is_stored_wholly_or_not_at_all() {
+    let world = world().await;
+    let practice = world.another("hangsup", 11).await;
+    let tenants = pools(world, 1, 1);
+    let superuser = superuser().await;
+    let (mut done, mut polls) = (false, 0_u8);
+    while !done {
+        let mut session = session(&tenants, Claims::receiver(practice.name.clone())).await;
+        let message = NewMessage {
+            source_id: Uuid::nil(),
+            sender_message_id: None,
+            content_type: None,
+            body: &[polls],
+            received_at: None,
+        };
+        done = dropped_after(polls.into(), messages::store(&mut session, message))
+            .await
+            .is_some_and(|stored| stored.is_ok());
+        drop(session);
+        no_transaction_stays(&practice).await;
+        polls += 1;
+    }
+    let sql = format!(
+        "SELECT (SELECT count(*) FROM {0}.raw_messages WHERE source_id = $1),
+                (SELECT count(*) FROM {0}.audit WHERE action = 'message.store'),
+                (SELECT count(*) FROM pgmq.q_messages WHERE message ->> 'tenant' = '{0}')",
+        practice.name
+    );
+    let row = superuser.query_one(&sql, &[&Uuid::nil()]).await.unwrap();
+    let (stored, audited, queued): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
+    assert!(
+        stored >= 1 && stored == audited && stored == queued,
+        "{stored} stored, {audited} audited, {queued} queued"
+    );
+    superuser
+        .execute("DELETE FROM pgmq.q_messages WHERE message ->> 'tenant' = $1", &[&practice.name.as_str()])
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn sessions_of_different_people_on_one_connection_each_see_their_own() {
+    let world = world().await;
+    let tenants = pools(world, 1, 1);
+    for _ in 0..3 {
+        let mut worker = session(&tenants, Claims::worker(world.a.name.clone())).await;
+        assert_eq!(reports::list(&mut worker, None, 10).await.unwrap().items.len(), 5);
+        let of_b = world.b.seeds.id(Row::Released);
+        assert!(reports::get(&mut worker, of_b).await.unwrap().is_none(), "a report of the other practice");
+        drop(worker);
+        the_next_one_sees_nothing(&tenants, &world.a, "in turn").await;
+        let mut other = session(&tenants, Claims::worker(world.b.name.clone())).await;
+        let page = reports::list(&mut other, None, 10).await.unwrap();
+        assert!(page.items.iter().all(|report| report.laboratory_name == world.b.seeds.mark));
+    }
+}
+
+#[tokio::test]
+async fn a_frozen_practice_is_refused_at_once_also_on_connections_that_were_open() {
+    let world = world().await;
+    let practice = world.another("frozen", 12).await;
+    let tenants = pools(world, 2, 2);
+    let mut open = session(&tenants, Claims::operator(practice.name.clone())).await;
+    assert!(reports::list(&mut open, None, 1).await.is_ok());
+    let superuser = superuser().await;
+    superuser.batch_execute(&format!("ALTER ROLE {} NOLOGIN", practice.name.role())).await.unwrap();
+    superuser
+        .execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = $1",
+            &[&practice.name.role()],
+        )
+        .await
+        .unwrap();
+    let lost = reports::list(&mut open, None, 1).await.unwrap_err();
+    assert!(matches!(lost, DbError::Unavailable(_) | DbError::Refused(_)), "{lost:?}");
+    drop(open);
+    for _ in 0..3 {
+        let started = std::time::Instant::now();
+        let refused = tenants.session(Claims::operator(practice.name.clone()), Uuid::now_v7()).await.err().unwrap();
+        assert!(matches!(refused, DbError::Refused(_)), "{refused:?}");
+        assert!(started.elapsed() < LIMIT, "it hung");
+    }
+    assert_eq!(tenants.free(), 2, "refused connections keep their place in the budget");
+}
+
+const SECRET: &str = "GEHEIMER-WERT-4711";
+/// Another one: the server puts a value that has the wrong form into its own log, which only the query can prevent.
+const MALFORMED: &str = "MISSRATENER-WERT-4712";
+
+#[tokio::test]
+async fn errors_of_the_door_do_not_repeat_what_was_bound() {
+    let world = world().await;
+    let tenants = pools(world, 1, 1);
+    let mut operator = session(&tenants, Claims::operator(world.a.name.clone())).await;
+    let with = |username: &str, hash: &str, patient_id| NewUser {
+        username: username.to_owned(),
+        password_hash: hash.to_owned(),
+        role: labor_catalog::ClaimRole::Doctor,
+        display_name: SECRET.to_owned(),
+        patient_id,
+    };
+    for wrong in [
+        with(SECRET, "$argon2id$x", None),
+        with("lower", SECRET, None),
+        with(&format!("{SECRET}\0"), "$argon2id$x", None),
+        with("lower", "$argon2id$x", Some(Uuid::nil())),
+    ] {
+        let error = users::add(&mut operator, &wrong).await.unwrap_err();
+        assert!(matches!(error, DbError::Statement { .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains(SECRET), "{error:?}");
+    }
+    let log = std::fs::read_to_string(labor_testing::postgres().await.log()).unwrap();
+    assert!(!log.contains(SECRET), "the server's log holds a bound value");
+}
+
+#[tokio::test]
+async fn errors_about_input_and_constraints_do_not_repeat_values() {
+    let world = world().await;
+    let client = world.login(&world.a).await;
+    let claim = world.claim(&world.a.name, "worker", labor_catalog::ClaimRole::Worker);
+    let patient = "INSERT INTO patients (id, identity_key, family_name, given_name, sex, birth_date) VALUES ";
+    for (sql, code) in [
+        ("SELECT $1::text::integer".to_owned(), "22P02"),
+        ("SELECT $1::text::uuid".to_owned(), "22P02"),
+        ("SELECT $1::text::date".to_owned(), "22007"),
+        ("SELECT $1::text::jsonb".to_owned(), "22P02"),
+        (format!("{patient} (gen_random_uuid(), $1, 'x', 'x', 'male', NULL)"), "23514"),
+        (format!("{patient} (gen_random_uuid(), repeat('c', 64), $1, 'x', $1, NULL)"), "23514"),
+        (format!("{patient} (gen_random_uuid(), repeat('c', 64), $1, NULL, 'male', NULL)"), "23502"),
+    ] {
+        client.batch_execute("BEGIN").await.unwrap();
+        bind(&client, &claim).await;
+        let error = client.execute(&sql, &[&MALFORMED]).await.unwrap_err();
+        client.batch_execute("ROLLBACK").await.unwrap();
+        assert_eq!(crate::world::state(&error), code, "{sql}");
+        let error = DbError::from(error);
+        assert!(!format!("{error} {error:?}").contains(MALFORMED), "{error:?}");
+    }
+}
