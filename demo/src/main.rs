@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use labor_testing::DataFolder;
 
-use crate::steps::Demo;
+use crate::steps::{Demo, Services};
 use crate::tell::Teller;
 
 #[derive(Parser)]
@@ -46,29 +46,27 @@ async fn run(stay: bool) -> Result<(), Failure> {
     let folder = DataFolder::claim_empty("demo").await?;
     println!("Labor's demo keeps its data and logs in {}", folder.path().display());
     // Ctrl-C in the middle drops everything: every server ends with this process.
-    tokio::select! {
-        result = show(&teller, &folder, stay) => result,
-        _ = tokio::signal::ctrl_c() => {
-            println!("\nstopped");
-            Ok(())
-        }
-    }
-}
-
-async fn show(teller: &Teller, folder: &DataFolder, stay: bool) -> Result<(), Failure> {
-    let demo = Demo::start(teller, folder.path()).await?;
-    let running = demo.serve(teller).await?;
-    let reports = demo.send_and_show(teller, &running).await?;
-    demo.keep_apart(teller, &running, &reports).await?;
-    demo.back_up(teller).await?;
-    demo.status(teller).await?;
-    demo.search_for_patient_data(teller, &reports).await?;
+    let (demo, services) = tokio::select! {
+        shown = Box::pin(show(&teller, &folder)) => shown?,
+        _ = tokio::signal::ctrl_c() => return Err("stopped by Ctrl-C; nothing is left running".into()),
+    };
     if stay {
-        demo.invite(&running);
+        demo.invite(&services)?;
         tokio::signal::ctrl_c().await?;
         println!();
     }
-    demo.stop(teller, running).await?;
+    demo.stop(&teller, services).await?;
     teller.finished();
     Ok(())
+}
+
+async fn show(teller: &Teller, folder: &DataFolder) -> Result<(Demo, Services), Failure> {
+    let demo = Demo::start(teller, folder.path()).await?;
+    let services = demo.serve(teller).await?;
+    let reports = demo.send_and_show(teller, &services).await?;
+    demo.keep_apart(teller, &services, &reports).await?;
+    demo.back_up(teller).await?;
+    demo.status(teller).await?;
+    demo.search_for_patient_data(teller, &reports).await?;
+    Ok((demo, services))
 }

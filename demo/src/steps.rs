@@ -62,7 +62,7 @@ impl Demo {
     /// Postgres, S3, control schema, two practices with a doctor each.
     pub(crate) async fn start(teller: &Teller, folder: &Path) -> Result<Self, Failure> {
         let postgres = teller.during("Postgres started", Postgres::start(&folder.join("postgres"))).await?;
-        let s3 = teller.during("S3 started (SeaweedFS)", S3::start(&folder.join("s3"))).await?;
+        let s3 = teller.during("S3 started (SeaweedFS)", Box::pin(S3::start(&folder.join("s3")))).await?;
         let preparing = Platform::create(&postgres, folder, "labor");
         let platform = teller
             .during("database prepared: roles, hardening, control schema, queue, intake", preparing)
@@ -107,7 +107,7 @@ impl Demo {
         for practice in &PRACTICES {
             let client = self.sign_in(services, practice).await?;
             let page = client.reports().await?;
-            println!("\n{}: {} current reports", practice.name, page.items.len());
+            println!("\n{}: {} current report(s)", practice.name, page.items.len());
             show_reports(&client, &page.items).await?;
             per_practice.push(page.items);
         }
@@ -180,13 +180,16 @@ impl Demo {
             .await
     }
 
-    pub(crate) fn invite(&self, services: &Services) {
+    pub(crate) fn invite(&self, services: &Services) -> Result<(), Failure> {
         let base = &services.server.base;
-        println!("\nLabor is up. Pages: {base}/   API description: {base}/openapi.json");
+        println!("\nLabor is up.\n  pages            {base}/\n  API description  {base}/openapi.json");
         for practice in &PRACTICES {
             println!("  practice {:<12} user {:<14} password {}", practice.slug, practice.doctor, self.password);
         }
+        let settings = self.platform.write_settings(base)?;
+        println!("To use labor, labor-migrator and labor-backup on it, in another shell:  . {}", settings.display());
         println!("Ctrl-C stops everything and leaves nothing running.");
+        Ok(())
     }
 
     pub(crate) async fn stop(&self, teller: &Teller, services: Services) -> Result<(), Failure> {

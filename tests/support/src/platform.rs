@@ -109,12 +109,33 @@ impl Platform {
         self.settings.iter().rev().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    /// One of the workspace's programs with all settings.
+    /// One of the workspace's programs with the settings that are its own: the web process sees no key of the bucket.
     ///
     /// # Errors
     /// When it was not built.
     pub fn program(&self, name: &str) -> Result<Program> {
-        Ok(Program::named(name)?.envs(self.settings.iter().map(|(name, value)| (name, value))))
+        let own = self.settings.iter().filter(|(setting, _)| belongs(name, setting));
+        Ok(Program::named(name)?.envs(own.map(|(setting, value)| (setting, value))))
+    }
+
+    /// Writes all settings, where the programs are, and `BASE` (the server's address) as a file for a shell, readable by its
+    /// owner only.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn write_settings(&self, base: &str) -> Result<PathBuf> {
+        let quoted = |value: &str| format!("'{}'", value.replace('\'', "'\\''"));
+        let mut text = format!("export BASE={}\n", quoted(base));
+        for (name, value) in &self.settings {
+            text += &format!("export {name}={}\n", quoted(value));
+        }
+        let programs = std::env::current_exe().doing(|| "find the programs".into())?;
+        if let Some(folder) = programs.parent() {
+            text += &format!("export PATH={}:\"$PATH\"\n", quoted(&folder.display().to_string()));
+        }
+        let file = self.folder.join("settings.sh");
+        write_private(&file, &text)?;
+        Ok(file)
     }
 
     /// Runs a program and reads its JSON.
@@ -187,6 +208,16 @@ impl Platform {
     /// When the HTTP client can't be made.
     pub fn sender(&self, server: &Server, source: &Source) -> Result<Sender> {
         Sender::new(&server.base, &source.id, source.secret.as_bytes())
+    }
+}
+
+fn belongs(program: &str, setting: &str) -> bool {
+    match program {
+        "labor" => matches!(setting, "LABOR_CONTROL_URL" | "LABOR_MASTER_SECRET_FILE"),
+        "labor-migrator" => {
+            matches!(setting, "LABOR_ADMIN_URL" | "LABOR_MIGRATOR_URL" | "LABOR_CONTROL_URL" | "LABOR_BACKUP_URL" | "LABOR_MASTER_SECRET_FILE")
+        }
+        _ => !matches!(setting, "LABOR_ADMIN_URL" | "LABOR_MIGRATOR_URL" | "LABOR_CONTROL_URL" | "LABOR_MASTER_SECRET_FILE"),
     }
 }
 

@@ -1,0 +1,171 @@
+//! The floors: the product's own statements, run by pgbench as prepared statements without Labor in between.
+//! Must stay true: the statements are the product's word for word (`demo/bench/*.sql`; the tests here compare with labor-db's source).
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use labor_testing::Postgres;
+
+use crate::Failure;
+use crate::psql::{self, Login};
+
+const REPORT_GET: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/bench/report_get.sql"));
+const MESSAGE_STORE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/bench/message_store.sql"));
+const BIND_CLAIM: &str = "SELECT set_config('labor.claim', $1, true)";
+/// As UUIDv7: sorted by time, so that the floor's index pages are as hot as the product's.
+const SORTED_UUID: &str = "(lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') \
+                           || substr(gen_random_uuid()::text, 14))::uuid";
+const RANDOM_UUID: &str = "gen_random_uuid()";
+
+/// How the statements travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trips {
+    /// All together, as Labor sends them.
+    One,
+    /// Each waits for the answer to the one before.
+    Each,
+}
+
+/// Something that pgbench runs.
+pub(crate) struct Floor {
+    login: Login,
+    script: PathBuf,
+    /// `name=value`: bound as parameters.
+    variables: Vec<String>,
+}
+
+/// The statements of a report's read, for a report that pgbench knows as `:report`.
+pub(crate) fn report_get() -> Vec<String> {
+    let mut statements = statements(REPORT_GET);
+    let audit = statements.pop().unwrap_or_default();
+    let audit = audit.replace("$1", SORTED_UUID).replace("$2", ":report").replace("$3", RANDOM_UUID);
+    statements.into_iter().map(|statement| statement.replace("$1", ":report")).chain([audit]).collect()
+}
+
+/// The statement that stores a message; `:n` makes its hash unique, `:body` and `:source` are always the same.
+pub(crate) fn message_store() -> Vec<String> {
+    let values = [
+        ("$1", SORTED_UUID),
+        ("$2", ":source"),
+        ("$3", "gen_random_uuid()::text"),
+        ("$4", "sha256(int8send(:n))"),
+        ("$5", ":body"),
+        ("$6", "'text/plain'"),
+        ("$7", SORTED_UUID),
+        ("$8", RANDOM_UUID),
+        ("$9", "NULL::timestamptz"),
+    ];
+    let bind =
+        |statement: String| values.iter().fold(statement, |text, (parameter, value)| text.replace(parameter, value));
+    statements(MESSAGE_STORE).into_iter().map(bind).collect()
+}
+
+/// BEGIN, claim, statements, COMMIT.
+pub(crate) fn transaction(claim: &str, statements: &[String], trips: Trips) -> String {
+    let bind = BIND_CLAIM.replace("$1", &format!("'{claim}'"));
+    let lines: Vec<&str> =
+        ["BEGIN", &bind].into_iter().chain(statements.iter().map(String::as_str)).chain(["COMMIT"]).collect();
+    let lines = format!("{};\n", lines.join(";\n"));
+    match trips {
+        Trips::One => format!("\\startpipeline\n{lines}\\endpipeline\n"),
+        Trips::Each => lines,
+    }
+}
+
+impl Floor {
+    /// Writes the script into the folder; only its owner may read the claim in it.
+    pub(crate) fn new(
+        folder: &Path,
+        name: &str,
+        login: Login,
+        script: &str,
+        variables: &[String],
+    ) -> Result<Self, Failure> {
+        use std::io::Write as _;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let path = folder.join(format!("{name}.pgbench"));
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(script.as_bytes())?;
+        Ok(Self { login, script: path, variables: variables.to_vec() })
+    }
+
+    /// Runs for whole seconds. How many transactions there were, and how many a second without the time to connect.
+    pub(crate) async fn run(
+        &self,
+        postgres: &Postgres,
+        connections: u16,
+        length: Duration,
+    ) -> Result<(u64, f64), Failure> {
+        let threads = std::thread::available_parallelism()?.get().min(usize::from(connections));
+        let pgbench = psql::client(postgres, "pgbench", &self.login)?
+            .args(["--no-vacuum", "--protocol=prepared"])
+            .args([format!("--client={connections}"), format!("--jobs={threads}")])
+            .args([format!("--time={}", length.as_secs().max(1))])
+            .args(self.variables.iter().map(|variable| format!("--define={variable}")))
+            .args(["--file".as_ref(), self.script.as_os_str()]);
+        let said = pgbench.output().await?;
+        Ok((said_after(&said, "transactions actually processed:")?, said_after(&said, "tps =")?))
+    }
+}
+
+/// The word behind a phrase.
+fn said_after<T: std::str::FromStr>(said: &str, phrase: &str) -> Result<T, Failure> {
+    let word = said.split_once(phrase).and_then(|(_, rest)| rest.split_whitespace().next());
+    let found = word.and_then(|word| word.trim_end_matches('/').parse().ok());
+    found.ok_or_else(|| format!("pgbench did not say {phrase:?}:\n{said}").into())
+}
+
+/// The statements of a file, without its comments.
+fn statements(file: &str) -> Vec<String> {
+    let code: Vec<&str> = file.lines().filter(|line| !line.starts_with("--")).collect();
+    code.join("\n").split(';').map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_line(text: &str) -> String {
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// A module of labor-db with its `concat!` and column macros put together, all on one line.
+    fn source(module: &str) -> String {
+        let path = format!("{}/../db/src/{module}.rs", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut joined = one_line(&text);
+        for name in ["summary_columns", "observation_columns"] {
+            if let Some((_, rest)) = text.split_once(&format!("macro_rules! {name}")) {
+                let columns = one_line(rest.split('"').nth(1).unwrap());
+                joined = joined.replace(&format!("{name}!()"), &format!("\"{columns}\""));
+            }
+        }
+        joined.replace("\", \"", "")
+    }
+
+    #[test]
+    fn the_floors_run_what_the_product_runs() {
+        for (module, file) in [("reports", REPORT_GET), ("messages", MESSAGE_STORE), ("session", BIND_CLAIM)] {
+            let source = source(module);
+            for statement in statements(file) {
+                let statement = one_line(&statement);
+                assert!(source.contains(&statement), "db/src/{module}.rs has no longer:\n{statement}");
+            }
+        }
+        assert_eq!((statements(REPORT_GET).len(), statements(MESSAGE_STORE).len()), (4, 1));
+    }
+
+    #[test]
+    fn no_parameter_is_left_without_a_value() {
+        for statement in report_get().iter().chain(&message_store()) {
+            assert!(!statement.contains('$'), "{statement}");
+        }
+    }
+
+    #[test]
+    fn what_pgbench_says_is_read() {
+        let said = "number of transactions actually processed: 120\ntps = 30.5 (without initial connection time)\n";
+        assert_eq!(said_after::<u64>(said, "transactions actually processed:").unwrap(), 120);
+        assert!((said_after::<f64>(said, "tps =").unwrap() - 30.5).abs() < 1e-9);
+        assert!(said_after::<u64>("pgbench: error", "tps =").is_err());
+    }
+}
