@@ -18,9 +18,11 @@ pub enum SourceCommand {
         /// Name of the channel for operators.
         name: String,
     },
+    /// List the channels.
+    List,
     /// Give a laboratory a new signing secret; the one before stays good until the next rotation.
     Rotate {
-        /// Id of the source.
+        /// Id of the source (`labor source list`).
         source: Uuid,
     },
 }
@@ -45,6 +47,15 @@ pub enum UserCommand {
         /// For patients: whose results they see.
         #[arg(long, required_if_eq("role", "patient"))]
         patient: Option<Uuid>,
+    },
+    /// Let a user no longer sign in; an open session ends within minutes.
+    Deactivate {
+        /// Sign-in name of the practice.
+        #[arg(long)]
+        practice: String,
+        /// User name.
+        #[arg(long)]
+        username: String,
     },
 }
 
@@ -114,11 +125,15 @@ pub enum AdminError {
 /// When the name is taken or the source unknown, or the database can't be asked.
 pub async fn source(app: &App, command: &SourceCommand) -> Result<Value, AdminError> {
     match command {
+        SourceCommand::Add { name } if name.trim().is_empty() || name.chars().count() > 120 => {
+            Err(AdminError::Invalid("the name of a source has 1 to 120 characters".to_owned()))
+        }
         SourceCommand::Add { name } => {
             let id = app.control.add_source(name).await?;
             let id = id.ok_or_else(|| AdminError::Invalid(format!("there is a source named {name:?} already")))?;
             Ok(json!({ "source": id, "name": name, "secret": app.master.source_secret(id, 1) }))
         }
+        SourceCommand::List => Ok(json!({ "sources": app.control.list_sources().await? })),
         SourceCommand::Rotate { source } => {
             let version = app.control.rotate_source(*source).await?;
             let version = version.ok_or_else(|| AdminError::Invalid(format!("there is no source {source}")))?;
@@ -129,12 +144,42 @@ pub async fn source(app: &App, command: &SourceCommand) -> Result<Value, AdminEr
     }
 }
 
-/// Adds a user.
+/// Adds or deactivates a user.
 ///
 /// # Errors
-/// When the practice is unknown, the name taken or the password too short, or the database can't be asked.
+/// When the practice or user is unknown, the name taken or the password too short, or the database can't be asked.
 pub async fn user(app: &App, command: &UserCommand) -> Result<Value, AdminError> {
-    let UserCommand::Add { practice, username, name, role, patient } = command;
+    match command {
+        UserCommand::Add { practice, username, name, role, patient } => {
+            let user = NewUser {
+                username: username.trim().to_lowercase(),
+                password_hash: password::hash(&typed_password()?)?,
+                role: (*role).into(),
+                display_name: name.clone(),
+                patient_id: *patient,
+            };
+            let tenant = practice_named(app, practice).await?;
+            let mut session = app.session(&Claims::operator(tenant), Uuid::now_v7()).await?;
+            let id = users::add(&mut session, &user).await?;
+            let taken = || AdminError::Invalid(format!("{practice} has a user named {:?} already", user.username));
+            Ok(
+                json!({ "user": id.ok_or_else(taken)?, "practice": practice, "username": user.username, "role": user.role }),
+            )
+        }
+        UserCommand::Deactivate { practice, username } => {
+            let tenant = practice_named(app, practice).await?;
+            let mut session = app.session(&Claims::operator(tenant), Uuid::now_v7()).await?;
+            if users::deactivate(&mut session, &username.trim().to_lowercase()).await? {
+                Ok(json!({ "practice": practice, "username": username, "active": false }))
+            } else {
+                Err(AdminError::Invalid(format!("{practice} has no active user {username:?}")))
+            }
+        }
+    }
+}
+
+/// The first line of standard input.
+fn typed_password() -> Result<String, AdminError> {
     let mut input = String::new();
     std::io::stdin().read_to_string(&mut input)?;
     let typed = input.lines().next().unwrap_or_default();
@@ -143,19 +188,7 @@ pub async fn user(app: &App, command: &UserCommand) -> Result<Value, AdminError>
             "a password needs at least 12 characters; give it on standard input".to_owned(),
         ));
     }
-    let tenant = practice_named(app, practice).await?;
-    let user = NewUser {
-        username: username.trim().to_lowercase(),
-        password_hash: password::hash(typed)?,
-        role: (*role).into(),
-        display_name: name.clone(),
-        patient_id: *patient,
-    };
-    let mut session = app.session(&Claims::operator(tenant), Uuid::now_v7()).await?;
-    let id = users::add(&mut session, &user).await?;
-    let id =
-        id.ok_or_else(|| AdminError::Invalid(format!("{practice} has a user named {:?} already", user.username)))?;
-    Ok(json!({ "user": id, "practice": practice, "username": user.username, "role": user.role }))
+    Ok(typed.to_owned())
 }
 
 /// Lists or replays messages that were set aside.

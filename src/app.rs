@@ -10,6 +10,9 @@ use crate::settings::DatabaseSettings;
 /// Argon2id takes 19 MiB and tens of milliseconds of one core; more at once than this would only queue on the cores.
 const PASSWORD_CHECKS_AT_ONCE: usize = 4;
 
+/// Bodies of messages are up to 32 MiB each and wholly in memory.
+const BODIES_AT_ONCE: usize = 32;
+
 /// Shared by all requests. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
@@ -24,6 +27,7 @@ pub struct App {
     /// Largest message that is accepted, in bytes.
     pub body_limit: usize,
     pub(crate) password_checks: Arc<Semaphore>,
+    pub(crate) bodies: Arc<Semaphore>,
 }
 
 impl App {
@@ -39,6 +43,7 @@ impl App {
             master,
             body_limit,
             password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS_AT_ONCE)),
+            bodies: Arc::new(Semaphore::new(BODIES_AT_ONCE)),
         })
     }
 

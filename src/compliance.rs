@@ -19,6 +19,8 @@ pub enum OperatorCommand {
         #[arg(long)]
         name: String,
     },
+    /// List the operators.
+    List,
 }
 
 /// Commands about requests.
@@ -78,22 +80,28 @@ pub enum HoldCommand {
         #[arg(long)]
         until: Option<NaiveDate>,
     },
+    /// List the holds.
+    List,
     /// Remove a hold.
     Remove {
-        /// Id of the hold.
+        /// Id of the hold (`labor hold list`).
         hold: Uuid,
     },
 }
 
-/// Registers an operator.
+/// Registers or lists operators.
 ///
 /// # Errors
 /// When the name is taken, or the database can't be asked.
 pub async fn operator(app: &App, command: &OperatorCommand) -> Result<Value, AdminError> {
-    let OperatorCommand::Add { username, name } = command;
-    let id = app.control.add_operator(username, name).await?;
-    let id = id.ok_or_else(|| AdminError::Invalid(format!("there is an operator {username:?} already")))?;
-    Ok(json!({ "operator": id, "username": username }))
+    match command {
+        OperatorCommand::Add { username, name } => {
+            let id = app.control.add_operator(username, name).await?;
+            let id = id.ok_or_else(|| AdminError::Invalid(format!("there is an operator {username:?} already")))?;
+            Ok(json!({ "operator": id, "username": username }))
+        }
+        OperatorCommand::List => Ok(json!({ "operators": app.control.operators().await? })),
+    }
 }
 
 /// Asks, approves or lists.
@@ -134,6 +142,7 @@ pub async fn hold(app: &App, command: &HoldCommand) -> Result<Value, AdminError>
             let tenant = practice_named(app, practice).await?;
             Ok(json!({ "hold": app.control.hold(&tenant, holder, reason, *until).await? }))
         }
+        HoldCommand::List => Ok(json!({ "holds": app.control.holds().await? })),
         HoldCommand::Remove { hold } if app.control.release(*hold).await? => Ok(json!({ "removed": hold })),
         HoldCommand::Remove { hold } => Err(AdminError::Invalid(format!("there is no hold {hold}"))),
     }

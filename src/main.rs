@@ -1,9 +1,9 @@
 //! The `labor` program: API and pages, worker, and an operator's commands.
 //! Exit codes: 0 done; 1 failed; 2 wrong command line.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks on its standard streams")]
+#![expect(clippy::print_stderr, reason = "a command-line program talks on its standard streams")]
 
 use std::error::Error;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -137,8 +137,11 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Hold { database, command } => compliance::hold(&open(&database)?, &command).await?,
         Command::Openapi => serde_json::to_value(labor::openapi())?,
     };
-    println!("{answer:#}");
-    Ok(())
+    // Whoever reads may have seen enough, as `head` does.
+    match writeln!(std::io::stdout(), "{answer:#}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn open(database: &DatabaseSettings) -> Result<App, Box<dyn Error>> {

@@ -60,7 +60,7 @@ impl Problem {
         &self.detail
     }
 
-    fn unavailable() -> Self {
+    pub(crate) fn unavailable() -> Self {
         let mut problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
@@ -82,7 +82,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if status == StatusCode::UNAUTHORIZED {
+        if self.kind == "/problems/unauthorised" {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

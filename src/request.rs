@@ -2,13 +2,13 @@
 //! Must stay true: one line per request with method, route, status, duration, tenant, user and request id; never the path's
 //! parameters, the query or the body.
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use labor_db::Claims;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -16,6 +16,8 @@ use uuid::Uuid;
 use crate::App;
 use crate::problem::Problem;
 
+/// Senders give up after 30 s and send again; an answer after that reaches nobody.
+const LONGEST_REQUEST: Duration = Duration::from_secs(25);
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The request's id, made here; also in the answer, in audit rows and in log lines.
@@ -41,12 +43,13 @@ pub(crate) async fn trace(State(_): State<App>, mut request: Request, next: Next
     request.extensions_mut().insert(RequestId(id));
     request.extensions_mut().insert(who.clone());
     let span = tracing::info_span!("request", request_id = %id);
-    let mut response = next.run(request).instrument(span).await;
+    let answered = tokio::time::timeout(LONGEST_REQUEST, next.run(request)).instrument(span).await;
+    let mut response = answered.unwrap_or_else(|_| Problem::unavailable().into_response());
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID.clone(), value);
     }
     let (tenant, user) = who.0.get().map_or(("-", "-"), |claims| (claims.tenant().as_str(), claims.subject()));
-    let milliseconds = started.elapsed().as_millis();
+    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(request_id = %id, %method, route, status = response.status().as_u16(), milliseconds, tenant, user, "request");
     response
 }

@@ -1,6 +1,4 @@
 //! The route table. Everything that can be called over HTTP stands on this screen.
-use std::time::Duration;
-
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -9,7 +7,6 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,9 +14,6 @@ use utoipa_axum::routes;
 use crate::api::Security;
 use crate::problem::Problem;
 use crate::{App, api, pages, request};
-
-/// Senders give up after 30 s and send again; an answer after that reaches nobody.
-const LONGEST_REQUEST: Duration = Duration::from_secs(25);
 
 /// Description of the API; paths are added by the routes themselves.
 #[derive(OpenApi)]
@@ -61,7 +55,6 @@ pub(crate) fn router(app: App, secure_cookies: bool) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Not with this method", "See /openapi.json for what this address takes.")
         })
         .layer(DefaultBodyLimit::max(64 * 1024))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_REQUEST))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), request::trace))
         .layer(never_stored)

@@ -23,8 +23,8 @@ pub struct DatabaseSettings {
     /// Connections to tenants, all together.
     #[arg(long, env = "LABOR_TENANT_CONNECTIONS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub tenant_connections: u32,
-    /// Connections to one tenant.
-    #[arg(long, env = "LABOR_CONNECTIONS_PER_TENANT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=50))]
+    /// Connections to one tenant in one role; a tenant's login takes 50 in all.
+    #[arg(long, env = "LABOR_CONNECTIONS_PER_TENANT", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=50))]
     pub connections_per_tenant: u32,
 }
 

@@ -25,32 +25,45 @@ pub(crate) enum BadSignature {
     Mismatch,
 }
 
-/// Checks a request.
-pub(crate) fn verify(
-    master: &MasterSecret,
-    source: &Source,
-    timestamp: Option<&str>,
-    signature: Option<&str>,
-    body: &[u8],
-) -> Result<(), BadSignature> {
-    let timestamp = timestamp.ok_or(BadSignature::Malformed)?;
-    let seconds: u64 = timestamp.parse().map_err(|_| BadSignature::Malformed)?;
-    let tag = signature
-        .and_then(|s| s.strip_prefix("v1="))
-        .and_then(|s| hex::decode(s).ok())
-        .ok_or(BadSignature::Malformed)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let too_old = source.window.is_some_and(|window| seconds.saturating_add(window.as_secs()) < now);
-    if too_old || seconds > now.saturating_add(AHEAD.as_secs()) {
-        return Err(BadSignature::Time);
+/// What the headers claim, well formed and within the source's time window.
+#[derive(Debug)]
+pub(crate) struct Signed<'h> {
+    timestamp: &'h str,
+    tag: Vec<u8>,
+}
+
+impl<'h> Signed<'h> {
+    /// Looks at the headers alone, before the body is read.
+    pub(crate) fn of(
+        source: &Source,
+        timestamp: Option<&'h str>,
+        signature: Option<&str>,
+    ) -> Result<Self, BadSignature> {
+        let timestamp = timestamp.ok_or(BadSignature::Malformed)?;
+        let seconds: u64 = timestamp.parse().map_err(|_| BadSignature::Malformed)?;
+        let tag = signature.and_then(|s| s.strip_prefix("v1=")).and_then(|s| hex::decode(s).ok());
+        let tag = tag.filter(|tag| tag.len() == 32).ok_or(BadSignature::Malformed)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let too_old = source.window.is_some_and(|window| seconds.saturating_add(window.as_secs()) < now);
+        if too_old || seconds > now.saturating_add(AHEAD.as_secs()) {
+            return Err(BadSignature::Time);
+        }
+        Ok(Self { timestamp, tag })
     }
-    let signed = [timestamp.as_bytes(), b".", body].concat();
-    let versions = [source.secret_version, source.secret_version - 1];
-    let fits = versions.into_iter().filter(|version| *version >= 1).any(|version| {
-        let secret = master.source_secret(source.id, version);
-        hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), &signed, &tag).is_ok()
-    });
-    if fits { Ok(()) } else { Err(BadSignature::Mismatch) }
+
+    /// Whether it fits the body, with the current secret or the one before.
+    pub(crate) fn verify(&self, master: &MasterSecret, source: &Source, body: &[u8]) -> Result<(), BadSignature> {
+        let versions = [source.secret_version, source.secret_version - 1];
+        let fits = versions.into_iter().filter(|version| *version >= 1).any(|version| {
+            let secret = master.source_secret(source.id, version);
+            let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()));
+            context.update(self.timestamp.as_bytes());
+            context.update(b".");
+            context.update(body);
+            aws_lc_rs::constant_time::verify_slices_are_equal(context.sign().as_ref(), &self.tag).is_ok()
+        });
+        if fits { Ok(()) } else { Err(BadSignature::Mismatch) }
+    }
 }
 
 #[cfg(test)]
@@ -80,7 +93,7 @@ mod tests {
     }
 
     fn check(source: &Source, signed: &(String, String), body: &[u8]) -> Result<(), BadSignature> {
-        verify(&master(), source, Some(&signed.0), Some(&signed.1), body)
+        Signed::of(source, Some(&signed.0), Some(&signed.1))?.verify(&master(), source, body)
     }
 
     #[test]
@@ -118,7 +131,7 @@ mod tests {
             (Some("1"), Some("v2=00")),
             (Some("1"), Some("v1=zz")),
         ] {
-            assert_eq!(verify(&master(), &source(1, None), time, tag, b""), Err(BadSignature::Malformed));
+            assert_eq!(Signed::of(&source(1, None), time, tag).unwrap_err(), BadSignature::Malformed);
         }
     }
 }

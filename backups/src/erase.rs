@@ -1,7 +1,7 @@
 //! `erase`: after a tenant was deleted from the database, its objects and its key go too.
 //! Must stay true: nothing is erased before the database's own certificate exists; versions, delete markers and unfinished uploads
-//! are erased as well; the key goes first, so that what a lock still keeps can't be read; then it is searched for.
-use std::fs;
+//! are erased as well; the key goes first, so that what a lock still keeps can't be read; then it is searched for; the certificate
+//! says "destroyed" of a key only when it was there.
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::request::Request;
 use crate::store::Store;
-use crate::{Backup, BackupError};
+use crate::{Backup, BackupError, KeyFate};
 
 /// Proof of a deletion: the database's certificate and what became of the objects.
 #[derive(Debug, Clone, Serialize)]
@@ -23,13 +23,13 @@ pub struct ErasureCertificate {
     pub tenant: TenantName,
     /// What `labor-migrator delete` certified.
     pub database: Value,
-    /// Whether a key was there to be destroyed.
-    pub key_destroyed: bool,
+    /// What became of the key in the folder that was named.
+    pub key: KeyFate,
     /// Objects, versions and delete markers that were deleted.
     pub objects_deleted: usize,
     /// Unfinished uploads that were aborted.
     pub uploads_aborted: usize,
-    /// What a search found afterwards: 0.
+    /// Objects, versions, delete markers and unfinished uploads that a search found afterwards: 0.
     pub found_afterwards: usize,
     /// When the search was made.
     pub certified_at: DateTime<Utc>,
@@ -39,10 +39,12 @@ pub struct ErasureCertificate {
 
 impl Backup {
     /// Erases what the object store holds of a deleted tenant, destroys its key, and certifies it as an object.
+    /// `without_key` goes on when there is no key although there are sealed objects: somebody else destroyed it.
     ///
     /// # Errors
-    /// When the deletion was not completed in the database, the store refuses, or something is left.
-    pub async fn erase(&self, request: Uuid) -> Result<ErasureCertificate, BackupError> {
+    /// When the deletion was not completed in the database, the store refuses, or something is left; [`BackupError::Refused`] when
+    /// the key is not there and nobody said that this is right.
+    pub async fn erase(&self, request: Uuid, without_key: bool) -> Result<ErasureCertificate, BackupError> {
         let client = labor_connect::connect(&self.source).await?;
         let request = Request::approved(&client, request, "deletion").await?;
         let Some(database) = request.certificate.filter(|_| request.state == "done") else {
@@ -52,23 +54,32 @@ impl Backup {
             )));
         };
         let tenant = request.tenant;
-        let key_destroyed = destroy_key(&self.keys.file(&tenant))?;
-        self.say(&format!("{tenant}: key destroyed"));
         let prefix = format!("tenants/{tenant}/");
+        if !without_key && !self.keys.holds(&tenant)? && self.store.has_sealed(&prefix).await? {
+            return Err(BackupError::Refused(format!(
+                "the key {} is not there, but backups of {tenant} are; nothing was erased. Is LABOR_BACKUP_KEYS (--keys) the right folder? If the key was destroyed before, say so with --key-already-destroyed",
+                self.keys.file(&tenant).display()
+            )));
+        }
+        let key = self.keys.destroy(&tenant)?;
+        self.say(&match key {
+            KeyFate::Destroyed => format!("{tenant}: key destroyed"),
+            KeyFate::WasNotThere => format!("{tenant}: there was no key to destroy"),
+        });
         let uploads_aborted = self.store.abort_all(&prefix).await?;
         let objects_deleted = self.store.delete_all(&prefix).await?;
         self.say(&format!("{tenant}: {objects_deleted} objects deleted"));
-        let found_afterwards = self.store.versions(&prefix).await?.len() + self.store.list(&prefix).await?.len();
+        let found_afterwards = self.store.count(&prefix).await?;
         if found_afterwards > 0 {
             return Err(BackupError::Refused(format!(
-                "{found_afterwards} objects of {tenant} are still there (a lock or retention rule keeps them); they can't be read any more, as the key is destroyed; run it again when the rule has ended"
+                "{found_afterwards} objects of {tenant} are still there (a lock or retention rule keeps them); without the key nobody can read them. Run it again with --key-already-destroyed when the rule has ended"
             )));
         }
         let certificate = ErasureCertificate {
             request: request.id,
             tenant,
             database,
-            key_destroyed,
+            key,
             objects_deleted,
             uploads_aborted,
             found_afterwards,
@@ -82,14 +93,6 @@ impl Backup {
     }
 }
 
-fn destroy_key(path: &std::path::Path) -> Result<bool, BackupError> {
-    match fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(BackupError::io(format!("destroy {}", path.display()))(error)),
-    }
-}
-
 impl Store {
     /// Every version and delete marker under a prefix; empty when the store keeps no versions.
     async fn versions(&self, prefix: &str) -> Result<Vec<ObjectIdentifier>, BackupError> {
@@ -98,7 +101,7 @@ impl Store {
         loop {
             let listing = self.client.list_object_versions().bucket(&self.bucket).prefix(prefix);
             let page = listing.set_key_marker(key).set_version_id_marker(version).send().await;
-            let page = page.map_err(BackupError::store(format!("list the versions of {prefix}")))?;
+            let page = page.map_err(self.failed(format!("list the versions of {prefix}")))?;
             let versions = page.versions().iter().map(|v| (v.key(), v.version_id()));
             let markers = page.delete_markers().iter().map(|m| (m.key(), m.version_id()));
             for (key, version) in versions.chain(markers) {
@@ -127,21 +130,42 @@ impl Store {
             let delete = Delete::builder().set_objects(Some(batch.to_vec())).quiet(true).build();
             let delete = delete.map_err(|error| BackupError::Invalid(error.to_string()))?;
             let deleted = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
-            deleted.map_err(BackupError::store(format!("delete {prefix}")))?;
+            deleted.map_err(self.failed(format!("delete {prefix}")))?;
         }
         Ok(ids.len())
     }
 
     async fn abort_all(&self, prefix: &str) -> Result<usize, BackupError> {
-        let found = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(prefix).send().await;
-        let found = found.map_err(BackupError::store(format!("list the unfinished uploads of {prefix}")))?;
         let mut aborted = 0;
-        for upload in found.uploads() {
-            let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
-            let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(id);
-            abort.send().await.map_err(BackupError::store(format!("abort the upload of {key}")))?;
-            aborted += 1;
+        // Again, because an upload that begins while they are listed can be missed; a store that keeps them is not asked for ever.
+        for _ in 0..10 {
+            let found = self.unfinished(prefix).await?;
+            if found.is_empty() {
+                break;
+            }
+            for upload in &found {
+                self.abort(upload).await?;
+                aborted += 1;
+            }
         }
         Ok(aborted)
     }
+
+    /// Whether anything sealed with the tenant's key is there, whole or in parts.
+    async fn has_sealed(&self, prefix: &str) -> Result<bool, BackupError> {
+        let versions = self.versions(prefix).await?.into_iter().any(|id| is_sealed(id.key()));
+        Ok(versions
+            || self.list(prefix).await?.iter().any(|object| is_sealed(&object.key))
+            || !self.unfinished(prefix).await?.is_empty())
+    }
+
+    /// Everything under a prefix: versions and delete markers, objects of stores that keep no versions, unfinished uploads.
+    async fn count(&self, prefix: &str) -> Result<usize, BackupError> {
+        let stored = self.versions(prefix).await?.len().max(self.list(prefix).await?.len());
+        Ok(stored + self.unfinished(prefix).await?.len())
+    }
+}
+
+fn is_sealed(key: &str) -> bool {
+    key.ends_with(".age")
 }

@@ -1,5 +1,10 @@
 //! `export`: everything of one tenant in open formats, for the practice itself: one NDJSON file per table, the original messages,
-//! and a manifest with the SHA-256 of each file. `check_export` proves offline that nothing was changed since.
+//! and a manifest with the SHA-256 of each file.
+//!
+//! What `check_export` proves offline: the files are those of the manifest in the same folder. The manifest is not signed: whoever
+//! changes files can write a manifest that fits. Only its own SHA-256, printed at the export and kept elsewhere, proves that it is
+//! the one that was exported; so `check_export` gives it too, to be compared.
+//!
 //! Must stay true: all files are of one snapshot; every table of the schema is exported; password hashes are not; the folder is
 //! new, readable by its owner only, and has its manifest last.
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -59,6 +64,16 @@ pub struct ExportManifest {
     pub files: Vec<ExportedFile>,
 }
 
+/// A manifest and what to keep elsewhere.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exported {
+    /// What the manifest says.
+    #[serde(flatten)]
+    pub manifest: ExportManifest,
+    /// SHA-256 of the manifest's file, in hex.
+    pub manifest_sha256: String,
+}
+
 /// Counts and hashes what is written.
 struct Counted {
     file: BufWriter<File>,
@@ -90,7 +105,7 @@ impl Backup {
     /// # Errors
     /// When the request is not an approved export, the folder exists, or the database or disk refuses. A folder without a
     /// manifest is not an export.
-    pub async fn export(&self, request: Uuid, into: &Path) -> Result<ExportManifest, BackupError> {
+    pub async fn export(&self, request: Uuid, into: &Path) -> Result<Exported, BackupError> {
         let mut client = labor_connect::connect(&self.source).await?;
         let request = Request::approved(&client, request, "export").await?;
         let tenant = &request.tenant;
@@ -124,10 +139,10 @@ impl Backup {
         };
         let document = serde_json::to_vec_pretty(&manifest).map_err(|error| BackupError::Invalid(error.to_string()))?;
         let write = || Counted::create(&into.join(MANIFEST)).and_then(|mut file| file.write(&document).map(|()| file));
-        write()
+        let written = write()
             .and_then(|file| file.finish(MANIFEST.to_owned(), None))
             .map_err(BackupError::io("write the manifest"))?;
-        Ok(manifest)
+        Ok(Exported { manifest, manifest_sha256: written.sha256 })
     }
 }
 
@@ -179,12 +194,12 @@ async fn export_messages(
     Ok(files)
 }
 
-/// Proves offline that an export is whole and unchanged: every file of the manifest is there with its length and hash, and no
-/// other file is.
+/// Proves offline that an export's files equal its manifest: each is there with its length and hash, and no other file is.
+/// Whether the manifest is the one that was exported only its SHA-256 tells: compare it with what [`Backup::export`] gave.
 ///
 /// # Errors
 /// [`BackupError::NotProven`] with what differs; or when the folder can't be read.
-pub fn check_export(folder: &Path) -> Result<ExportManifest, BackupError> {
+pub fn check_export(folder: &Path) -> Result<Exported, BackupError> {
     let document = fs::read(folder.join(MANIFEST))
         .map_err(BackupError::io(format!("read {}", folder.join(MANIFEST).display())))?;
     let manifest: ExportManifest = serde_json::from_slice(&document)
@@ -208,7 +223,11 @@ pub fn check_export(folder: &Path) -> Result<ExportManifest, BackupError> {
             }
         }
     }
-    if faults.is_empty() { Ok(manifest) } else { Err(BackupError::NotProven(faults)) }
+    if !faults.is_empty() {
+        return Err(BackupError::NotProven(faults));
+    }
+    let manifest_sha256 = hex::encode(digest::digest(&digest::SHA256, &document));
+    Ok(Exported { manifest, manifest_sha256 })
 }
 
 fn sum(path: &Path) -> std::io::Result<(u64, String)> {

@@ -4,7 +4,8 @@
 //! deleted practice disappears from backups that an object lock still keeps, and why the folder itself needs a backup elsewhere.
 //!
 //! Must stay true: a key is on disk before anything is encrypted with it; two processes that make one at once end with one key;
-//! only the owner can read; no key is part of a database or a bucket.
+//! only the owner can read; no key is part of a database or a bucket; a key is called destroyed only when it was there and a search
+//! of the folder finds nothing of it.
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
 use labor_catalog::TenantName;
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::BackupError;
@@ -20,6 +22,17 @@ use crate::BackupError;
 /// The folder that holds the tenants' keys.
 #[derive(Clone, Debug)]
 pub struct KeyFolder(PathBuf);
+
+/// What became of a key that was to be destroyed. It speaks of this folder; copies of it elsewhere are their keepers' to destroy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum KeyFate {
+    /// It was in the folder, and a search finds nothing of it any more.
+    #[serde(rename = "destroyed")]
+    Destroyed,
+    /// The folder had none.
+    #[serde(rename = "was not there")]
+    WasNotThere,
+}
 
 impl KeyFolder {
     /// The folder; it is made when the first key is.
@@ -53,10 +66,62 @@ impl KeyFolder {
 
     /// The tenant's key, made now if there is none. What is returned is what a later reader finds in the file.
     pub(crate) fn open_or_make(&self, tenant: &TenantName) -> Result<Identity, BackupError> {
-        if !self.file(tenant).exists() {
+        if !self.has(tenant)? {
             self.make(tenant)?;
         }
         self.open(tenant)
+    }
+
+    /// Whether there is a key that can be opened.
+    pub(crate) fn has(&self, tenant: &TenantName) -> Result<bool, BackupError> {
+        self.file(tenant).try_exists().map_err(self.failed("look into"))
+    }
+
+    /// Whether there is anything of the tenant's key.
+    pub(crate) fn holds(&self, tenant: &TenantName) -> Result<bool, BackupError> {
+        Ok(!self.traces(tenant).map_err(self.failed("search"))?.is_empty())
+    }
+
+    /// Destroys the tenant's key and whatever a killed [`KeyFolder::make`] left of it.
+    pub(crate) fn destroy(&self, tenant: &TenantName) -> Result<KeyFate, BackupError> {
+        let found = self.traces(tenant).map_err(self.failed("search"))?;
+        if found.is_empty() {
+            return Ok(KeyFate::WasNotThere);
+        }
+        for path in found {
+            if path.is_symlink() {
+                let reason = "is a symbolic link: destroy what it points to, then the link, by hand".to_owned();
+                return Err(BackupError::Key { path, reason });
+            }
+            fs::remove_file(&path).map_err(BackupError::io(format!("destroy {}", path.display())))?;
+        }
+        File::open(&self.0).and_then(|folder| folder.sync_all()).map_err(self.failed("write"))?;
+        match self.traces(tenant).map_err(self.failed("search"))?.pop() {
+            None => Ok(KeyFate::Destroyed),
+            Some(path) => Err(BackupError::Key { path, reason: "appeared while it was destroyed".to_owned() }),
+        }
+    }
+
+    /// The key's file, and files of the same content under temporary names.
+    fn traces(&self, tenant: &TenantName) -> std::io::Result<Vec<PathBuf>> {
+        let entries = match fs::read_dir(&self.0) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let (file, temporary) = (self.file(tenant), format!(".{tenant}."));
+        let mut found = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if path == file || name.starts_with(&temporary) {
+                found.push(path);
+            }
+        }
+        Ok(found)
+    }
+
+    fn failed(&self, action: &str) -> impl FnOnce(std::io::Error) -> BackupError {
+        BackupError::io(format!("{action} the key folder {}", self.0.display()))
     }
 
     fn make(&self, tenant: &TenantName) -> Result<(), BackupError> {
@@ -139,6 +204,23 @@ mod tests {
         assert_eq!(fs::metadata(keys.file(&tenant)).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(keys.file(&tenant), fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(keys.open(&tenant), Err(BackupError::Key { .. })));
+    }
+
+    #[test]
+    fn a_destroyed_key_leaves_no_trace_and_a_missing_one_is_not_called_destroyed() {
+        let (_place, keys, tenant) = folder();
+        let other = TenantName::random().unwrap();
+        assert_eq!(keys.destroy(&tenant).unwrap(), KeyFate::WasNotThere, "there is not even a folder");
+        keys.open_or_make(&tenant).unwrap();
+        keys.open_or_make(&other).unwrap();
+        let left_over = keys.0.join(format!(".{tenant}.{}", Uuid::now_v7()));
+        fs::hard_link(keys.file(&tenant), &left_over).unwrap();
+        assert_eq!(keys.destroy(&tenant).unwrap(), KeyFate::Destroyed);
+        assert!(!left_over.exists() && !keys.file(&tenant).exists() && keys.file(&other).exists());
+        assert_eq!(keys.destroy(&tenant).unwrap(), KeyFate::WasNotThere);
+        fs::write(&left_over, "").unwrap();
+        assert!(keys.holds(&tenant).unwrap(), "a left-over holds the private key");
+        assert_eq!(keys.destroy(&tenant).unwrap(), KeyFate::Destroyed);
     }
 
     #[test]

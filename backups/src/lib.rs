@@ -5,6 +5,7 @@
 //!
 //! What must stay true:
 //! - **An object without a manifest is no backup.** The manifest is written last, after the dump's exit status was seen.
+//! - **Only a manifest that the tenant's own key made is believed** (`mac`), and nothing of a dump runs before that was checked.
 //! - **A backup is good when it was restored.** Nothing less is reported as verified.
 //! - **The dump restores without Labor**: `age -d -i KEY dump.sql.zst.age | zstd -d | psql`.
 //! - Nothing whole in memory or on disk; no password in an argument; no row of a patient in an error or a log.
@@ -15,6 +16,7 @@ mod export;
 mod keys;
 mod list;
 mod load;
+mod mac;
 mod manifest;
 mod pipe;
 mod program;
@@ -34,8 +36,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use erase::ErasureCertificate;
 pub use error::BackupError;
-pub use export::{ExportManifest, ExportedFile, check_export};
-pub use keys::KeyFolder;
+pub use export::{ExportManifest, Exported, ExportedFile, check_export};
+pub use keys::{KeyFate, KeyFolder};
 pub use labor_catalog::TenantName;
 pub use list::{Entry, State};
 pub use manifest::{BackupId, InvalidId, Manifest, Sum, Verdict, Verified};
@@ -55,6 +57,7 @@ pub struct Backup {
     store: store::Store,
     stop: CancellationToken,
     progress: Option<Progress>,
+    new_key: bool,
 }
 
 impl Backup {
@@ -72,6 +75,7 @@ impl Backup {
             store: store::Store::new(&settings.store),
             stop: CancellationToken::new(),
             progress: None,
+            new_key: false,
         })
     }
 
@@ -79,6 +83,14 @@ impl Backup {
     #[must_use]
     pub fn with_progress(mut self, say: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(say));
+        self
+    }
+
+    /// Lets `run` go on with a key that earlier backups of the tenant were not encrypted to, or make one although there are such
+    /// backups. Whoever has lost the old key loses those backups; otherwise the key folder is the wrong one.
+    #[must_use]
+    pub const fn with_new_key(mut self, allowed: bool) -> Self {
+        self.new_key = allowed;
         self
     }
 

@@ -69,6 +69,20 @@ impl Backup {
             .ok_or_else(|| BackupError::NotFound(format!("there is no backup of {tenant}")))
     }
 
+    /// The newest earlier backup, and to whom it says it was encrypted (nobody checked that; nothing when no manifest is readable).
+    pub(crate) async fn earlier(&self, tenant: &TenantName) -> Result<Option<(BackupId, Option<String>)>, BackupError> {
+        let found = self.found(Some(tenant)).await?;
+        let mut newest = None;
+        for ((backup, _), _) in found.into_iter().rev().filter(|(_, found)| found.manifest) {
+            let document = self.store.get(&manifest::manifest_key(tenant, &backup)).await?.unwrap_or_default();
+            if let Ok(manifest) = Manifest::read(&document, tenant, &backup) {
+                return Ok(Some((backup, Some(manifest.recipient))));
+            }
+            newest = newest.or(Some((backup, None)));
+        }
+        Ok(newest)
+    }
+
     async fn found(&self, tenant: Option<&TenantName>) -> Result<Backups, BackupError> {
         let prefix = tenant.map_or_else(|| "tenants/".to_owned(), manifest::folder);
         let mut backups = Backups::new();

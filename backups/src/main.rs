@@ -1,7 +1,6 @@
 //! The `labor-backup` program: reads the command line, calls the library, prints for people or machines.
 //! Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused, a condition is not met; 4 the backup is bad: damaged, or not what
 //! its manifest says; 5 no such tenant or backup; 130 stopped by a signal.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks on its standard streams")]
 
 mod output;
 
@@ -25,7 +24,7 @@ const HELP: &str = "Environment:
 Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused; 4 the backup is bad; 5 no such tenant or backup; 130 stopped";
 
 #[derive(Parser)]
-#[command(name = "labor-backup", version, about = "Backs up, verifies and restores one tenant", after_help = HELP)]
+#[command(name = "labor-backup", version, about = "Backs up, verifies, restores, exports and erases one tenant", after_help = HELP)]
 struct Arguments {
     #[command(flatten)]
     places: Places,
@@ -65,6 +64,9 @@ enum Command {
         /// Make the bucket if there is none (demo: a real one is made with its versioning and lock policy).
         #[arg(long)]
         create_bucket: bool,
+        /// Go on with a key that earlier backups of this tenant were not encrypted to, or make one although there are such backups.
+        #[arg(long)]
+        new_key: bool,
     },
     /// Backups in the bucket, newest first.
     List {
@@ -94,6 +96,8 @@ enum Command {
         into: Destination,
     },
     /// Carry out an approved export: every table as NDJSON, the original messages, a manifest with hashes.
+    ///
+    /// Prints the SHA-256 of the manifest; keep it where the export is not.
     Export {
         /// Id of the request (`labor request list`).
         #[arg(long)]
@@ -102,7 +106,9 @@ enum Command {
         #[arg(long)]
         into: PathBuf,
     },
-    /// Prove offline that an export is whole and unchanged. Needs neither database nor bucket.
+    /// Prove offline that an export's files equal its manifest. Needs neither database nor bucket.
+    ///
+    /// The manifest is not signed. Its SHA-256 is printed: nothing was changed when that is also the one that `export` printed.
     CheckExport {
         /// The export's folder.
         folder: PathBuf,
@@ -112,6 +118,9 @@ enum Command {
         /// Id of the request (`labor request list`).
         #[arg(long)]
         request: Uuid,
+        /// Go on although there are backups and no key: it was destroyed before, by an earlier run or by hand.
+        #[arg(long)]
+        key_already_destroyed: bool,
     },
 }
 
@@ -124,7 +133,7 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("labor-backup: {}", with_sources(&error));
+            output::note(format_args!("labor-backup: {}", with_sources(&error)));
             ExitCode::from(code(&error))
         }
     }
@@ -133,24 +142,30 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), BackupError> {
     let json = arguments.json;
     if let Command::CheckExport { folder } = &arguments.command {
-        let manifest = check_export(folder)?;
-        let text = format!("{}: {} files are whole and unchanged", folder.display(), manifest.files.len());
-        output::say(json, &manifest, &text);
+        let checked = check_export(folder)?;
+        let text = format!(
+            "{}: {} files are those of the manifest; the manifest's SHA-256 is {}; nothing was changed if `export` printed the same",
+            folder.display(),
+            checked.manifest.files.len(),
+            checked.manifest_sha256
+        );
+        output::say(json, &checked, &text);
         return Ok(());
     }
-    let backup = Backup::new(settings(arguments.places)?)?.with_progress(|line| eprintln!("{line}"));
+    let backup = Backup::new(settings(arguments.places)?)?.with_progress(|line| output::note(line));
     stop_on_signal(&backup)?;
-    match arguments.command {
-        Command::Run { tenant, create_bucket } => {
+    carry_out(backup, arguments.command, json).await
+}
+
+async fn carry_out(backup: Backup, command: Command, json: bool) -> Result<(), BackupError> {
+    match command {
+        Command::Run { tenant, create_bucket, new_key } => {
             if create_bucket {
                 backup.ensure_bucket().await?;
             }
-            let made = Box::pin(backup.run(&tenant)).await?;
-            output::say(
-                json,
-                &made,
-                &format!("{tenant}: {} is stored; verify it to know that it is good", made.backup),
-            );
+            let made = Box::pin(backup.with_new_key(new_key).run(&tenant)).await?;
+            let text = format!("{tenant}: {} is stored; verify it to know that it is good", made.backup);
+            output::say(json, &made, &text);
         }
         Command::List { tenant } => output::list(json, &backup.list(tenant.as_ref()).await?),
         Command::Verify { tenant, backup: which } => {
@@ -172,12 +187,17 @@ async fn run(arguments: Arguments) -> Result<(), BackupError> {
         }
         Command::Export { request, into } => {
             let made = Box::pin(backup.export(request, &into)).await?;
-            let text =
-                format!("{}: {} files in {}; seal it before it travels", made.tenant, made.files.len(), into.display());
+            let text = format!(
+                "{}: {} files in {}; seal it before it travels. SHA-256 of its manifest, to be kept elsewhere: {}",
+                made.manifest.tenant,
+                made.manifest.files.len(),
+                into.display(),
+                made.manifest_sha256
+            );
             output::say(json, &made, &text);
         }
-        Command::Erase { request } => {
-            let certificate = Box::pin(backup.erase(request)).await?;
+        Command::Erase { request, key_already_destroyed } => {
+            let certificate = Box::pin(backup.erase(request, key_already_destroyed)).await?;
             output::say(true, &certificate, "");
         }
         Command::CheckExport { .. } => {}

@@ -1,14 +1,17 @@
 //! What a backup says about itself, and where its parts are in the bucket.
-//! Must stay true: a reader refuses a format that it does not know; no name of a person or practice is in it.
+//! Must stay true: a reader refuses a format that it does not know; what a restore relies on was [authenticated](authenticate); no
+//! name of a person or practice is in it.
 use std::collections::BTreeMap;
 use std::fmt;
 
+use age::x25519::Identity;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use labor_catalog::TenantName;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{BackupError, TableDigest};
+use crate::{BackupError, TableDigest, mac};
 
 /// The format this version writes and reads.
 pub(crate) const FORMAT: u32 = 1;
@@ -109,28 +112,37 @@ pub struct Manifest {
     pub pg_dump_version: String,
     /// Version of this program.
     pub labor_backup_version: String,
+    /// HMAC-SHA256 of all the rest, by a key derived from the tenant's own; see `mac.rs`.
+    #[serde(default)]
+    pub mac: String,
 }
 
 impl Manifest {
-    /// Reads a manifest, and checks that it is the one of this tenant and backup.
+    /// Reads a manifest, and checks that it is the one of this tenant and backup. **Anybody who can write into the bucket can have
+    /// made it**: good enough to list it, not to restore by it.
     pub(crate) fn read(bytes: &[u8], tenant: &TenantName, backup: &BackupId) -> Result<Self, BackupError> {
-        #[derive(Deserialize)]
-        struct Versioned {
-            format: u32,
-        }
         let unreadable =
             |error: serde_json::Error| BackupError::Damaged(format!("the manifest of {backup} can't be read: {error}"));
-        let Versioned { format } = serde_json::from_slice(bytes).map_err(unreadable)?;
-        if format != FORMAT {
+        let document: Value = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if let Some(format) =
+            document.get("format").and_then(Value::as_u64).filter(|format| *format != u64::from(FORMAT))
+        {
             return Err(BackupError::Refused(format!(
                 "{backup} has format {format}, this version reads format {FORMAT}"
             )));
         }
-        let manifest: Self = serde_json::from_slice(bytes).map_err(unreadable)?;
+        let manifest: Self = serde_json::from_value(document).map_err(unreadable)?;
         if manifest.tenant != *tenant || manifest.backup != *backup {
             return Err(BackupError::Damaged(format!("the manifest of {backup} belongs to another backup")));
         }
         Ok(manifest)
+    }
+
+    /// The same with its HMAC.
+    pub(crate) fn signed(mut self, identity: &Identity) -> Result<Self, BackupError> {
+        let document = serde_json::to_value(&self).map_err(|error| BackupError::Invalid(error.to_string()))?;
+        self.mac = mac::of(&document, identity)?;
+        Ok(self)
     }
 
     /// Rows of all tables.
@@ -138,6 +150,18 @@ impl Manifest {
     pub fn rows(&self) -> u64 {
         self.tables.values().map(|table| table.rows).sum()
     }
+}
+
+/// Refuses a manifest that was not made with the tenant's key: without HMAC, with another one, or altered.
+pub(crate) fn authenticate(bytes: &[u8], backup: &BackupId, identity: &Identity) -> Result<(), BackupError> {
+    let authentic = match serde_json::from_slice(bytes) {
+        Ok(document) => mac::fits(&document, identity)?,
+        Err(_) => false,
+    };
+    if authentic {
+        return Ok(());
+    }
+    Err(BackupError::Damaged(format!("the manifest of {backup} was not made with this tenant's key, or was altered")))
 }
 
 /// How a verification ended.

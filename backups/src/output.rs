@@ -1,20 +1,34 @@
 //! How results look: a table or a sentence for people, JSON for machines.
+//! Must stay true: a reader that goes away (`labor-backup list | head`) ends nothing: what was to be done is done all the same.
+use std::fmt::Display;
+use std::io::Write as _;
+
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use labor_backup::{Entry, State, Verdict};
+
+/// One line on standard output. When nobody reads it any more, that is no error of ours, and there is nobody to tell.
+pub(crate) fn line(text: impl Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// One line on standard error.
+pub(crate) fn note(text: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
 
 /// One result, as JSON or as a sentence.
 pub(crate) fn say(json: bool, value: &impl serde::Serialize, text: &str) {
     if json {
-        println!("{}", serde_json::json!(value));
+        line(serde_json::json!(value));
     } else {
-        println!("{text}");
+        line(text);
     }
 }
 
 /// Backups as a table.
 pub(crate) fn list(json: bool, entries: &[Entry]) {
     if json {
-        println!("{}", serde_json::json!(entries));
+        line(serde_json::json!(entries));
         return;
     }
     let mut table = Table::new();
@@ -34,8 +48,11 @@ pub(crate) fn list(json: bool, entries: &[Entry]) {
             verified(entry),
         ]);
     }
-    println!("{table}");
-    println!("{} backups", entries.iter().filter(|entry| entry.state == State::Complete).count());
+    line(table);
+    match entries.iter().filter(|entry| entry.state == State::Complete).count() {
+        1 => line("1 backup"),
+        count => line(format_args!("{count} backups")),
+    }
 }
 
 fn state(state: State) -> &'static str {

@@ -3,8 +3,9 @@
 //! A scratch schema lives in an uncommitted transaction only. So it can't be left over, however this process ends, and nobody else
 //! ever sees it.
 //!
-//! Must stay true: nothing is committed that did not pass; the live schema is never touched; what is restored serves nobody until
-//! an operator gives its role a login.
+//! Must stay true: nothing of a dump is run before its manifest proved to be of the tenant's key and its bytes to be the manifest's;
+//! nothing is committed that did not pass; the live schema is never touched; what is restored serves nobody until an operator gives
+//! its role a login.
 use std::time::Instant;
 
 use age::x25519::Identity;
@@ -18,6 +19,7 @@ use crate::manifest::{self, FORMAT};
 use crate::pipe::ChunkReader;
 use crate::run::Server;
 use crate::seal::{self, Sums};
+use crate::store::Pinned;
 use crate::{Backup, BackupError, BackupId, Manifest, Verdict, Verified, load, proof};
 
 /// Which backup.
@@ -55,8 +57,21 @@ pub struct Restored {
     pub milliseconds: u64,
 }
 
+/// A manifest that the tenant's key made, and that key.
+struct Authentic {
+    manifest: Manifest,
+    identity: Identity,
+}
+
+/// Where to, and whether to stay.
+struct Into<'a> {
+    schema: &'a TenantName,
+    keep: bool,
+}
+
 /// What a restore has to say when it passed.
 struct Passed {
+    rows: u64,
     server_version: String,
     remarks: Vec<String>,
 }
@@ -68,10 +83,14 @@ impl Backup {
     /// [`BackupError::condemns`] tells whether the backup is bad; otherwise it could not be tried.
     pub async fn verify(&self, tenant: &TenantName, which: &Which) -> Result<Verified, BackupError> {
         let begun = Instant::now();
-        let manifest = self.manifest(tenant, which).await?;
-        self.say(&format!("{tenant}: verifying {}", manifest.backup));
+        let backup = self.resolve(tenant, which).await?;
+        self.say(&format!("{tenant}: verifying {backup}"));
         let scratch = TenantName::random()?;
-        let result = Box::pin(self.prove(&manifest, &scratch, false)).await;
+        let into = Into { schema: &scratch, keep: false };
+        let result = match self.authentic(tenant, &backup).await {
+            Ok(authentic) => Box::pin(self.prove(authentic, &into)).await,
+            Err(error) => Err(error),
+        };
         let (verdict, faults, passed) = match &result {
             Ok(passed) => (Verdict::Passed, Vec::new(), Some(passed)),
             Err(BackupError::NotProven(faults)) => (Verdict::Failed, faults.clone(), None),
@@ -81,14 +100,14 @@ impl Backup {
         let verified = Verified {
             format: FORMAT,
             tenant: tenant.clone(),
-            backup: manifest.backup.clone(),
+            backup,
             verified_at: Utc::now(),
             labor_backup_version: env!("CARGO_PKG_VERSION").to_owned(),
             server_version: passed.map(|passed| passed.server_version.clone()).unwrap_or_default(),
             verdict,
             faults,
             remarks: passed.map(|passed| passed.remarks.clone()).unwrap_or_default(),
-            rows: if verdict == Verdict::Passed { manifest.rows() } else { 0 },
+            rows: passed.map(|passed| passed.rows).unwrap_or_default(),
             milliseconds: elapsed(begun),
         };
         match result {
@@ -114,17 +133,18 @@ impl Backup {
         into: Destination,
     ) -> Result<Restored, BackupError> {
         let begun = Instant::now();
-        let manifest = self.manifest(tenant, which).await?;
+        let backup = self.resolve(tenant, which).await?;
+        let authentic = self.authentic(tenant, &backup).await?;
         let schema = match into {
             Destination::New => TenantName::random()?,
             Destination::Named(name) => name,
         };
-        self.say(&format!("{tenant}: restoring {} into {schema}", manifest.backup));
-        let passed = Box::pin(self.prove(&manifest, &schema, true)).await?;
+        self.say(&format!("{tenant}: restoring {backup} into {schema}"));
+        let passed = Box::pin(self.prove(authentic, &Into { schema: &schema, keep: true })).await?;
         Ok(Restored {
             tenant: tenant.clone(),
-            rows: manifest.rows(),
-            backup: manifest.backup,
+            rows: passed.rows,
+            backup,
             schema,
             remarks: passed.remarks,
             milliseconds: elapsed(begun),
@@ -132,24 +152,31 @@ impl Backup {
     }
 
     /// Restore, proof, and then commit or rollback.
-    async fn prove(&self, manifest: &Manifest, into: &TenantName, keep: bool) -> Result<Passed, BackupError> {
-        let identity = self.identity(manifest)?;
-        let config = self
-            .target
-            .as_ref()
-            .ok_or_else(|| BackupError::Invalid("--restore-url or LABOR_RESTORE_URL is missing".to_owned()))?;
+    async fn prove(&self, authentic: Authentic, into: &Into<'_>) -> Result<Passed, BackupError> {
+        let config = self.target.as_ref().ok_or_else(|| {
+            BackupError::Invalid(
+                "LABOR_RESTORE_URL is missing: the URL of the login labor_migrator, which verify and restore need"
+                    .to_owned(),
+            )
+        })?;
+        let Authentic { manifest, identity } = authentic;
         let mut client = labor_connect::connect(config).await?;
         let server = Server::of(&client).await?;
-        allowed(&client, &manifest.tenant, into).await?;
+        allowed(&client, &manifest.tenant, into.schema).await?;
         // So that the server notices within two minutes when our machine vanishes, and rolls back.
         let keep_alive = "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6";
         client.batch_execute(keep_alive).await.map_err(BackupError::during("prepare the connection"))?;
+        let dump = manifest::dump_key(&manifest.tenant, &manifest.backup);
+        let dump = self.unless_stopped(self.store.pin(&dump, &manifest.sealed)).await?;
+        // Time went by: whether the tenant still is to be restored is asked again.
+        allowed(&client, &manifest.tenant, into.schema).await?;
         let transaction = client.transaction().await.map_err(BackupError::during("begin"))?;
-        let result = self.unless_stopped(self.attempt(&transaction, manifest, into, identity, &server)).await;
+        let authentic = Authentic { manifest, identity };
+        let result = self.unless_stopped(self.attempt(&transaction, &authentic, &dump, into, &server)).await;
         match result {
-            Ok(passed) if keep => {
-                finish(&transaction, manifest, into).await?;
-                transaction.commit().await.map_err(BackupError::during(format!("{into}: commit")))?;
+            Ok(passed) if into.keep => {
+                finish(&transaction, &authentic.manifest, into.schema).await?;
+                transaction.commit().await.map_err(BackupError::during(format!("{}: commit", into.schema)))?;
                 Ok(passed)
             }
             result => {
@@ -165,27 +192,28 @@ impl Backup {
     async fn attempt(
         &self,
         transaction: &Transaction<'_>,
-        manifest: &Manifest,
-        into: &TenantName,
-        identity: Identity,
+        Authentic { manifest, identity }: &Authentic,
+        dump: &Pinned,
+        into: &Into<'_>,
         server: &Server,
     ) -> Result<Passed, BackupError> {
-        load::create_role(transaction, into).await?;
-        let sealed =
-            self.store.read(&manifest::dump_key(&manifest.tenant, &manifest.backup), manifest.sealed.bytes).await?;
+        let Into { schema, keep } = *into;
+        load::create_role(transaction, schema).await?;
+        let (sealed, identity) = (self.store.read(dump), identity.clone());
         let (sender, mut plain) = mpsc::channel(4);
         let opener = tokio::task::spawn_blocking(move || {
             let pass_on = |chunk| sender.blocking_send(chunk).map_err(|_| std::io::ErrorKind::BrokenPipe.into());
             seal::open(ChunkReader::new(sealed), &identity, pass_on)
         });
-        let loaded = load::load(transaction, &mut plain, &manifest.tenant, into).await;
+        let loaded = load::load(transaction, &mut plain, &manifest.tenant, schema).await;
         drop(plain);
         let opened = opener.await.map_err(|error| BackupError::io("open the backup")(std::io::Error::other(error)))?;
-        self.judge(loaded, opened, manifest)?;
-        self.say(&format!("{into}: loaded, comparing"));
+        judge(loaded, opened, manifest)?;
+        let name = if keep { "copy" } else { "scratch schema" };
+        self.say(&format!("{name} {schema} of {}: loaded, comparing", manifest.tenant));
         let same_major = manifest.server_version.split('.').next() == server.version.split('.').next();
-        let mut faults = compare(transaction, manifest, into, same_major).await?;
-        faults.extend(proof::isolation(transaction, into).await?);
+        let mut faults = compare(transaction, manifest, schema, same_major).await?;
+        faults.extend(proof::isolation(transaction, schema).await?);
         if !faults.is_empty() {
             return Err(BackupError::NotProven(faults));
         }
@@ -194,52 +222,54 @@ impl Backup {
             manifest.server_version, server.version
         );
         Ok(Passed {
+            rows: manifest.rows(),
             server_version: server.version.clone(),
             remarks: if same_major { Vec::new() } else { vec![remark] },
         })
     }
 
-    /// Of two failures the one that is the cause: a broken stream makes the load fail, a failed load breaks the stream.
-    fn judge(
-        &self,
-        loaded: Result<(), BackupError>,
-        opened: Result<Sums, BackupError>,
-        manifest: &Manifest,
-    ) -> Result<(), BackupError> {
-        let sums = match (loaded, opened) {
-            (Ok(()), opened) => opened?,
-            (Err(_), Err(cause)) if !matches!(cause, BackupError::Io { .. }) => return Err(cause),
-            (Err(error), _) => return Err(verdict(error)),
-        };
-        if sums.sealed != manifest.sealed || sums.plain != manifest.plain {
-            return Err(BackupError::Damaged("length or SHA-256 is not the manifest's".to_owned()));
+    /// The id that was asked for.
+    async fn resolve(&self, tenant: &TenantName, which: &Which) -> Result<BackupId, BackupError> {
+        match which {
+            Which::Id(id) => Ok(id.clone()),
+            Which::Latest => self.latest(tenant).await,
         }
-        Ok(())
     }
 
-    /// The manifest of a backup.
-    async fn manifest(&self, tenant: &TenantName, which: &Which) -> Result<Manifest, BackupError> {
-        let backup = match which {
-            Which::Id(id) => id.clone(),
-            Which::Latest => self.latest(tenant).await?,
-        };
-        let document = self.store.get(&manifest::manifest_key(tenant, &backup)).await?;
+    /// The manifest of a backup, once it proved to be made with the tenant's key.
+    async fn authentic(&self, tenant: &TenantName, backup: &BackupId) -> Result<Authentic, BackupError> {
+        let document = self.store.get(&manifest::manifest_key(tenant, backup)).await?;
         let document = document.ok_or_else(|| {
             BackupError::NotFound(format!(
                 "there is no backup {backup} of {tenant} with a manifest; `labor-backup list` lists them"
             ))
         })?;
-        Manifest::read(&document, tenant, &backup)
-    }
-
-    fn identity(&self, manifest: &Manifest) -> Result<Identity, BackupError> {
-        let identity = self.keys.open(&manifest.tenant)?;
-        if identity.to_public().to_string() == manifest.recipient {
-            return Ok(identity);
+        let identity = self.keys.open(tenant)?;
+        let manifest = Manifest::read(&document, tenant, backup)?;
+        if identity.to_public().to_string() != manifest.recipient {
+            let reason = format!("is not the one that {backup} was encrypted to ({})", manifest.recipient);
+            return Err(BackupError::Key { path: self.keys.file(tenant), reason });
         }
-        let reason = format!("is not the one that {} was encrypted to ({})", manifest.backup, manifest.recipient);
-        Err(BackupError::Key { path: self.keys.file(&manifest.tenant), reason })
+        manifest::authenticate(&document, backup, &identity)?;
+        Ok(Authentic { manifest, identity })
     }
+}
+
+/// Of two failures the one that is the cause: a broken stream makes the load fail, a failed load breaks the stream.
+fn judge(
+    loaded: Result<(), BackupError>,
+    opened: Result<Sums, BackupError>,
+    manifest: &Manifest,
+) -> Result<(), BackupError> {
+    let sums = match (loaded, opened) {
+        (Ok(()), opened) => opened?,
+        (Err(_), Err(cause)) if !matches!(cause, BackupError::Io { .. }) => return Err(cause),
+        (Err(error), _) => return Err(verdict(error)),
+    };
+    if sums.sealed != manifest.sealed || sums.plain != manifest.plain {
+        return Err(BackupError::Damaged("length or SHA-256 is not the manifest's".to_owned()));
+    }
+    Ok(())
 }
 
 /// Rows and definitions against the manifest. FORCE ROW LEVEL SECURITY keeps even the owner from reading; it is lifted under a

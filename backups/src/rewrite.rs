@@ -2,7 +2,8 @@
 //! statements.
 //!
 //! Must stay true: **rows pass byte for byte**, whatever they look like; only whole words are replaced; nothing of the dump is
-//! ever run as a psql command; a dump that ends in the middle is an error.
+//! ever run as a psql command; a statement that no dump of ours holds is refused ([`permitted`]); a dump that ends in the middle
+//! is an error.
 //! Memory: the definitions before and after the rows (some 100 KiB), never a row.
 use labor_catalog::TenantName;
 
@@ -10,6 +11,7 @@ use crate::BackupError;
 use crate::rewrite::lexer::{Lexer, Step};
 
 mod lexer;
+mod permitted;
 
 /// Definitions of a tenant fit into this many times over; a dump that needs more is none of ours.
 const LONGEST_TEXT: usize = 64 << 20;
@@ -40,11 +42,14 @@ pub(crate) struct Rewriter {
     statement: usize,
     /// When rows are read: how much of `\.` stands at the line's beginning, or [`WITHIN`].
     rows: Option<u8>,
+    /// Refuses what no dump of ours holds.
+    permitted: fn(&[u8]) -> Result<(), BackupError>,
 }
 
 impl Rewriter {
     pub(crate) fn new(old: TenantName, new: TenantName) -> Self {
-        Self { old, new, lexer: Lexer::default(), text: Vec::new(), statement: 0, rows: None }
+        let lexer = Lexer::default();
+        Self { old, new, lexer, text: Vec::new(), statement: 0, rows: None, permitted: permitted::check }
     }
 
     /// The next bytes of the dump.
@@ -74,6 +79,7 @@ impl Rewriter {
             match self.lexer.step(&self.text, self.statement) {
                 Step::Within => {}
                 Step::Command => self.drop_command()?,
+                Step::Stray => return Err(a_command()),
                 Step::StatementEnd => {
                     if self.is_copy() {
                         let statement = self.text.split_off(self.statement);
@@ -83,6 +89,7 @@ impl Rewriter {
                         self.rows = Some(Self::BEFORE_FIRST_LINE);
                         return Ok(index + 1);
                     }
+                    (self.permitted)(without_comments(self.text.get(self.statement..).unwrap_or_default()))?;
                     self.statement = self.text.len();
                 }
             }
@@ -137,7 +144,7 @@ impl Rewriter {
         if command.starts_with(b"\\restrict ") || command.starts_with(b"\\unrestrict ") {
             return Ok(());
         }
-        Err(BackupError::Damaged("the dump holds a psql command, which no dump of ours does".to_owned()))
+        Err(a_command())
     }
 
     fn statements(&mut self) -> Result<Option<Piece>, BackupError> {
@@ -150,6 +157,10 @@ impl Rewriter {
         let text = String::from_utf8(text).map_err(|_| BackupError::Damaged("the dump is not UTF-8".to_owned()))?;
         Ok(rename(&text, &self.old, &self.new))
     }
+}
+
+fn a_command() -> BackupError {
+    BackupError::Damaged("the dump holds a psql command, which no dump of ours does".to_owned())
 }
 
 fn push_rows(pieces: &mut Vec<Piece>, rows: Vec<u8>) {

@@ -1,6 +1,7 @@
 //! `run`: snapshot → dump → seal → ship → manifest.
 //! Must stay true: digests, dump and stamp are of one snapshot; the upload is completed only after `pg_dump`'s exit status was
-//! seen; the manifest is written last and never over another one.
+//! seen; the manifest is written last and never over another one; a key that earlier backups do not know is never used unasked.
+use age::x25519::Identity;
 use chrono::Utc;
 use labor_catalog::TenantName;
 use tokio::sync::mpsc;
@@ -49,7 +50,8 @@ impl Backup {
     /// Backs up one tenant. When this returns an error there is no backup, and nothing of it in the bucket.
     ///
     /// # Errors
-    /// When the tenant is unknown, `pg_dump` does not fit or fails, or the database or the store refuses.
+    /// When the tenant is unknown, `pg_dump` does not fit or fails, or the database or the store refuses;
+    /// [`BackupError::Refused`] when the key is not that of the tenant's earlier backups.
     pub async fn run(&self, tenant: &TenantName) -> Result<Manifest, BackupError> {
         let started_at = Utc::now();
         let backup = BackupId::new(started_at);
@@ -57,11 +59,11 @@ impl Backup {
         let server = Server::of(&client).await?;
         let program = PgDump::find(self.program_folder.as_deref(), server.major).await?;
         let snapshot = self.unless_stopped(Snapshot::open(&mut client, tenant)).await?;
-        let recipient = self.keys.open_or_make(tenant)?.to_public();
+        let identity = self.key_for_run(tenant).await?;
         self.say(&format!("{tenant}: backup {backup}, pg_dump {}", program.version));
         self.store.sweep(&manifest::folder(tenant)).await;
         let mut upload = Upload::begin(&self.store, manifest::dump_key(tenant, &backup)).await?;
-        let work = self.fill(&mut upload, &program, tenant, &snapshot, recipient.clone());
+        let work = self.fill(&mut upload, &program, tenant, &snapshot, identity.to_public());
         let (sums, contents) = match Box::pin(self.unless_stopped(work)).await {
             Ok(done) => done,
             Err(error) => {
@@ -69,7 +71,6 @@ impl Backup {
                 return Err(error);
             }
         };
-        upload.complete(&sums.sealed).await?;
         let manifest = Manifest {
             format: FORMAT,
             tenant: tenant.clone(),
@@ -82,13 +83,14 @@ impl Backup {
             tables: contents.tables,
             plain: sums.plain,
             sealed: sums.sealed,
-            recipient: recipient.to_string(),
+            recipient: identity.to_public().to_string(),
             snapshot_lsn: snapshot.lsn,
             server_version: server.version,
             pg_dump_version: program.version,
             labor_backup_version: env!("CARGO_PKG_VERSION").to_owned(),
+            mac: String::new(),
         };
-        self.write_manifest(&manifest).await?;
+        let manifest = self.finish(upload, manifest, &identity).await?;
         if manifest.ledger_fingerprint.is_some() {
             self.say(&format!(
                 "{tenant}: its definitions are not those that the ledger has; they were backed up as they are"
@@ -134,9 +136,58 @@ impl Backup {
         Ok((sums, contents))
     }
 
-    async fn write_manifest(&self, manifest: &Manifest) -> Result<(), BackupError> {
-        let document = serde_json::to_vec_pretty(manifest).map_err(|error| BackupError::Invalid(error.to_string()))?;
-        self.store.put(&manifest::manifest_key(&manifest.tenant, &manifest.backup), document, true).await
+    /// The tenant's key, made now only when there are no backups that a lost one would have to open.
+    async fn key_for_run(&self, tenant: &TenantName) -> Result<Identity, BackupError> {
+        if self.new_key {
+            return self.keys.open_or_make(tenant);
+        }
+        let there = self.keys.has(tenant)?;
+        let earlier = self.earlier(tenant).await?;
+        let path = self.keys.file(tenant);
+        let question =
+            "Is LABOR_BACKUP_KEYS (--keys) the right folder? If the old key is lost, --new-key goes on without it";
+        match earlier {
+            Some((backup, _)) if !there => Err(BackupError::Refused(format!(
+                "there is no key {}, but {tenant} has backups, {backup} the newest, that a new key can't open. {question}",
+                path.display()
+            ))),
+            Some((backup, Some(recipient))) if self.keys.open(tenant)?.to_public().to_string() != recipient => {
+                Err(BackupError::Refused(format!(
+                    "the key {} is not the one that {backup}, the newest backup of {tenant}, was encrypted to ({recipient}). \
+                     {question}",
+                    path.display()
+                )))
+            }
+            _ => self.keys.open_or_make(tenant),
+        }
+    }
+
+    /// Completes the upload and writes the manifest. When one of them fails, both are taken back.
+    async fn finish(
+        &self,
+        upload: Upload<'_>,
+        manifest: Manifest,
+        identity: &Identity,
+    ) -> Result<Manifest, BackupError> {
+        let keys = [
+            manifest::manifest_key(&manifest.tenant, &manifest.backup),
+            manifest::dump_key(&manifest.tenant, &manifest.backup),
+        ];
+        let stored = async {
+            upload.complete(&manifest.sealed).await?;
+            let manifest = Manifest { finished_at: Utc::now(), ..manifest }.signed(identity)?;
+            let document =
+                serde_json::to_vec_pretty(&manifest).map_err(|error| BackupError::Invalid(error.to_string()))?;
+            self.store.put(&keys[0], document, true).await?;
+            Ok(manifest)
+        };
+        match Box::pin(stored).await {
+            Ok(manifest) => Ok(manifest),
+            Err(error) => {
+                self.store.take_back(&keys).await;
+                Err(error)
+            }
+        }
     }
 }
 

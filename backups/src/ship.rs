@@ -33,7 +33,7 @@ impl<'a> Upload<'a> {
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .send()
             .await
-            .map_err(BackupError::store(format!("begin the upload of {key}")))?;
+            .map_err(store.failed(format!("begin the upload of {key}")))?;
         let id = begun.upload_id().unwrap_or_default().to_owned();
         Ok(Self { store, key, id, parts: Vec::new() })
     }
@@ -55,28 +55,32 @@ impl<'a> Upload<'a> {
                 .body(ByteStream::from(part))
                 .send()
                 .await
-                .map_err(BackupError::store(format!("send part {number} of {}", self.key)))?;
+                .map_err(self.store.failed(format!("send part {number} of {}", self.key)))?;
             let part = CompletedPart::builder().part_number(number).checksum_sha256(checksum);
             self.parts.push(part.set_e_tag(sent.e_tag().map(str::to_owned)).build());
         }
         Ok(())
     }
 
-    /// Makes the object appear, and looks whether it has the size that was sent.
-    pub(crate) async fn complete(self, sealed: &Sum) -> Result<(), BackupError> {
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(self.parts)).build();
-        let Store { client, bucket } = self.store;
-        client
+    /// Makes the object appear, and looks whether it has the size that was sent. After an error it can be there: the caller deletes it.
+    pub(crate) async fn complete(mut self, sealed: &Sum) -> Result<(), BackupError> {
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.parts))).build();
+        let Store { client, bucket, .. } = self.store;
+        let completed = client
             .complete_multipart_upload()
             .bucket(bucket)
             .key(&self.key)
             .upload_id(&self.id)
             .multipart_upload(parts)
             .send()
-            .await
-            .map_err(BackupError::store(format!("complete the upload of {}", self.key)))?;
+            .await;
+        if let Err(error) = completed {
+            let error = self.store.failed(format!("complete the upload of {}", self.key))(error);
+            self.abort().await;
+            return Err(error);
+        }
         let head = client.head_object().bucket(bucket).key(&self.key).send().await;
-        let stored = head.map_err(BackupError::store(format!("find {}", self.key)))?.content_length();
+        let stored = head.map_err(self.store.failed(format!("find {}", self.key)))?.content_length();
         if stored.and_then(|length| u64::try_from(length).ok()) == Some(sealed.bytes) {
             return Ok(());
         }
@@ -85,7 +89,7 @@ impl<'a> Upload<'a> {
 
     /// Gives up: the store forgets the parts. When even that fails, a later run's sweep does it.
     pub(crate) async fn abort(self) {
-        let Store { client, bucket } = self.store;
+        let Store { client, bucket, .. } = self.store;
         let abort = client.abort_multipart_upload().bucket(bucket).key(&self.key).upload_id(&self.id);
         if let Err(error) = abort.send().await {
             tracing::warn!(key = self.key, error = %BackupError::store("abort")(error), "the unfinished upload stays");

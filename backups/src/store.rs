@@ -1,21 +1,25 @@
 //! The bucket: client, small documents, listing, and reading an object in ranges.
-//! Must stay true: listings are paged to their end; credentials are in the client only.
+//! Must stay true: listings are paged to their end; credentials are in the client only; bytes that were [pinned](Store::pin) are
+//! the ones that are read afterwards.
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime as StoreTime};
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use tokio::sync::mpsc;
 
 use crate::pipe::Chunk;
-use crate::{BackupError, StoreSettings};
+use crate::{BackupError, StoreSettings, Sum};
 
 /// Bytes asked for at once: a slow restore never holds a request open, and a failed one is asked again.
 const RANGE: u64 = 8 << 20;
 /// Manifests are a few KiB.
 const LARGEST_DOCUMENT: i64 = 16 << 20;
+/// Unfinished uploads in one answer; few in tests, so that these have a second page.
+const PAGE: i32 = if cfg!(test) { 2 } else { 1_000 };
 /// Unfinished uploads older than this belong to a run that was killed.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -24,6 +28,8 @@ const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct Store {
     pub(crate) client: Client,
     pub(crate) bucket: String,
+    /// Where it is, for messages.
+    address: String,
 }
 
 /// An object in a listing.
@@ -31,6 +37,22 @@ pub(crate) struct Store {
 pub(crate) struct Object {
     pub(crate) key: String,
     pub(crate) bytes: u64,
+}
+
+/// An object whose bytes were read and found to be the expected ones.
+pub(crate) struct Pinned {
+    key: String,
+    etag: Option<String>,
+    bytes: u64,
+    /// SHA-256 of each range: the second reading need not trust the store, nor who can write into it.
+    ranges: Vec<digest::Digest>,
+}
+
+/// An upload that was begun and neither completed nor aborted.
+pub(crate) struct Unfinished {
+    pub(crate) key: String,
+    pub(crate) id: String,
+    begun: Option<StoreTime>,
 }
 
 impl Store {
@@ -47,7 +69,17 @@ impl Store {
             .timeout_config(timeouts.build())
             .force_path_style(settings.endpoint.is_some());
         config.set_endpoint_url(settings.endpoint.clone());
-        Self { client: Client::from_conf(config.build()), bucket: settings.bucket.clone() }
+        let address = settings.endpoint.clone().unwrap_or_else(|| format!("Amazon S3, {}", settings.region));
+        Self { client: Client::from_conf(config.build()), bucket: settings.bucket.clone(), address }
+    }
+
+    /// For `.map_err(self.failed("…"))`: the error, and of which store.
+    pub(crate) fn failed<E, R>(&self, action: impl std::fmt::Display) -> impl FnOnce(SdkError<E, R>) -> BackupError
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        BackupError::store(format!("{action} (bucket {} at {})", self.bucket, self.address))
     }
 
     pub(crate) async fn ensure_bucket(&self) -> Result<(), BackupError> {
@@ -58,24 +90,38 @@ impl Store {
             {
                 Ok(())
             }
-            Err(error) => Err(BackupError::store(format!("make the bucket {}", self.bucket))(error)),
+            Err(error) => Err(self.failed("make the bucket")(error)),
         }
     }
 
-    /// Writes a small document; with `create_only` an existing one is never replaced.
+    /// Writes a small document; with `create_only` an existing one is never replaced. When that is refused and the document stands
+    /// there already, it was this very request, sent again after its answer was lost.
     pub(crate) async fn put(&self, key: &str, document: Vec<u8>, create_only: bool) -> Result<(), BackupError> {
-        self.client
+        let sent = self
+            .client
             .put_object()
             .bucket(&self.bucket)
             .key(key)
             .content_type("application/json")
             .set_if_none_match(create_only.then(|| "*".to_owned()))
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
-            .body(ByteStream::from(document))
+            .body(ByteStream::from(document.clone()))
             .send()
-            .await
-            .map(drop)
-            .map_err(BackupError::store(format!("write {key}")))
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(_) if create_only && self.get(key).await.is_ok_and(|found| found.as_ref() == Some(&document)) => Ok(()),
+            Err(error) => Err(self.failed(format!("write {key}"))(error)),
+        }
+    }
+
+    /// Takes back what a failed run has stored. Best effort: the error that made it fail is the one to tell.
+    pub(crate) async fn take_back(&self, keys: &[String]) {
+        for key in keys {
+            if let Err(error) = self.client.delete_object().bucket(&self.bucket).key(key).send().await {
+                tracing::warn!(key, error = %self.failed("delete")(error), "an object of a failed run stays");
+            }
+        }
     }
 
     /// Reads a small document, if it is there.
@@ -83,7 +129,7 @@ impl Store {
         let answer = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(answer) => answer,
             Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => return Ok(None),
-            Err(error) => return Err(BackupError::store(format!("read {key}"))(error)),
+            Err(error) => return Err(self.failed(format!("read {key}"))(error)),
         };
         if answer.content_length().is_none_or(|length| length > LARGEST_DOCUMENT) {
             return Err(BackupError::Damaged(format!("{key} is too large to be read")));
@@ -96,7 +142,7 @@ impl Store {
         let mut pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
         let mut objects = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(BackupError::store(format!("list {prefix}")))?;
+            let page = page.map_err(self.failed(format!("list {prefix}")))?;
             objects.extend(page.contents().iter().filter_map(|object| {
                 let bytes = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
                 Some(Object { key: object.key()?.to_owned(), bytes })
@@ -105,39 +151,61 @@ impl Store {
         Ok(objects)
     }
 
-    /// Reads an object of a known size, range by range, all of the same version of it. At most two ranges are in memory.
-    pub(crate) async fn read(&self, key: &str, bytes: u64) -> Result<mpsc::Receiver<Chunk>, BackupError> {
+    /// Reads an object once and keeps its version and digests; refuses it unless it has the expected length and SHA-256.
+    pub(crate) async fn pin(&self, key: &str, expected: &Sum) -> Result<Pinned, BackupError> {
         let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
         let head = head.map_err(|error| match error {
             SdkError::ServiceError(e) if e.err().is_not_found() => BackupError::Damaged(format!("{key} is not there")),
-            error => BackupError::store(format!("find {key}"))(error),
+            error => self.failed(format!("find {key}"))(error),
         })?;
-        let stored = u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default();
+        let (stored, bytes) =
+            (u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default(), expected.bytes);
         if stored != bytes {
             return Err(BackupError::Damaged(format!("{key} has {stored} bytes instead of {bytes}")));
         }
+        let mut pinned =
+            Pinned { key: key.to_owned(), etag: head.e_tag().map(str::to_owned), bytes, ranges: Vec::new() };
+        let mut whole = digest::Context::new(&digest::SHA256);
+        for (first, last) in ranges(bytes) {
+            let range = self.range(key, pinned.etag.clone(), first, last).await?;
+            whole.update(&range);
+            pinned.ranges.push(digest::digest(&digest::SHA256, &range));
+        }
+        if hex::encode(whole.finish()) != expected.sha256 {
+            return Err(BackupError::Damaged(format!("the SHA-256 of {key} is not the manifest's")));
+        }
+        Ok(pinned)
+    }
+
+    /// Reads a pinned object again, range by range. At most two ranges are in memory.
+    pub(crate) fn read(&self, pinned: &Pinned) -> mpsc::Receiver<Chunk> {
         let (sender, receiver) = mpsc::channel(1);
-        let (store, key, etag) = (self.clone(), key.to_owned(), head.e_tag().map(str::to_owned));
+        let (store, key, etag, bytes) = (self.clone(), pinned.key.clone(), pinned.etag.clone(), pinned.bytes);
+        let digests = pinned.ranges.clone();
         tokio::spawn(async move {
-            for first in (0..bytes).step_by(8 << 20) {
-                let last = (first + RANGE).min(bytes) - 1;
-                let chunk = store.range(&key, etag.clone(), first, last).await.map_err(std::io::Error::other);
-                let failed = chunk.is_err();
+            for ((first, last), expected) in ranges(bytes).zip(digests) {
+                let range = store.range(&key, etag.clone(), first, last).await.and_then(|range| {
+                    if digest::digest(&digest::SHA256, &range).as_ref() == expected.as_ref() {
+                        return Ok(range);
+                    }
+                    Err(BackupError::Damaged(format!("{key} changed while it was read")))
+                });
+                let (chunk, failed) = match range {
+                    Ok(range) => (Ok(range), false),
+                    Err(error) => (Err(std::io::Error::other(error)), true),
+                };
                 if sender.send(chunk).await.is_err() || failed {
                     break;
                 }
             }
         });
-        Ok(receiver)
+        receiver
     }
 
     async fn range(&self, key: &str, etag: Option<String>, first: u64, last: u64) -> Result<Vec<u8>, BackupError> {
         let get = self.client.get_object().bucket(&self.bucket).key(key).set_if_match(etag);
-        let answer = get
-            .range(format!("bytes={first}-{last}"))
-            .send()
-            .await
-            .map_err(BackupError::store(format!("read {key}")))?;
+        let answer =
+            get.range(format!("bytes={first}-{last}")).send().await.map_err(self.failed(format!("read {key}")))?;
         let bytes = collect(answer.body, key).await?;
         if bytes.len() as u64 == last - first + 1 {
             Ok(bytes)
@@ -146,25 +214,52 @@ impl Store {
         }
     }
 
+    /// Uploads under a prefix that were begun and neither completed nor aborted.
+    pub(crate) async fn unfinished(&self, prefix: &str) -> Result<Vec<Unfinished>, BackupError> {
+        let mut found = Vec::new();
+        let (mut key, mut id) = (None, None);
+        loop {
+            let asked = (key.clone(), id.clone());
+            let listing = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(prefix).max_uploads(PAGE);
+            let page = listing.set_key_marker(key).set_upload_id_marker(id).send().await;
+            let page = page.map_err(self.failed(format!("list the unfinished uploads of {prefix}")))?;
+            found.extend(page.uploads().iter().filter_map(|upload| {
+                let (key, id) = (upload.key()?.to_owned(), upload.upload_id()?.to_owned());
+                Some(Unfinished { key, id, begun: upload.initiated().copied() })
+            }));
+            (key, id) = (page.next_key_marker().map(str::to_owned), page.next_upload_id_marker().map(str::to_owned));
+            // Some stores page by the upload's id alone. A page that is asked for again would never end.
+            let goes_on = page.is_truncated() == Some(true) && (&key, &id) != (&asked.0, &asked.1);
+            if !goes_on {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Makes the store forget an unfinished upload.
+    pub(crate) async fn abort(&self, upload: &Unfinished) -> Result<(), BackupError> {
+        let Unfinished { key, id, .. } = upload;
+        let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(id);
+        abort.send().await.map(drop).map_err(self.failed(format!("abort the upload of {key}")))
+    }
+
     /// Aborts uploads that a killed run left. Best effort: the bucket's lifecycle rules are the second net.
     pub(crate) async fn sweep(&self, prefix: &str) {
-        let Ok(found) = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(prefix).send().await else {
-            return;
-        };
         let limit = std::time::SystemTime::now().checked_sub(ABANDONED).map(StoreTime::from);
-        for upload in found.uploads() {
-            let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else {
-                continue;
-            };
-            if upload.initiated().zip(limit.as_ref()).is_some_and(|(begun, limit)| begun < limit) {
-                tracing::info!(key, "aborting an upload that a killed run left");
-                let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(id);
-                if let Err(error) = abort.send().await {
-                    tracing::warn!(key, error = %BackupError::store("abort")(error), "an abandoned upload stays");
+        for upload in self.unfinished(prefix).await.unwrap_or_default() {
+            if upload.begun.zip(limit).is_some_and(|(begun, limit)| begun < limit) {
+                tracing::info!(upload.key, "aborting an upload that a killed run left");
+                if let Err(error) = self.abort(&upload).await {
+                    tracing::warn!(upload.key, %error, "an abandoned upload stays");
                 }
             }
         }
     }
+}
+
+/// First and last byte of each range.
+fn ranges(bytes: u64) -> impl Iterator<Item = (u64, u64)> + Send {
+    (0..bytes.div_ceil(RANGE)).map(move |index| (index * RANGE, ((index + 1) * RANGE).min(bytes) - 1))
 }
 
 async fn collect(body: ByteStream, key: &str) -> Result<Vec<u8>, BackupError> {
@@ -173,4 +268,71 @@ async fn collect(body: ByteStream, key: &str) -> Result<Vec<u8>, BackupError> {
         reason: error.to_string(),
     };
     Ok(body.collect().await.map_err(cut)?.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn store(bucket: &str) -> Store {
+        let server = labor_testing::s3().await;
+        let store = Store::new(&StoreSettings {
+            endpoint: Some(server.endpoint()),
+            region: server.region().to_owned(),
+            bucket: bucket.to_owned(),
+            access_key: server.access_key().to_owned(),
+            secret_key: server.secret_key().to_owned(),
+        });
+        store.ensure_bucket().await.unwrap();
+        store
+    }
+
+    #[tokio::test]
+    async fn a_document_that_stands_there_already_is_written_and_another_is_never_replaced() {
+        let store = store("unit-put").await;
+        store.put("a", b"1".to_vec(), true).await.unwrap();
+        store.put("a", b"1".to_vec(), true).await.unwrap();
+        assert!(store.put("a", b"2".to_vec(), true).await.is_err());
+        assert_eq!(store.get("a").await.unwrap(), Some(b"1".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn what_changes_after_it_was_pinned_is_not_read() {
+        let store = store("unit-pin").await;
+        let sum = |bytes: &[u8]| Sum {
+            bytes: bytes.len() as u64,
+            sha256: hex::encode(digest::digest(&digest::SHA256, bytes)),
+        };
+        store.put("a", b"genuine".to_vec(), false).await.unwrap();
+        assert!(store.pin("a", &sum(b"another")).await.is_err_and(|error| error.condemns()));
+        let mut pinned = store.pin("a", &sum(b"genuine")).await.unwrap();
+        assert_eq!(store.read(&pinned).recv().await.unwrap().unwrap(), b"genuine");
+        store.put("a", b"forged!".to_vec(), false).await.unwrap();
+        assert!(store.read(&pinned).recv().await.unwrap().is_err(), "the version is another");
+        // Even where the store would not tell.
+        pinned.etag = None;
+        assert!(store.read(&pinned).recv().await.unwrap().is_err(), "the bytes are others");
+    }
+
+    #[test]
+    fn ranges_cover_an_object_once() {
+        for bytes in [0, 1, RANGE - 1, RANGE, RANGE + 1, 3 * RANGE] {
+            assert_eq!(ranges(bytes).map(|(first, last)| last + 1 - first).sum::<u64>(), bytes);
+        }
+    }
+
+    #[tokio::test]
+    async fn unfinished_uploads_are_listed_to_the_last_page() {
+        let store = store("unit-uploads").await;
+        for number in 0..3 {
+            let begin = store.client.create_multipart_upload().bucket("unit-uploads").key(format!("x/{number}"));
+            begin.send().await.unwrap();
+        }
+        let found = store.unfinished("x/").await.unwrap();
+        assert_eq!(found.len(), 3);
+        for upload in &found {
+            store.abort(upload).await.unwrap();
+        }
+        assert!(store.unfinished("x/").await.unwrap().is_empty());
+    }
 }

@@ -36,7 +36,11 @@ BEGIN
   EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
   EXECUTE format('GRANT CONNECT ON DATABASE %I TO labor_tenants, labor_migrator, labor_control, labor_backup', current_database());
   EXECUTE format('GRANT CREATE ON DATABASE %I TO labor_owner', current_database());
+  -- One tenant's sort must not fill the disk of all; building an index and dumping may take what they need.
+  EXECUTE format('ALTER DATABASE %I SET temp_file_limit = %L', current_database(), '1GB');
 END $$;
+ALTER ROLE labor_migrator SET temp_file_limit = -1;
+ALTER ROLE labor_backup SET temp_file_limit = -1;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 CREATE SCHEMA IF NOT EXISTS guard AUTHORIZATION labor_guard;
 

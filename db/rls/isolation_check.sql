@@ -1,7 +1,9 @@
 -- Isolation check of one tenant ($1: its name). Every row is a finding; a sound tenant has none.
 -- Why: run by the migrator before each tenant's COMMIT, after each restore, in CI and by operators (`labor-migrator check`). A
 --      migration or restore with a finding is rolled back.
--- Must stay cheap among thousands of tenants: objects are found through pg_depend's reference index, never by scanning pg_class.
+-- Must stay cheap among thousands of tenants: objects are found through pg_depend's reference index, what was granted to the role
+--      through pg_shdepend's, and schemas that are no tenant's through the index on their names; no catalog that grows with the
+--      fleet is scanned.
 WITH tenant AS (
   SELECT n.oid AS schema, n.nspname AS name, n.nspowner, n.nspacl,
          (SELECT oid FROM pg_roles WHERE rolname = $1 || '_app') AS role
@@ -50,6 +52,18 @@ WITH tenant AS (
 ), shared AS (
   SELECT d.classid, d.objid FROM pg_depend d
    WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = (SELECT oid FROM pg_namespace WHERE nspname = 'guard')
+), granted AS (
+  -- What the role, or the group it inherits from, was given or owns, wherever it is in this database. PUBLIC is in no such list.
+  SELECT s.classid, s.objid FROM tenant t JOIN pg_shdepend s
+      ON s.refclassid = 'pg_authid'::regclass AND s.refobjid IN (t.role, (SELECT oid FROM pg_roles WHERE rolname = 'labor_tenants'))
+   WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND s.deptype IN ('a', 'o')
+  EXCEPT
+  SELECT classid, objid FROM (TABLE objects UNION ALL TABLE shared) known
+), schemas AS (
+  -- Those in which PUBLIC could have been let: all that are not called as a tenant's is (t_…); each tenant's own check sees its own.
+  SELECT oid, nspname FROM pg_namespace WHERE nspname < 't_'
+  UNION SELECT oid, nspname FROM pg_namespace WHERE nspname >= 't`'
+  UNION SELECT oid, nspname FROM pg_namespace WHERE oid = ANY (ARRAY(SELECT objid FROM granted WHERE classid = 'pg_namespace'::regclass))
 )
 SELECT 'schema_missing' AS kind, $1 AS object, 'there is no such schema' AS detail WHERE NOT EXISTS (SELECT FROM tenant)
 UNION ALL
@@ -67,25 +81,26 @@ SELECT 'role_search_path', r.rolname, 'search_path of the role is not exactly it
   FROM tenant t JOIN pg_roles r ON r.oid = t.role
  WHERE r.rolconfig IS DISTINCT FROM ARRAY[format('search_path=%s, pg_catalog, pg_temp', t.name)]
 UNION ALL
-SELECT 'role_search_path', t.name || '_app', 'the role has settings for single databases'
-  FROM tenant t JOIN pg_db_role_setting s ON s.setrole = t.role AND s.setdatabase <> 0
+SELECT 'role_search_path', t.name || '_app', 'the role has settings for this database'
+  FROM tenant t JOIN pg_db_role_setting s
+    ON s.setrole = t.role AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
 UNION ALL
-SELECT 'role_membership', g.rolname, 'the tenant''s role, or labor_tenants, is a member of it'
+SELECT 'role_membership', pg_get_userbyid(m.roleid), 'the tenant''s role, or labor_tenants, is a member of it'
   FROM tenant t JOIN pg_auth_members m ON m.member IN (t.role, (SELECT oid FROM pg_roles WHERE rolname = 'labor_tenants'))
-  JOIN pg_roles g ON g.oid = m.roleid
- WHERE g.rolname <> 'labor_tenants'
+ WHERE pg_get_userbyid(m.roleid) <> 'labor_tenants'
 UNION ALL
-SELECT 'role_member', g.rolname, 'can act as the tenant''s role'
-  FROM tenant t JOIN pg_auth_members m ON m.roleid = t.role JOIN pg_roles g ON g.oid = m.member
- WHERE g.rolname <> 'labor_migrator'
+SELECT 'role_member', pg_get_userbyid(m.member), 'can act as the tenant''s role'
+  FROM tenant t JOIN pg_auth_members m ON m.roleid = t.role
+ WHERE pg_get_userbyid(m.member) <> 'labor_migrator'
 UNION ALL
 SELECT 'schema_owner', t.name, 'the schema does not belong to labor_owner'
   FROM tenant t WHERE t.nspowner <> (SELECT oid FROM pg_roles WHERE rolname = 'labor_owner')
 UNION ALL
-SELECT 'schema_grant', t.name, format('%s has %s on the schema', coalesce(g.rolname, 'PUBLIC'), a.privilege_type)
-  FROM tenant t CROSS JOIN aclexplode(t.nspacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
+SELECT 'schema_grant', t.name, format('%s has %s on the schema', g.name, a.privilege_type)
+  FROM tenant t CROSS JOIN aclexplode(t.nspacl) a
+  CROSS JOIN LATERAL (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END) g (name)
  WHERE a.grantee <> t.nspowner
-   AND NOT (a.privilege_type = 'USAGE' AND (a.grantee = t.role OR coalesce(g.rolname, 'PUBLIC') = 'labor_backup'))
+   AND NOT (a.privilege_type = 'USAGE' AND (a.grantee = t.role OR g.name = 'labor_backup'))
 UNION ALL
 SELECT 'owner', r.relname, 'does not belong to labor_owner'
   FROM relations r WHERE r.relowner <> (SELECT oid FROM pg_roles WHERE rolname = 'labor_owner')
@@ -93,10 +108,10 @@ UNION ALL
 SELECT 'kind', r.relname, 'views, materialised views, foreign tables and sequences are not allowed in a tenant''s schema'
   FROM relations r WHERE r.relkind NOT IN ('r', 'p')
 UNION ALL
-SELECT 'grant', g.relname, format('%s has %s', coalesce(o.rolname, 'PUBLIC'), g.privilege_type)
-  FROM rights g CROSS JOIN tenant t LEFT JOIN pg_roles o ON o.oid = g.grantee
+SELECT 'grant', g.relname, format('%s has %s', o.name, g.privilege_type)
+  FROM rights g CROSS JOIN tenant t CROSS JOIN LATERAL (SELECT CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(g.grantee) END) o (name)
  WHERE NOT (g.grantee = t.role AND g.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') AND NOT g.is_grantable)
-   AND NOT (coalesce(o.rolname, 'PUBLIC') = 'labor_backup' AND g.privilege_type = 'SELECT')
+   AND NOT (o.name = 'labor_backup' AND g.privilege_type = 'SELECT')
 UNION ALL
 SELECT 'column_grant', c.relname || '.' || a.attname, 'rights on single columns are not allowed'
   FROM relations c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
@@ -158,9 +173,13 @@ SELECT 'database_grant', current_database()::text, 'the tenant''s role has CREAT
   FROM tenant t WHERE has_database_privilege(t.role, current_database(), 'CREATE, TEMP')
 UNION ALL
 SELECT 'schema_reachable', n.nspname, 'the tenant''s role can use it, or create in it'
-  FROM tenant t JOIN pg_namespace n ON n.oid <> t.schema
+  FROM tenant t JOIN schemas n ON n.oid <> t.schema
  WHERE (n.nspname NOT IN ('guard', 'pg_catalog', 'information_schema') AND has_schema_privilege(t.role, n.oid, 'USAGE'))
     OR has_schema_privilege(t.role, n.oid, 'CREATE')
+UNION ALL
+SELECT CASE g.classid WHEN 'pg_class'::regclass THEN 'relation_reachable' WHEN 'pg_proc'::regclass THEN 'function_reachable' ELSE 'object_reachable' END,
+       coalesce(i.identity, g.objid::text), format('the tenant''s role, or labor_tenants, has rights on this %s, or owns it', i.type)
+  FROM granted g CROSS JOIN pg_identify_object(g.classid, g.objid, 0) i WHERE g.classid <> 'pg_namespace'::regclass
 UNION ALL
 SELECT 'relation_reachable', 'guard.' || c.relname, 'the tenant''s role has rights on it'
   FROM tenant t JOIN pg_class c ON c.oid IN (SELECT objid FROM shared WHERE classid = 'pg_class'::regclass) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')

@@ -88,6 +88,7 @@ CREATE TABLE example.observations (
     test_code text NOT NULL,
     test_name text,
     loinc text,
+    specimen text,
     status text NOT NULL,
     status_code text,
     value_text text,
@@ -97,6 +98,7 @@ CREATE TABLE example.observations (
     reference_text text,
     reference_low text,
     reference_high text,
+    reference_unit text,
     flag text,
     interpretation text,
     critical boolean DEFAULT false NOT NULL,
@@ -129,6 +131,8 @@ COMMENT ON COLUMN example.observations.test_name IS 'LDT field 8411';
 
 COMMENT ON COLUMN example.observations.loinc IS 'LOINC code if the laboratory sent one';
 
+COMMENT ON COLUMN example.observations.specimen IS 'Material as sent (LDT 8430, else its code 8428): blood and urine of one test are two things';
+
 COMMENT ON COLUMN example.observations.status IS 'As FHIR names it, from LDT field 8418';
 
 COMMENT ON COLUMN example.observations.status_code IS 'LDT field 8418 as sent';
@@ -146,6 +150,8 @@ COMMENT ON COLUMN example.observations.reference_text IS 'Reference range as tex
 COMMENT ON COLUMN example.observations.reference_low IS 'Lower reference limit as sent (LDT field 8461)';
 
 COMMENT ON COLUMN example.observations.reference_high IS 'Upper reference limit as sent (LDT field 8462)';
+
+COMMENT ON COLUMN example.observations.reference_unit IS 'Unit of the limits, where the sender gave one of their own';
 
 COMMENT ON COLUMN example.observations.flag IS 'LDT field 8422 as sent';
 
@@ -199,6 +205,12 @@ CREATE TABLE example.patients (
     CONSTRAINT patients_identity_key_check CHECK ((length(identity_key) = 64)),
     CONSTRAINT patients_sex_check CHECK ((sex = ANY (ARRAY['male'::text, 'female'::text, 'other'::text, 'unknown'::text])))
 );
+ALTER TABLE ONLY example.patients ALTER COLUMN identity_key SET STATISTICS 0;
+ALTER TABLE ONLY example.patients ALTER COLUMN patient_number SET STATISTICS 0;
+ALTER TABLE ONLY example.patients ALTER COLUMN family_name SET STATISTICS 0;
+ALTER TABLE ONLY example.patients ALTER COLUMN given_name SET STATISTICS 0;
+ALTER TABLE ONLY example.patients ALTER COLUMN birth_date SET STATISTICS 0;
+ALTER TABLE ONLY example.patients ALTER COLUMN insurance_number SET STATISTICS 0;
 
 ALTER TABLE ONLY example.patients FORCE ROW LEVEL SECURITY;
 
@@ -310,6 +322,7 @@ CREATE TABLE example.reports (
     notes text[] DEFAULT '{}'::text[] NOT NULL,
     unmapped jsonb DEFAULT '[]'::jsonb NOT NULL,
     received_at timestamp with time zone NOT NULL,
+    confirmed_at timestamp with time zone NOT NULL,
     released_at timestamp with time zone,
     CONSTRAINT reports_check CHECK ((NOT (genetic AND (released_at IS NOT NULL)))),
     CONSTRAINT reports_content_sha256_check CHECK ((octet_length(content_sha256) = 32)),
@@ -318,6 +331,9 @@ CREATE TABLE example.reports (
     CONSTRAINT reports_status_check CHECK ((status = ANY (ARRAY['registered'::text, 'partial'::text, 'preliminary'::text, 'final'::text, 'corrected'::text, 'cancelled'::text]))),
     CONSTRAINT reports_version_check CHECK ((version >= 1))
 );
+ALTER TABLE ONLY example.reports ALTER COLUMN subject_family_name SET STATISTICS 0;
+ALTER TABLE ONLY example.reports ALTER COLUMN subject_given_name SET STATISTICS 0;
+ALTER TABLE ONLY example.reports ALTER COLUMN subject_birth_date SET STATISTICS 0;
 
 ALTER TABLE ONLY example.reports FORCE ROW LEVEL SECURITY;
 
@@ -335,7 +351,7 @@ COMMENT ON COLUMN example.reports.order_id IS 'The order it answers';
 
 COMMENT ON COLUMN example.reports.patient_id IS 'Whom it is about; null: not matched, never shown to a patient';
 
-COMMENT ON COLUMN example.reports.report_key IS 'SHA-256 of laboratory and its report or order number: the same for all versions';
+COMMENT ON COLUMN example.reports.report_key IS 'SHA-256 of laboratory, record type, order or report number and the person it is about: the same for all versions';
 
 COMMENT ON COLUMN example.reports.version IS 'From 1; a correction or a later partial report is the next version';
 
@@ -372,6 +388,8 @@ COMMENT ON COLUMN example.reports.notes IS 'Free text of the report';
 COMMENT ON COLUMN example.reports.unmapped IS 'Fields that were read but have no column: shown, never dropped';
 
 COMMENT ON COLUMN example.reports.received_at IS 'When the message became durable';
+
+COMMENT ON COLUMN example.reports.confirmed_at IS 'When the same content arrived last; decides which version is the laboratory''s last word';
 
 COMMENT ON COLUMN example.reports.released_at IS 'When a doctor released it to the patient';
 
@@ -412,6 +430,9 @@ CREATE TABLE example.users (
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'doctor'::text, 'lab_technician'::text, 'patient'::text]))),
     CONSTRAINT users_username_check CHECK (((username = lower(username)) AND ((length(username) >= 1) AND (length(username) <= 120))))
 );
+ALTER TABLE ONLY example.users ALTER COLUMN username SET STATISTICS 0;
+ALTER TABLE ONLY example.users ALTER COLUMN password_hash SET STATISTICS 0;
+ALTER TABLE ONLY example.users ALTER COLUMN display_name SET STATISTICS 0;
 
 ALTER TABLE ONLY example.users FORCE ROW LEVEL SECURITY;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::Datelike as _;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use labor_catalog::{ClaimRole, MasterSecret, SignedClaim, TenantName};
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,10 @@ use crate::users::SignedIn;
 
 /// How long an access token is good.
 pub const TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
-/// How long the claim of one request is good: longer than any request may last.
+/// How long a claim is good: longer than any request's transaction may last.
 const CLAIM_LIFE: Duration = Duration::from_secs(60);
+/// The same for a worker's transaction, which may store thousands of values.
+const WORKER_CLAIM_LIFE: Duration = Duration::from_secs(600);
 const ISSUER: &str = "labor";
 
 /// Verified: this tenant, this subject, this role.
@@ -77,7 +80,8 @@ impl Claims {
     }
 
     pub(crate) fn sign(&self, master: &MasterSecret) -> SignedClaim {
-        SignedClaim::sign(master, &self.tenant, &self.subject, self.role, CLAIM_LIFE)
+        let life = if self.role == ClaimRole::Worker { WORKER_CLAIM_LIFE } else { CLAIM_LIFE };
+        SignedClaim::sign(master, &self.tenant, &self.subject, self.role, life)
     }
 }
 
@@ -185,8 +189,9 @@ impl Cursor {
     pub fn decode(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (time, id) = bytes.split_at_checked(8)?;
-        let micros = i64::from_be_bytes(time.try_into().ok()?);
-        Some(Self { at: chrono::DateTime::from_timestamp_micros(micros)?, id: Uuid::from_slice(id).ok()? })
+        let at = chrono::DateTime::from_timestamp_micros(i64::from_be_bytes(time.try_into().ok()?))?;
+        // What PostgreSQL can't hold was not made here.
+        (1..9999).contains(&at.year()).then_some(Self { at, id: Uuid::from_slice(id).ok()? })
     }
 }
 

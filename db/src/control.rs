@@ -31,6 +31,23 @@ pub struct Source {
     pub allowed_from: Vec<String>,
 }
 
+/// A laboratory's channel as operators see it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct SourceSummary {
+    /// Its id.
+    pub id: Uuid,
+    /// Name of the channel.
+    pub name: String,
+    /// active or disabled.
+    pub state: String,
+    /// Current version of its signing secret.
+    pub secret_version: i32,
+    /// Networks it may post from; empty: any.
+    pub allowed_from: Vec<String>,
+    /// When it was registered.
+    pub created_at: chrono::DateTime<chrono::Utc>,
+}
+
 /// How a message addresses a practice.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {
@@ -46,7 +63,7 @@ pub enum Address {
 #[derive(Clone)]
 pub struct Control {
     pool: PgPool,
-    sources: Arc<Remembered<Uuid, Option<Source>>>,
+    sources: Arc<Remembered<Uuid, Source>>,
     addresses: Arc<Remembered<Address, Option<TenantName>>>,
     intake: Arc<Remembered<(), TenantName>>,
 }
@@ -162,7 +179,7 @@ impl Control {
     /// When the database can't be asked.
     pub async fn source(&self, id: Uuid) -> Result<Option<Source>, DbError> {
         if let Some(source) = self.sources.get(&id) {
-            return Ok(source);
+            return Ok(Some(source));
         }
         let row = sqlx::query!(
             r#"SELECT id, secret_version, window_seconds, allowed_from::text[] AS "allowed_from!"
@@ -177,7 +194,10 @@ impl Control {
             window: u64::try_from(row.window_seconds).ok().filter(|s| *s > 0).map(Duration::from_secs),
             allowed_from: row.allowed_from,
         });
-        self.sources.put(id, source.clone());
+        // Only hits are remembered: made-up ids must not push the real ones out.
+        if let Some(source) = &source {
+            self.sources.put(id, source.clone());
+        }
         Ok(source)
     }
 
@@ -193,6 +213,19 @@ impl Control {
             name
         );
         Ok(inserted.fetch_optional(&self.pool).await?)
+    }
+
+    /// All sources, by name.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn list_sources(&self) -> Result<Vec<SourceSummary>, DbError> {
+        let rows = sqlx::query_as!(
+            SourceSummary,
+            r#"SELECT id, name, state, secret_version, allowed_from::text[] AS "allowed_from!", created_at
+                 FROM control.sources ORDER BY name"#
+        );
+        Ok(rows.fetch_all(&self.pool).await?)
     }
 
     /// Raises the version of a source's signing secret; the one before stays good until the next time. The new version, or

@@ -33,6 +33,12 @@ impl DbError {
         matches!(self, Self::Unavailable(_) | Self::Conflict)
     }
 
+    /// Whether the statement failed because of what was to be stored (SQLSTATE classes 22 and 23): trying again is in vain.
+    #[must_use]
+    pub fn is_about_the_data(&self) -> bool {
+        matches!(self, Self::Statement { code, .. } if code.starts_with("22") || code.starts_with("23"))
+    }
+
     fn from_state(code: &str, message: &str, place: String) -> Self {
         match code {
             "40001" | "40P01" | "55P03" | "23505" => Self::Conflict,
@@ -74,7 +80,9 @@ impl From<sqlx::Error> for DbError {
                 let code = db.code().unwrap_or_default().into_owned();
                 Self::from_state(&code, db.message(), place)
             }
-            sqlx::Error::PoolTimedOut => Self::Unavailable("no free control connection".to_owned()),
+            sqlx::Error::PoolTimedOut => Self::Unavailable(
+                "no connection to the control database (LABOR_CONTROL_URL) within the time limit".to_owned(),
+            ),
             sqlx::Error::PoolClosed => Self::Unavailable("shutting down".to_owned()),
             sqlx::Error::Io(error) => Self::Unavailable(error.to_string()),
             sqlx::Error::Tls(_) => Self::Unavailable("TLS failed".to_owned()),

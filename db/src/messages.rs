@@ -159,7 +159,8 @@ pub async fn set_aside(session: &mut TenantSession, id: Uuid, verdict: Verdict, 
     Ok(())
 }
 
-/// Ends a message of the intake whose parts were all handed to their practices.
+/// Ends a message of the intake whose parts were all handed to their practices. Its bytes are theirs now and are not kept here,
+/// where they would outlive a practice's deletion; the hash stays, so that a retry is recognised.
 ///
 /// # Errors
 /// When the database can't be asked.
@@ -168,7 +169,7 @@ pub async fn handed_on(session: &mut TenantSession, id: Uuid, format: &str, char
     session
         .run(&[Query {
             sql: "WITH changed AS (
-                    UPDATE raw_messages SET state = 'processed', format = $2, charset = $3, processed_at = now()
+                    UPDATE raw_messages SET state = 'processed', format = $2, charset = $3, processed_at = now(), body = ''
                      WHERE id = $1 AND state = 'received' RETURNING id
                   )
                   INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
@@ -179,42 +180,12 @@ pub async fn handed_on(session: &mut TenantSession, id: Uuid, format: &str, char
     Ok(())
 }
 
-/// How many messages are in which state; for health pages and tests.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Wait for a worker.
-    pub received: i64,
-    /// Done.
-    pub processed: i64,
-    /// Can't be understood or routed.
-    pub quarantined: i64,
-    /// Given up.
-    pub failed: i64,
-}
-
-/// Counts by state.
-///
-/// # Errors
-/// When the database can't be asked.
-pub async fn counts(session: &mut TenantSession) -> Result<Counts, DbError> {
-    let rows = session
-        .run(&[Query {
-            sql: "SELECT count(*) FILTER (WHERE state = 'received'),    count(*) FILTER (WHERE state = 'processed'),
-                         count(*) FILTER (WHERE state = 'quarantined'), count(*) FILTER (WHERE state = 'failed')
-                    FROM raw_messages",
-            params: &[],
-        }])
-        .await?;
-    let row = rows.first().and_then(|rows| rows.first()).ok_or(DbError::Data("a count gave no row"))?;
-    Ok(Counts { received: row.get(0), processed: row.get(1), quarantined: row.get(2), failed: row.get(3) })
-}
-
 /// One message that was set aside.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct SetAside {
     /// Its id.
     pub id: Uuid,
-    /// quarantined or failed.
+    /// quarantined, failed, or received when it waits for long.
     pub state: String,
     /// Code and place of the fault.
     pub reason: String,
@@ -222,15 +193,16 @@ pub struct SetAside {
     pub received_at: chrono::DateTime<chrono::Utc>,
 }
 
-/// Messages that were set aside, newest first, at most 200.
+/// Messages that were set aside, and those that wait for longer than a worker ever lets them, newest first, at most 200.
 ///
 /// # Errors
 /// When the database can't be asked.
 pub async fn list_set_aside(session: &mut TenantSession) -> Result<Vec<SetAside>, DbError> {
     let rows = session
         .run(&[Query {
-            sql: "SELECT id, state, reason, received_at FROM raw_messages
-                   WHERE state IN ('quarantined', 'failed') ORDER BY received_at DESC, id DESC LIMIT 200",
+            sql: "SELECT id, state, coalesce(reason, 'waits for a worker for more than a quarter of an hour'), received_at FROM raw_messages
+                   WHERE state IN ('quarantined', 'failed') OR (state = 'received' AND received_at < now() - interval '15 minutes')
+                   ORDER BY received_at DESC, id DESC LIMIT 200",
             params: &[],
         }])
         .await?;
@@ -240,7 +212,8 @@ pub async fn list_set_aside(session: &mut TenantSession) -> Result<Vec<SetAside>
         .collect())
 }
 
-/// Puts a message that was set aside back to work: after a BSNR was registered or a fault mended. False when there is none.
+/// Puts a message that was set aside back to work: after a BSNR was registered or a fault mended. Also one that only waits: a
+/// second entry does no harm. False when there is none.
 ///
 /// # Errors
 /// When the database can't be asked.
@@ -250,7 +223,7 @@ pub async fn replay(session: &mut TenantSession, id: Uuid) -> Result<bool, DbErr
         .run(&[Query {
             sql: "WITH changed AS (
                     UPDATE raw_messages SET state = 'received', reason = NULL, processed_at = NULL
-                     WHERE id = $1 AND state IN ('quarantined', 'failed') RETURNING id
+                     WHERE id = $1 AND state <> 'processed' RETURNING id
                   ), audited AS (
                     INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
                     SELECT $2, 'message.replay', 'raw_messages', id, 'success', $3 FROM changed

@@ -1,4 +1,4 @@
-//! Tenant-bound connections: a small pool per tenant under one global budget.
+//! Tenant-bound connections: a small pool per tenant and role under one global budget.
 //! Must stay true: the number of open connections never exceeds the budget; when it is used up, the idle connections of the
 //! tenant that was least recently used are closed first; every wait is bounded.
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::{ClientWrapper, Manager as PostgresManager, ManagerConfig, RecyclingMethod};
-use labor_catalog::{MasterSecret, TenantName};
+use labor_catalog::{ClaimRole, MasterSecret, TenantName};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
@@ -19,12 +19,15 @@ use crate::{Claims, DbError, TenantSession};
 /// How often a request that waits for the budget looks for idle connections.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// No session waits or works for longer, so that one that holds locks delays its own practice only.
+const BOUNDS: &str = "-c lock_timeout=5s -c statement_timeout=20s -c idle_in_transaction_session_timeout=30s";
+
 /// Limits of the pools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSettings {
     /// Connections to tenants, all together.
     pub budget: usize,
-    /// Connections to one tenant.
+    /// Connections to one tenant in one role.
     pub per_tenant: usize,
     /// How long a request waits for a connection.
     pub wait: Duration,
@@ -32,7 +35,7 @@ pub struct PoolSettings {
 
 impl Default for PoolSettings {
     fn default() -> Self {
-        Self { budget: 100, per_tenant: 8, wait: Duration::from_secs(5) }
+        Self { budget: 100, per_tenant: 6, wait: Duration::from_secs(5) }
     }
 }
 
@@ -47,8 +50,12 @@ struct Registry {
     budget: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     clock: AtomicU64,
-    pools: Mutex<HashMap<TenantName, Entry>>,
+    pools: Mutex<HashMap<Key, Entry>>,
 }
+
+/// Connections are shared only among sessions of one tenant *and* role: whoever gets SQL into a session can leave prepared
+/// statements behind on its connection, and must not meet a higher role there.
+type Key = (TenantName, ClaimRole);
 
 struct Entry {
     pool: managed::Pool<Manager>,
@@ -119,17 +126,9 @@ impl Tenants {
     /// [`DbError::Unavailable`] when there is no connection within the time limit, [`DbError::Refused`] when the tenant's login
     /// is not accepted (the tenant is frozen or deleted).
     pub async fn session(&self, claims: Claims, request_id: Uuid) -> Result<TenantSession, DbError> {
-        let pool = self.0.pool_of(claims.tenant())?;
+        let pool = self.0.pool_of(claims.tenant(), claims.role())?;
         let connection = pool.get().await.map_err(unavailable)?;
-        let claim = claims.sign(&self.0.master);
-        Ok(TenantSession::new(connection, claims, claim, request_id))
-    }
-
-    /// Closes all connections of one tenant: after it was frozen or deleted.
-    pub fn close(&self, tenant: &TenantName) {
-        if let Some(entry) = self.0.lock().remove(tenant) {
-            entry.pool.close();
-        }
+        Ok(TenantSession::new(connection, claims, self.0.master.clone(), request_id))
     }
 
     /// How many more connections the budget allows.
@@ -141,25 +140,25 @@ impl Tenants {
 
 impl Registry {
     /// A panic while the map was held leaves the map whole: every change is one insert or remove.
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantName, Entry>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Entry>> {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pool_of(self: &Arc<Self>, tenant: &TenantName) -> Result<managed::Pool<Manager>, DbError> {
+    fn pool_of(self: &Arc<Self>, tenant: &TenantName, role: ClaimRole) -> Result<managed::Pool<Manager>, DbError> {
         let now = self.clock.fetch_add(1, Ordering::Relaxed);
         let mut pools = self.lock();
-        if let Some(entry) = pools.get_mut(tenant) {
+        if let Some(entry) = pools.get_mut(&(tenant.clone(), role)) {
             entry.last_used = now;
             return Ok(entry.pool.clone());
         }
         let pool = self.build(tenant)?;
-        pools.insert(tenant.clone(), Entry { pool: pool.clone(), last_used: now });
+        pools.insert((tenant.clone(), role), Entry { pool: pool.clone(), last_used: now });
         Ok(pool)
     }
 
     fn build(self: &Arc<Self>, tenant: &TenantName) -> Result<managed::Pool<Manager>, DbError> {
         let mut config = self.config.clone();
-        config.user(tenant.role()).password(self.master.tenant_password(tenant));
+        config.user(tenant.role()).password(self.master.tenant_password(tenant)).options(BOUNDS);
         let tls = labor_connect::tls().map_err(|error| DbError::Unavailable(error.to_string()))?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager =

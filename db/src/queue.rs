@@ -6,6 +6,7 @@ use std::time::Duration;
 use labor_catalog::TenantName;
 use pgmq::PGMQueueExt;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -63,11 +64,21 @@ impl Queue {
     pub async fn take(&self, count: i32, hidden: Duration, wait: Duration) -> Result<Vec<Delivery>, DbError> {
         let hidden = i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX);
         let poll = Some(Duration::from_millis(50));
-        let messages = self
-            .pgmq
-            .read_batch_with_poll::<Entry, serde_json::Value>(MESSAGES, hidden, count, Some(wait), poll)
-            .await?;
-        Ok(messages.into_iter().map(|m| Delivery { number: m.msg_id, attempt: m.read_ct, entry: m.message }).collect())
+        let messages =
+            self.pgmq.read_batch_with_poll::<Value, Value>(MESSAGES, hidden, count, Some(wait), poll).await?;
+        let mut deliveries = Vec::with_capacity(messages.len());
+        for message in messages {
+            match serde_json::from_value(message.message.clone()) {
+                Ok(entry) => deliveries.push(Delivery { number: message.msg_id, attempt: message.read_ct, entry }),
+                // Of another version, or made by hand: it must not stop its neighbours.
+                Err(_) => {
+                    tracing::error!(entry = message.msg_id, "not an entry of this queue, now a dead letter");
+                    self.dead_letter(message.msg_id, &json!({ "entry": message.message, "reason": "malformed entry" }))
+                        .await?;
+                }
+            }
+        }
+        Ok(deliveries)
     }
 
     /// Removes an entry whose effect has committed.
@@ -85,7 +96,7 @@ impl Queue {
     /// When the database can't be asked; the entry then comes again when its time is over.
     pub async fn retry_after(&self, delivery: &Delivery, delay: Duration) -> Result<(), DbError> {
         let seconds = i32::try_from(delay.as_secs().max(1)).unwrap_or(i32::MAX);
-        self.pgmq.set_vt::<Entry, serde_json::Value>(MESSAGES, delivery.number, seconds).await?;
+        self.pgmq.set_vt::<Value, Value>(MESSAGES, delivery.number, seconds).await?;
         Ok(())
     }
 
@@ -95,28 +106,14 @@ impl Queue {
     /// When the database can't be asked; the entry then comes again.
     pub async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), DbError> {
         let letter = DeadLetter { entry: delivery.entry.clone(), reason: reason.to_owned() };
+        self.dead_letter(delivery.number, &letter).await
+    }
+
+    async fn dead_letter(&self, number: i64, letter: &impl Serialize) -> Result<(), DbError> {
         let mut transaction = self.pool.begin().await?;
-        self.pgmq.send_with_cxn(DEAD, &letter, &mut *transaction).await?;
-        self.pgmq.delete_with_cxn(MESSAGES, delivery.number, &mut *transaction).await?;
+        self.pgmq.send_with_cxn(DEAD, letter, &mut *transaction).await?;
+        self.pgmq.delete_with_cxn(MESSAGES, number, &mut *transaction).await?;
         transaction.commit().await?;
         Ok(())
-    }
-
-    /// Entries that wait or are being worked on.
-    ///
-    /// # Errors
-    /// When the database can't be asked.
-    pub async fn length(&self) -> Result<i64, DbError> {
-        Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM pgmq.q_messages"#).fetch_one(&self.pool).await?)
-    }
-
-    /// Entries that were given up.
-    ///
-    /// # Errors
-    /// When the database can't be asked.
-    pub async fn dead(&self) -> Result<i64, DbError> {
-        Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM pgmq.q_dead_messages"#)
-            .fetch_one(&self.pool)
-            .await?)
     }
 }

@@ -59,6 +59,8 @@ pub struct Observation {
     pub test_name: Option<String>,
     /// LOINC code, if the laboratory sent one.
     pub loinc: Option<String>,
+    /// What was examined: serum, urine …
+    pub specimen: Option<String>,
     /// registered, preliminary, final, corrected, cancelled or unknown.
     pub status: String,
     /// The value exactly as sent.
@@ -71,6 +73,8 @@ pub struct Observation {
     pub reference_low: Option<String>,
     /// Upper reference limit.
     pub reference_high: Option<String>,
+    /// Unit of the limits, where the sender gave one of their own.
+    pub reference_unit: Option<String>,
     /// Flag as sent.
     pub flag: Option<String>,
     /// HL7 ObservationInterpretation: N, L, LU, LL, H, HU, HH, A or AA.
@@ -133,7 +137,8 @@ macro_rules! summary_columns {
         "r.id, r.version, r.status, r.subject_family_name, r.subject_given_name, r.subject_birth_date, r.patient_id,
          r.laboratory_name, r.order_number, r.lab_order_number, r.reported_on, r.received_at, r.critical, r.genetic,
          (SELECT count(*) FROM observations o WHERE o.report_id = r.id),
-         (SELECT count(*) FROM observations o WHERE o.report_id = r.id AND o.interpretation <> 'N')"
+         (SELECT count(*) FROM observations o WHERE o.report_id = r.id
+             AND (o.critical OR o.interpretation <> 'N' OR (o.interpretation IS NULL AND o.flag IS NOT NULL)))"
     };
 }
 
@@ -141,7 +146,8 @@ macro_rules! summary_columns {
 macro_rules! observation_columns {
     () => {
         "o.id, o.report_id, o.test_code, o.test_name, o.loinc, o.status, o.value_text, o.unit, o.reference_text, o.reference_low,
-         o.reference_high, o.flag, o.interpretation, o.critical, o.collected_at, o.effective_at, r.laboratory_name, o.notes"
+         o.reference_high, o.flag, o.interpretation, o.critical, o.collected_at, o.effective_at, r.laboratory_name, o.notes,
+         o.specimen, o.reference_unit"
     };
 }
 
@@ -318,5 +324,7 @@ fn observation(row: &Row) -> Observation {
         effective_at: row.get(15),
         laboratory_name: row.get(16),
         notes: row.get(17),
+        specimen: row.get(18),
+        reference_unit: row.get(19),
     }
 }

@@ -32,6 +32,32 @@ pub struct RequestSummary {
     pub approved_by: Option<String>,
 }
 
+/// An operator.
+#[derive(Debug, Clone, Serialize)]
+pub struct Operator {
+    /// Id, as in certificates.
+    pub id: Uuid,
+    /// Name used in requests and approvals.
+    pub username: String,
+    /// Name as shown.
+    pub display_name: String,
+}
+
+/// A hold as operators see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Hold {
+    /// Its id.
+    pub id: Uuid,
+    /// Which tenant.
+    pub tenant: String,
+    /// Who holds.
+    pub holder: String,
+    /// Why.
+    pub reason: String,
+    /// Last day; `None`: until removed.
+    pub until: Option<chrono::NaiveDate>,
+}
+
 /// How an approval ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Approval {
@@ -161,6 +187,28 @@ impl Control {
         .execute(self.pool())
         .await?;
         Ok(id)
+    }
+
+    /// All operators, by name.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn operators(&self) -> Result<Vec<Operator>, DbError> {
+        let rows =
+            sqlx::query_as!(Operator, "SELECT id, username, display_name FROM control.operators ORDER BY username");
+        Ok(rows.fetch_all(self.pool()).await?)
+    }
+
+    /// All holds, oldest first.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn holds(&self) -> Result<Vec<Hold>, DbError> {
+        let rows = sqlx::query_as!(
+            Hold,
+            "SELECT id, tenant, holder, reason, until FROM control.holds ORDER BY created_at, id"
+        );
+        Ok(rows.fetch_all(self.pool()).await?)
     }
 
     /// Removes a hold; false when there is none with this id.

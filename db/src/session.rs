@@ -7,7 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use futures_util::future::{join, join_all, join3};
-use labor_catalog::SignedClaim;
+use labor_catalog::MasterSecret;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -30,13 +30,13 @@ pub(crate) struct Query<'a> {
 pub struct TenantSession {
     connection: Option<PooledConnection>,
     claims: Claims,
-    claim: SignedClaim,
+    master: MasterSecret,
     request_id: Uuid,
 }
 
 impl TenantSession {
-    pub(crate) fn new(connection: PooledConnection, claims: Claims, claim: SignedClaim, request_id: Uuid) -> Self {
-        Self { connection: Some(connection), claims, claim, request_id }
+    pub(crate) fn new(connection: PooledConnection, claims: Claims, master: MasterSecret, request_id: Uuid) -> Self {
+        Self { connection: Some(connection), claims, master, request_id }
     }
 
     /// For whom.
@@ -69,7 +69,8 @@ impl TenantSession {
             statements.push(client.prepare_cached(query.sql).await?);
         }
         self.mark(true)?;
-        let claim = self.claim.as_str();
+        let claim = self.claims.sign(&self.master);
+        let claim = claim.as_str();
         let claim_params: [&(dyn ToSql + Sync); 1] = [&claim];
         let work =
             join_all(statements.iter().zip(queries).map(|(statement, query)| client.query(statement, query.params)));
@@ -93,7 +94,8 @@ impl TenantSession {
         let bind = client.prepare_cached(BIND_CLAIM).await?;
         let statement = client.prepare_cached(first.sql).await?;
         self.mark(true)?;
-        let claim = self.claim.as_str();
+        let claim = self.claims.sign(&self.master);
+        let claim = claim.as_str();
         let claim_params: [&(dyn ToSql + Sync); 1] = [&claim];
         let (begun, bound, rows) = join3(
             client.batch_execute("BEGIN"),

@@ -140,3 +140,22 @@ pub async fn add(session: &mut TenantSession, user: &NewUser) -> Result<Option<U
         Err(error) => Err(error),
     }
 }
+
+/// Lets a user no longer sign in; open sessions end within minutes. False when there is no active user with this name.
+///
+/// # Errors
+/// When the session's claim may not change users, or the database can't be asked.
+pub async fn deactivate(session: &mut TenantSession, username: &str) -> Result<bool, DbError> {
+    let (audit_id, request) = (Uuid::now_v7(), session.request_id());
+    let rows = session
+        .run(&[Query {
+            sql: "WITH changed AS (
+                    UPDATE users SET active = false WHERE username = $1 AND active RETURNING id
+                  )
+                  INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+                  SELECT $2, 'user.deactivate', 'users', id, 'success', $3 FROM changed RETURNING 1",
+            params: &[&username, &audit_id, &request],
+        }])
+        .await?;
+    Ok(rows.iter().any(|rows| !rows.is_empty()))
+}

@@ -16,10 +16,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::App;
 use crate::problem::Problem;
 use crate::request::{RequestId, Who};
+use crate::signature::{BadSignature, Signed};
 use crate::work::route;
-use crate::{App, signature};
 
 /// What the sender is told: enough to find the message again and to prove that the bytes arrived unchanged.
 #[derive(Serialize, ToSchema)]
@@ -59,15 +60,13 @@ pub(crate) async fn receive(
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let headers = request.headers().clone();
     let source = source_of(&app, &headers, peer.ip()).await?;
+    let refuse = |error: BadSignature| refused_sender(error.to_string());
+    let (timestamp, tag) = (text(&headers, "x-labor-timestamp"), text(&headers, "x-labor-signature"));
+    let signed = Signed::of(&source, timestamp, tag).map_err(refuse)?;
+    // So many bodies are in memory at once, however many senders there are.
+    let _place = app.bodies.acquire().await.map_err(|_| Problem::unavailable())?;
     let body = read_body(request, app.body_limit).await?;
-    signature::verify(
-        &app.master,
-        &source,
-        text(&headers, "x-labor-timestamp"),
-        text(&headers, "x-labor-signature"),
-        &body,
-    )
-    .map_err(|error| Problem::unauthorised(error.to_string()))?;
+    signed.verify(&app.master, &source, &body).map_err(refuse)?;
     let message = NewMessage {
         source_id: source.id,
         sender_message_id: text(&headers, "x-message-id"),
@@ -116,7 +115,7 @@ async fn tenant_for(app: &App, body: &Bytes) -> Result<TenantName, DbError> {
 }
 
 async fn source_of(app: &App, headers: &HeaderMap, peer: IpAddr) -> Result<Source, Problem> {
-    let refused = || Problem::unauthorised("X-Labor-Source must be the id of an active source");
+    let refused = || refused_sender("X-Labor-Source must be the id of an active source");
     let id: Uuid = text(headers, "x-labor-source").and_then(|id| id.parse().ok()).ok_or_else(refused)?;
     let source = app.control.source(id).await?.ok_or_else(refused)?;
     let allowed = source.allowed_from.is_empty()
@@ -135,6 +134,10 @@ async fn source_of(app: &App, headers: &HeaderMap, peer: IpAddr) -> Result<Sourc
             "This source may not post from the address it posted from; ask the operators to allow it.",
         ))
     }
+}
+
+fn refused_sender(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "sender-refused", "The sender is not accepted", detail)
 }
 
 async fn read_body(mut request: Request, limit: usize) -> Result<Bytes, Problem> {

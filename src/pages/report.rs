@@ -49,6 +49,7 @@ struct ValueRow {
     /// The code, unless it is all the name there is.
     code: Option<String>,
     loinc: Option<String>,
+    specimen: Option<String>,
     value: Option<String>,
     unit: Option<String>,
     flag: Option<Flag>,
@@ -76,15 +77,23 @@ impl From<Observation> for ValueRow {
         let flag = wording::flag(o.interpretation.as_deref(), o.flag.as_deref(), o.critical);
         // Where our words are the laboratory's flag itself, it need not stand there twice.
         let sent_flag = o.flag.filter(|sent| flag.as_ref().is_some_and(|f| !f.words.ends_with(sent.as_str())));
+        let range =
+            wording::range(o.reference_text.as_deref(), o.reference_low.as_deref(), o.reference_high.as_deref());
+        // Limits in another unit than the value's must say so.
+        let other_unit = o.reference_unit.filter(|unit| o.unit.as_ref() != Some(unit));
         Self {
             code: o.test_name.is_some().then(|| o.test_code.clone()),
             name: o.test_name.unwrap_or(o.test_code),
             loinc: o.loinc,
+            specimen: o.specimen,
             value: o.value,
-            unit: o.unit,
             flag,
             sent_flag,
-            range: wording::range(o.reference_text.as_deref(), o.reference_low.as_deref(), o.reference_high.as_deref()),
+            range: range.map(|range| match other_unit {
+                Some(unit) => format!("{range} {unit}"),
+                None => range,
+            }),
+            unit: o.unit,
             status_words: wording::status(&o.status).to_owned(),
             status: o.status,
             collected: o.collected_at.as_deref().map(dates::as_sent),

@@ -42,8 +42,9 @@ pub(crate) fn range(text: Option<&str>, low: Option<&str>, high: Option<&str>) -
     let text = text.map(str::trim).filter(|text| !text.is_empty());
     let Some(limits) = limits(low, high) else { return text.map(str::to_owned) };
     let Some(text) = text else { return Some(limits) };
-    let said = |limit: Option<&str>| limit.is_none_or(|limit| text.contains(limit));
-    Some(if said(low) && said(high) { text.to_owned() } else { format!("{limits} ({text})") })
+    // Numbers in a text may be anything (an age): only the very same words are not said twice.
+    let bare = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>().replace('-', "–");
+    Some(if bare(text) == bare(&limits) { text.to_owned() } else { format!("{limits} ({text})") })
 }
 
 fn limits(low: Option<&str>, high: Option<&str>) -> Option<String> {

@@ -53,7 +53,7 @@ pub async fn work(app: App, settings: &WorkSettings, stop: CancellationToken) {
         let mut place = Some(first);
         for delivery in deliveries {
             let Some(permit) = place.take().or_else(|| places.clone().try_acquire_owned().ok()) else { break };
-            let job = Job { app: app.clone(), queue: queue.clone(), attempts: settings.attempts, delivery };
+            let job = Job { app: app.clone(), queue: queue.clone(), attempts: settings.attempts, hidden, delivery };
             running.spawn(async move {
                 job.run().await;
                 drop(permit);
@@ -79,6 +79,7 @@ struct Job {
     app: App,
     queue: Queue,
     attempts: u16,
+    hidden: Duration,
     delivery: Delivery,
 }
 
@@ -88,11 +89,7 @@ impl Job {
         let entry = &self.delivery.entry;
         let span = tracing::info_span!("job", %job_id, tenant = %entry.tenant, message = %entry.message_id, attempt = self.delivery.attempt);
         async {
-            // In a task of its own: a panic ends this job only, and the entry comes again.
-            let (app, entry) = (self.app.clone(), self.delivery.entry.clone());
-            let task = tokio::spawn(async move { process::process(&app, &entry, job_id).await }.in_current_span());
-            let result = task.await.unwrap_or(Err(JobError::Fault("the job panicked")));
-            let ended = match result {
+            let ended = match self.effect(job_id).await {
                 Ok(what) => {
                     tracing::info!(what, "done");
                     self.queue.done(&self.delivery).await
@@ -107,26 +104,51 @@ impl Job {
         .await;
     }
 
+    /// In a task of its own: a panic ends this job only, and the entry comes again. While it works, the entry stays hidden from
+    /// other workers.
+    async fn effect(&self, job_id: Uuid) -> Result<&'static str, JobError> {
+        let (app, entry) = (self.app.clone(), self.delivery.entry.clone());
+        let mut task = tokio::spawn(async move { process::process(&app, &entry, job_id).await }.in_current_span());
+        let mut beat = tokio::time::interval(self.hidden / 2);
+        beat.tick().await;
+        loop {
+            tokio::select! {
+                result = &mut task => return result.unwrap_or(Err(JobError::Fault("the job panicked"))),
+                _ = beat.tick() => if let Err(error) = self.queue.retry_after(&self.delivery, self.hidden).await {
+                    tracing::warn!(%error, "the queue entry could not be kept hidden");
+                },
+            }
+        }
+    }
+
     async fn after_failure(&self, error: &JobError, job_id: Uuid) -> Result<(), DbError> {
+        if let JobError::Database(fault) = error
+            && fault.is_about_the_data()
+        {
+            // Trying again would end the same way.
+            tracing::error!(%error, "quarantined: it can't be stored");
+            self.set_aside(Verdict::Quarantined, &format!("not-storable: {error}"), job_id).await?;
+            return self.queue.done(&self.delivery).await;
+        }
         if self.delivery.attempt < i32::from(self.attempts) {
             let pause = backoff(self.delivery.attempt, job_id);
             tracing::warn!(%error, seconds = pause.as_secs(), "failed, will be tried again");
             return self.queue.retry_after(&self.delivery, pause).await;
         }
-        tracing::error!(%error, "given up, now a dead letter");
-        let entry = &self.delivery.entry;
         let reason = format!("given up after {} attempts: {error}", self.delivery.attempt);
-        // The message itself says so too; when its tenant can't be reached, the dead letter still does.
-        match self.app.session(&Claims::worker(entry.tenant.clone()), job_id).await {
-            Ok(mut session) => {
-                if let Err(error) = messages::set_aside(&mut session, entry.message_id, Verdict::Failed, &reason).await
-                {
-                    tracing::warn!(%error, "the message could not be marked as failed");
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the message could not be marked as failed"),
+        // A dead letter's message must say so itself, else nobody could replay it.
+        if let Err(fault) = self.set_aside(Verdict::Failed, &reason, job_id).await {
+            tracing::warn!(%error, %fault, "failed, and can't be marked so; will be tried again");
+            return self.queue.retry_after(&self.delivery, LONGEST_BACKOFF).await;
         }
+        tracing::error!(%error, "given up, now a dead letter");
         self.queue.bury(&self.delivery, &reason).await
+    }
+
+    async fn set_aside(&self, verdict: Verdict, reason: &str, job_id: Uuid) -> Result<(), DbError> {
+        let entry = &self.delivery.entry;
+        let mut session = self.app.session(&Claims::worker(entry.tenant.clone()), job_id).await?;
+        messages::set_aside(&mut session, entry.message_id, verdict, reason).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use labor_db::messages::{self, NewMessage, RawMessage, Verdict};
 use labor_db::queue::Entry;
-use labor_db::results::{self, Effect};
+use labor_db::results::{self, Effect, ReadMessage};
 use labor_db::{Claims, TenantName, TenantSession};
 use ldt::Package;
 use uuid::Uuid;
@@ -20,15 +20,15 @@ pub(crate) async fn process(app: &App, entry: &Entry, job_id: Uuid) -> Result<&'
     if !message.waiting {
         return Ok("was done before");
     }
-    let message = Arc::new(message);
     // No text of the database can hold it, and no LDT file does: what has one was damaged on its way.
     if message.body.contains(&0) {
         let reason = "nul-byte: the message holds a NUL byte, which LDT does not know; send it again";
         messages::set_aside(&mut session, message.id, Verdict::Quarantined, reason).await?;
         return Ok("quarantined");
     }
-    let package = match read(message.clone()).await? {
-        Ok(package) => package,
+    let message = Arc::new(message);
+    let (package, readable) = match read(message.clone()).await? {
+        Ok(read) => read,
         Err(error) => {
             tracing::info!(code = error.code(), "quarantined");
             messages::set_aside(&mut session, message.id, Verdict::Quarantined, &reason(&error)).await?;
@@ -38,13 +38,17 @@ pub(crate) async fn process(app: &App, entry: &Entry, job_id: Uuid) -> Result<&'
     if app.control.intake().await? == entry.tenant {
         hand_on(app, &mut session, &message, &package, job_id).await
     } else {
-        store(app, &mut session, &entry.tenant, &message, package).await
+        store(app, &mut session, &entry.tenant, &package, &readable).await
     }
 }
 
-/// Large messages take a while, so they are read outside the async threads.
-async fn read(message: Arc<RawMessage>) -> Result<Result<Package, ldt::Error>, JobError> {
-    let reading = tokio::task::spawn_blocking(move || ldt::read(&message.body));
+/// Large messages and attachments take a while, so they are read outside the async threads.
+async fn read(message: Arc<RawMessage>) -> Result<Result<(Package, ReadMessage), ldt::Error>, JobError> {
+    let reading = tokio::task::spawn_blocking(move || {
+        let package = ldt::read(&message.body)?;
+        let readable = translate::message(&message, &package);
+        Ok((package, readable))
+    });
     reading.await.map_err(|_| JobError::Fault("the reader panicked"))
 }
 
@@ -57,18 +61,17 @@ async fn store(
     app: &App,
     session: &mut TenantSession,
     tenant: &TenantName,
-    message: &RawMessage,
-    package: Package,
+    package: &Package,
+    readable: &ReadMessage,
 ) -> Result<&'static str, JobError> {
-    let addressees = route::addressees(&package);
+    let addressees = route::addressees(package);
     // Checked again, against today's registry: what is stored here is shown here.
     if route::single_tenant(&app.control, &addressees).await?.as_ref() != Some(tenant) {
         let reason = "wrong-recipient: not every record is addressed to this practice; correct the practice's identifiers and replay";
-        messages::set_aside(session, message.id, Verdict::Quarantined, reason).await?;
+        messages::set_aside(session, readable.id, Verdict::Quarantined, reason).await?;
         return Ok("quarantined");
     }
-    let read = translate::message(message, &package);
-    Ok(match results::store(session, &read).await? {
+    Ok(match results::store(session, readable).await? {
         Effect::Stored { new_versions: 0 } => "stored, nothing new",
         Effect::Stored { .. } => "stored",
         Effect::Nothing => "was done before",

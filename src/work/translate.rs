@@ -2,7 +2,7 @@
 //! Must stay true: nothing is interpreted beyond the KBV's code lists, and nothing that was read is dropped.
 use chrono::{DateTime, NaiveDate, Utc};
 use labor_db::messages::RawMessage;
-use labor_db::results::{NewDocument, NewObservation, NewReport, ReadMessage, Subject};
+use labor_db::results::{NewDocument, NewObservation, NewReport, ReadMessage, Subject, Unmapped};
 use ldt::{
     Attachment, Comparator, Interpretation, Package, Patient, Report, ReportStatus, ResultStatus, TestResult, Value,
     Version,
@@ -34,8 +34,7 @@ pub(crate) fn message(message: &RawMessage, package: &Package) -> ReadMessage {
 
 fn report(package: &Package, report: &Report, received_at: DateTime<Utc>) -> NewReport {
     let reported_on = report.reported.as_deref().and_then(date);
-    let unmapped =
-        report.unmapped.iter().map(|f| json!({ "line": f.line, "field": f.id.to_string(), "text": f.text })).collect();
+    let unmapped = unmapped(package, report);
     let observations = observations(report, reported_on, received_at);
     NewReport {
         kind: report.kind.clone(),
@@ -62,6 +61,45 @@ fn report(package: &Package, report: &Report, received_at: DateTime<Utc>) -> New
         observations,
         documents: report.attachments.iter().map(document).collect(),
     }
+}
+
+/// What was read and has no column: of the record, of its results and attachments, and of the package around it.
+fn unmapped(package: &Package, report: &Report) -> Vec<Unmapped> {
+    let mut rows = Vec::new();
+    let mut add = |field: &str, text: &str| rows.push(Unmapped { field: field.to_owned(), text: text.to_owned() });
+    for (field, text) in [
+        ("Requested", &report.requested),
+        ("Received", &report.received),
+        ("Doctor", &report.doctor_number),
+        ("Site", &report.recipient.site_id),
+        ("Customer number", &report.recipient.customer_number),
+    ] {
+        text.iter().for_each(|text| add(field, text));
+    }
+    report.notice_codes.iter().for_each(|code| add("7280", code));
+    for result in &report.results {
+        let test = &result.test_code;
+        let said = [("7304", &result.result_id), ("measured", &result.measured_at), ("8428", &result.specimen_code)];
+        for (field, text) in said {
+            text.iter().for_each(|text| add(&format!("{test} {field}"), text));
+        }
+        result.notice_codes.iter().for_each(|code| add(&format!("{test} 7280"), code));
+        for limits in result.values.iter().filter_map(|value| value.alarm.as_ref()) {
+            let unit = limits.unit.as_deref().unwrap_or_default();
+            limits.low.iter().for_each(|low| add(&format!("{test} alarm limit, low"), &format!("{low} {unit}")));
+            limits.high.iter().for_each(|high| add(&format!("{test} alarm limit, high"), &format!("{high} {unit}")));
+        }
+    }
+    for attachment in &report.attachments {
+        for text in [&attachment.name, &attachment.document_type, &attachment.reference].into_iter().flatten() {
+            add("Attachment", text);
+        }
+    }
+    package.notes.iter().for_each(|note| add("Package", note));
+    for field in report.unmapped.iter().chain(&package.unmapped) {
+        add(&field.id.to_string(), &field.text);
+    }
+    rows
 }
 
 /// The weakest state among the results limits the whole: a report marked final that still waits for a value is partial.
@@ -120,6 +158,7 @@ fn observation(result: &TestResult, value: &Value, effective_at: DateTime<Utc>) 
         test_code: result.test_code.clone(),
         test_name: result.test_name.clone(),
         loinc: result.loinc.clone(),
+        specimen: result.specimen.clone().or_else(|| result.specimen_code.clone()),
         status: result_status(result.status),
         status_code: result.status_code.clone(),
         value_text: Some(value.text.clone()).filter(|text| !text.is_empty()),
@@ -129,6 +168,7 @@ fn observation(result: &TestResult, value: &Value, effective_at: DateTime<Utc>) 
         reference_text: reference.and_then(|r| r.text.clone()),
         reference_low: reference.and_then(|r| r.low.clone()),
         reference_high: reference.and_then(|r| r.high.clone()),
+        reference_unit: reference.and_then(|r| r.unit.clone()),
         flag: value.flag.clone(),
         interpretation,
         critical: result.life_threatening || matches!(interpretation, Some("HH" | "LL")),
@@ -205,7 +245,7 @@ fn moment(text: &str) -> Option<DateTime<Utc>> {
             return Some(at.and_utc());
         }
     }
-    if let Ok(at) = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M%:z") {
+    if let Ok(at) = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M%#z") {
         return Some(at.to_utc());
     }
     date(text).and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc())

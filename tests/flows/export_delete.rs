@@ -1,6 +1,9 @@
 //! Export / delete: request → second person → holds → steps → certificate.
-use labor_testing::{Finished, s3};
+use std::time::Duration;
+
+use labor_testing::{Finished, postgres, s3, until};
 use reqwest::StatusCode;
+use serde_json::json;
 
 use crate::back_up::settings;
 use crate::clinic::{Clinic, PASSWORD, User, clinic, samples};
@@ -77,8 +80,10 @@ async fn a_deleted_practice_is_gone_certified_and_the_other_is_untouched() {
     let certificate: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(
         (certificate["tenant"].as_str(), certificate["steps"].as_array().unwrap().len()),
-        (Some(tenant.as_str()), 4)
+        (Some(tenant.as_str()), 6)
     );
+    assert_eq!((&certificate["requested_by"], &certificate["approved_by"]), (&json!("anna"), &json!("bert")));
+    assert!(certificate["requested_at"].as_str() < certificate["approved_at"].as_str(), "{certificate}");
     assert!(certificate["found_afterwards"].as_object().unwrap().values().all(|count| *count == 0));
     assert_eq!(delete(&clinic, &id).await.stdout, done.stdout, "a repeated run gives the same certificate");
     // Nobody gets in any more, with an old token or a new sign-in; nothing is left.
@@ -93,6 +98,8 @@ async fn a_deleted_practice_is_gone_certified_and_the_other_is_untouched() {
     clinic.post(&samples("good")[0].1).await;
     let erased = backup(&clinic, &["erase", "--request", &id]).await;
     assert!(erased.status.success(), "{}", erased.stderr);
+    let certificate: serde_json::Value = serde_json::from_str(&erased.stdout).unwrap();
+    assert_eq!((certificate["key"].as_str(), certificate["found_afterwards"].as_u64()), (Some("destroyed"), Some(0)));
     let objects = s3()
         .await
         .client()
@@ -104,6 +111,111 @@ async fn a_deleted_practice_is_gone_certified_and_the_other_is_untouched() {
         .unwrap();
     assert_eq!(objects.contents().len(), 0);
     assert!(!clinic.platform.folder().join("backup-keys").join(format!("{tenant}.age-identity")).exists());
+}
+
+fn step<'a>(certificate: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+    let steps = certificate["steps"].as_array().unwrap();
+    &steps.iter().find(|step| step["step"] == name).unwrap()["counts"]
+}
+
+async fn approved(clinic: &Clinic) -> String {
+    let id = request(clinic, "deletion").await;
+    assert!(labor(clinic, &["request", "approve", &id, "--by", "bert"]).await.status.success());
+    id
+}
+
+/// Two restored copies: one as the restore left it, one whose comment somebody removed.
+#[tokio::test]
+async fn restored_copies_are_deleted_with_the_practice_and_what_waits_in_the_intake_is_named() {
+    let clinic = prepared("delete_copies").await;
+    let [tenant, other] = &clinic.tenants;
+    assert!(backup(&clinic, &["run", "--tenant", tenant, "--create-bucket"]).await.status.success());
+    assert!(backup(&clinic, &["run", "--tenant", other]).await.status.success());
+    for (of, into) in [(tenant, "t_copyofanna01"), (tenant, "t_copyofanna02"), (other, "t_copyofberta1")] {
+        let restored = backup(&clinic, &["restore", "--tenant", of, "--into", into]).await;
+        assert!(restored.status.success(), "{}", restored.stderr);
+    }
+    clinic.execute("COMMENT ON SCHEMA t_copyofanna02 IS NULL").await;
+    for body in ["unreadable, but for 123456700", "unreadable, and for nobody"] {
+        clinic.post(body.as_bytes()).await;
+    }
+    clinic.until_idle().await;
+    let intake: String = {
+        let client = postgres().await.connect(clinic.platform.database()).await.unwrap();
+        client.query_one("SELECT name FROM control.tenants WHERE kind = 'intake'", &[]).await.unwrap().get(0)
+    };
+    let waiting = clinic
+        .count(&format!("SELECT count(*) FROM {intake}.raw_messages WHERE position('123456700'::bytea IN body) > 0"))
+        .await;
+    assert_eq!(waiting, 1);
+    let done = delete(&clinic, &approved(&clinic).await).await;
+    assert!(done.status.success(), "{}", done.stderr);
+    let certificate: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(step(&certificate, "drop")["copies_dropped"], 2);
+    assert_eq!(certificate["found_afterwards"]["copies"], 0);
+    assert_eq!(certificate["intake_messages"], waiting);
+    let named = format!("{waiting} with one of its BSNRs");
+    assert!(certificate["residuals"].as_array().unwrap().iter().any(|text| text.as_str().unwrap().contains(&named)));
+    let left = "SELECT (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 't_copyof%')
+                     + (SELECT count(*) FROM pg_roles WHERE rolname LIKE 't_copyof%')";
+    assert_eq!(clinic.count(left).await, 2, "the other practice's copy, schema and role, is all that is left");
+    let searched = format!("SELECT count(*) FROM {intake}.audit WHERE action = 'message.search'");
+    assert_eq!(clinic.count(&searched).await, 1);
+}
+
+/// A hold that is being written while the deletion begins is waited for, and one that came after `freeze` is still found.
+#[tokio::test]
+async fn a_hold_that_comes_in_the_middle_stops_the_deletion_and_outlives_it() {
+    let clinic = prepared("delete_hold").await;
+    let (tenant, id) = (&clinic.tenants[0], approved(&clinic).await);
+    let court = postgres().await.connect(clinic.platform.database()).await.unwrap();
+    let hold = format!(
+        "INSERT INTO control.holds (id, tenant, holder, reason) VALUES (gen_random_uuid(), '{tenant}', 'court', 'case 2')"
+    );
+    court.batch_execute(&format!("BEGIN; {hold}")).await.unwrap();
+    let commit = async {
+        let waits = "SELECT count(*) FROM pg_stat_activity
+                      WHERE application_name = 'labor-migrator' AND datname = current_database() AND wait_event_type = 'Lock'";
+        until("the deletion to wait for the hold", Duration::from_secs(20), async || {
+            Ok(if clinic.count(waits).await > 0 { Ok(()) } else { Err("not yet".to_owned()) })
+        })
+        .await
+        .unwrap();
+        court.batch_execute("COMMIT").await.unwrap();
+    };
+    let (held, ()) = tokio::join!(delete(&clinic, &id), commit);
+    assert!(!held.status.success() && held.stderr.contains("court (case 2"), "{}", held.stderr);
+    assert!(!clinic.doctor("a").await.reports().await.is_empty(), "refused means untouched");
+    // As if a run had been killed after `disconnect`: the hold is looked for again before anything is dropped.
+    let steps = r#"'[{"step": "freeze", "counts": {}}, {"step": "disconnect", "counts": {}}]'"#;
+    clinic.execute(&format!("UPDATE control.requests SET state = 'running', steps = {steps} WHERE id = '{id}'")).await;
+    assert!(delete(&clinic, &id).await.stderr.contains("court (case 2"));
+    assert!(clinic.count(&format!("SELECT count(*) FROM {tenant}.reports")).await > 0);
+    // A hold that has ended stops nothing, and stays as evidence.
+    clinic.execute("UPDATE control.holds SET until = current_date - 1").await;
+    let done = delete(&clinic, &id).await;
+    assert!(done.status.success(), "{}", done.stderr);
+    assert_eq!(clinic.count(&format!("SELECT count(*) FROM control.holds WHERE tenant = '{tenant}'")).await, 1);
+}
+
+/// An open transaction of the practice's login neither survives nor blocks the deletion.
+#[tokio::test]
+async fn connections_of_the_practice_end_before_anything_is_dropped() {
+    let clinic = prepared("delete_connected").await;
+    let (tenant, id) = (&clinic.tenants[0], approved(&clinic).await);
+    let secret = std::fs::read_to_string(clinic.platform.setting("LABOR_MASTER_SECRET_FILE")).unwrap();
+    let tenant_name = labor_catalog::TenantName::parse(tenant).unwrap();
+    let password = labor_catalog::MasterSecret::from_hex(&secret).unwrap().tenant_password(&tenant_name);
+    let url = postgres().await.url_as(&tenant_name.role(), &password, clinic.platform.database());
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    let ended = tokio::spawn(connection);
+    client.batch_execute("BEGIN; LOCK TABLE reports IN ACCESS SHARE MODE").await.unwrap();
+    let done = delete(&clinic, &id).await;
+    assert!(done.status.success(), "{}", done.stderr);
+    let certificate: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert!(step(&certificate, "disconnect")["connections_closed"].as_i64().unwrap() > 0, "{certificate}");
+    assert_eq!(certificate["found_afterwards"]["connections"], 0);
+    assert!(ended.await.unwrap().is_err() && client.is_closed(), "the connection lives on");
 }
 
 #[tokio::test]
@@ -141,6 +253,9 @@ async fn an_export_holds_every_row_in_an_open_format() {
     assert!(originals.contains(&samples("good")[0].1), "the messages are there byte for byte");
     let checked = backup(&clinic, &["check-export", &folder.display().to_string()]).await;
     assert!(checked.status.success(), "{}", checked.stderr);
+    let hash = |printed: &str| serde_json::from_str::<serde_json::Value>(printed).unwrap()["manifest_sha256"].clone();
+    assert!(hash(&exported.stdout).is_string());
+    assert_eq!(hash(&checked.stdout), hash(&exported.stdout), "it is the manifest that was exported");
     std::fs::write(folder.join("patients.ndjson"), values.replacen("Müller", "Miller", 1)).unwrap();
     assert!(
         !backup(&clinic, &["check-export", &folder.display().to_string()]).await.status.success(),

@@ -1,5 +1,5 @@
 //! Migrate: ledger → lock, DDL, proof, stamp → report.
-use labor_testing::{Platform, postgres, scratch};
+use labor_testing::{Platform, Program, postgres, scratch};
 
 async fn fleet(name: &str) -> Platform {
     let platform = Platform::create(postgres().await, &scratch().await.unwrap().join(name), name).await.unwrap();
@@ -68,15 +68,24 @@ async fn a_taken_name_or_number_is_refused_and_leaves_nothing() {
     let client = postgres().await.connect("migrate_taken").await.unwrap();
     let count = async |sql: &str| client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
     let before = (count("SELECT count(*) FROM pg_roles").await, count("SELECT count(*) FROM pg_namespace").await);
-    for arguments in [
+    for (arguments, reason) in [
         ["provision", "p1", "--name", "X"].as_slice(),
         &["provision", "new", "--name", "X", "--bsnr", "100000001"],
         &["provision", "Bad Slug", "--name", "X"],
         &["provision", "new", "--name", "X", "--bsnr", "12"],
-    ] {
-        let run = platform.program("labor-migrator").unwrap().args(arguments).run().await.unwrap();
+        &["provision", "second", "--name", "X", "--intake"],
+    ]
+    .iter()
+    .zip([
+        "the sign-in name \"p1\" is taken",
+        "the BSNR 100000001 belongs to a tenant already",
+        "can't be a sign-in name",
+        "is not a BSNR",
+        "there is an intake already",
+    ]) {
+        let run = platform.program("labor-migrator").unwrap().args(arguments.iter().copied()).run().await.unwrap();
         assert_eq!(run.status.code(), Some(1), "{arguments:?}");
-        assert!(run.stderr.starts_with("labor-migrator: "), "{}", run.stderr);
+        assert!(run.stderr.starts_with("labor-migrator: ") && run.stderr.contains(reason), "{}", run.stderr);
     }
     // Roles belong to the cluster, which other tests share: only this database's schemas can be counted exactly.
     assert_eq!(count("SELECT count(*) FROM pg_namespace").await, before.1);
@@ -104,4 +113,38 @@ async fn an_unprepared_database_and_a_wrong_password_are_told_plainly() {
         "{}",
         unreachable.stderr
     );
+}
+
+/// Every running process signs with the key that the database knows: another one would shut all of them out.
+#[tokio::test]
+async fn another_master_secret_is_refused_and_changes_nothing() {
+    let platform = fleet("migrate_secret").await;
+    let client = postgres().await.connect("migrate_secret").await.unwrap();
+    let key = "SELECT string_agg(k::text, ';') || (SELECT count(*) FROM pg_namespace) FROM guard.claim_keys k";
+    let before: String = client.query_one(key, &[]).await.unwrap().get(0);
+    let other = platform.folder().join("other-secret");
+    std::fs::write(&other, "ab".repeat(32)).unwrap();
+    for arguments in [["up"].as_slice(), &["provision", "new", "--name", "X"]] {
+        let program = platform.program("labor-migrator").unwrap().env("LABOR_MASTER_SECRET_FILE", &other);
+        let run = program.args(arguments).run().await.unwrap();
+        assert_eq!(run.status.code(), Some(1), "{arguments:?}");
+        let told = "this master secret is not the one this database was prepared with";
+        assert!(run.stderr.contains(told), "{}", run.stderr);
+    }
+    assert_eq!(client.query_one(key, &[]).await.unwrap().get::<_, String>(0), before);
+    platform.json("labor-migrator", &["--json", "up"], "").await.unwrap();
+}
+
+/// As under `labor-migrator status | head -1`: long before the program prints, nobody reads any more.
+#[tokio::test]
+async fn a_closed_pipe_is_no_fault() {
+    let platform = fleet("migrate_pipe").await;
+    let programs = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+    let settings = ["LABOR_MIGRATOR_URL", "LABOR_MASTER_SECRET_FILE"].map(|name| (name, platform.setting(name)));
+    let shell = Program::at("/bin/bash".into()).envs(settings).env("MIGRATOR", programs.join("labor-migrator"));
+    for command in ["status", "check", "--json status"] {
+        let script = format!("set -o pipefail; \"$MIGRATOR\" {command} | true");
+        let ended = shell.clone().args(["-c", &script]).run().await.unwrap();
+        assert!(ended.status.success() && ended.stderr.is_empty(), "{command}: {}", ended.stderr);
+    }
 }

@@ -9,11 +9,16 @@ use crate::clinic::{Clinic, clinic, sample, samples, without_worker};
 #[tokio::test]
 async fn every_sample_reaches_its_practice_byte_for_byte_and_no_other() {
     let clinic = clinic("receive_all").await;
-    for (name, bytes) in samples("good") {
-        clinic.post(&bytes).await;
-        assert_eq!(stored(&clinic, &bytes).await, 1, "{name}");
+    let samples = samples("good");
+    for (_, bytes) in &samples {
+        clinic.post(bytes).await;
     }
     clinic.until_idle().await;
+    for (name, bytes) in &samples {
+        // A package for two is kept in two parts (below), an order in the intake.
+        let expected = usize::from(!name.contains("zwei_einsender"));
+        assert_eq!(stored(&clinic, bytes).await, expected, "{name}");
+    }
     let (a, b) = (clinic.doctor("a").await.reports().await, clinic.doctor("b").await.reports().await);
     assert_eq!(b.len(), 1, "the package for two holds one report for practice b");
     assert_eq!(b[0]["order_number"], "B-0107");
@@ -24,13 +29,20 @@ async fn every_sample_reaches_its_practice_byte_for_byte_and_no_other() {
     assert_eq!(clinic.count("SELECT count(*) FROM pgmq.q_dead_messages").await, 0);
 }
 
-/// The whole package stays in the intake only; each practice has a package of its own in which the other's BSNR does not occur.
+/// Each practice has a package of its own in which the other's BSNR does not occur; the intake keeps nothing but the hash.
 #[tokio::test]
 async fn a_package_for_two_practices_is_split() {
     let clinic = clinic("receive_split").await;
     let package = sample("Z01_LDT3_07_zwei_einsender_ein_paket.ldt");
     clinic.post(&package).await;
     clinic.until_idle().await;
+    let intake: String = {
+        let client = postgres().await.connect(clinic.platform.database()).await.unwrap();
+        client.query_one("SELECT name FROM control.tenants WHERE kind = 'intake'", &[]).await.unwrap().get(0)
+    };
+    let bodies = format!("SELECT count(*) FROM {intake}.raw_messages WHERE octet_length(body) > 0");
+    assert_eq!(clinic.count(&bodies).await, 0, "the intake keeps the hash only");
+    assert_eq!(clinic.post(&package).await.json["duplicate"], Value::Bool(true), "a retry is recognised by it");
     for (tenant, own, other) in
         [(&clinic.tenants[0], "123456700", "222222200"), (&clinic.tenants[1], "222222200", "123456700")]
     {
@@ -227,6 +239,69 @@ async fn a_nul_byte_in_a_name_is_quarantined_at_once() {
     clinic.post(&body).await;
     clinic.until_idle().await;
     assert_eq!(state_of(&clinic, &body).await.0, "quarantined");
+}
+
+/// Laboratories use order numbers again; the first person's report must stay.
+#[tokio::test]
+async fn a_report_of_another_person_under_the_same_number_replaces_nothing() {
+    let clinic = clinic("receive_reused").await;
+    let first = sample("Z05_ldt2_old_LDT1001.02_DDMMYYYY.ldt");
+    let mut second = first.clone();
+    let at = second.windows(6).position(|window| window == b"3101M\xfc").unwrap() + 4;
+    second[at..at + 6].copy_from_slice(b"Meyers");
+    for body in [&first, &second] {
+        clinic.post(body).await;
+        clinic.until_idle().await;
+    }
+    let reports = clinic.doctor("a").await.reports().await;
+    let names: HashSet<&str> = reports.iter().map(|r| r["family_name"].as_str().unwrap()).collect();
+    assert_eq!(names, HashSet::from(["Müller", "Meyers"]));
+    assert_ne!(reports[0]["patient_id"], reports[1]["patient_id"]);
+}
+
+/// Two people with one name, birth date and sex: told apart by their insurance numbers, and never mixed afterwards.
+#[tokio::test]
+async fn contradicting_insurance_numbers_leave_a_report_unmatched_and_the_patient_unchanged() {
+    let clinic = clinic("receive_namesakes").await;
+    clinic.post(&sample("Z01_LDT3_01_final.ldt")).await;
+    clinic.until_idle().await;
+    let patients = format!("{}.patients", clinic.tenants[0]);
+    let known = format!("SELECT count(*) FROM {patients} WHERE insurance_number = 'A123456780'");
+    assert_eq!(clinic.count(&known).await, 1);
+    clinic.execute(&format!("UPDATE {patients} SET insurance_number = 'B123456780', patient_number = NULL")).await;
+    clinic.post(&sample("Z01_LDT3_06_pdf_anhang.ldt")).await;
+    clinic.until_idle().await;
+    let unmatched = format!("SELECT count(*) FROM {}.reports WHERE patient_id IS NULL", clinic.tenants[0]);
+    assert_eq!(clinic.count(&unmatched).await, 1);
+    let unchanged =
+        format!("SELECT count(*) FROM {patients} WHERE insurance_number = 'B123456780' AND patient_number IS NULL");
+    assert_eq!(clinic.count(&unchanged).await, 1);
+}
+
+/// An entry that is none must not stop its neighbours.
+#[tokio::test]
+async fn a_malformed_queue_entry_becomes_a_dead_letter_and_stops_nobody() {
+    let mut clinic = without_worker("receive_malformed").await;
+    clinic.execute("SELECT pgmq.send('messages', '{\"unknown\": 1}')").await;
+    clinic.post(&sample("Z01_LDT3_01_final.ldt")).await;
+    clinic.worker = Some(clinic.platform.work(&[]).await.unwrap());
+    clinic.until_idle().await;
+    assert_eq!(clinic.count("SELECT count(*) FROM pgmq.q_dead_messages").await, 1);
+    assert_eq!(clinic.doctor("a").await.reports().await.len(), 1);
+}
+
+/// What the doctor is shown holds also what has no column: the laboratory's result number, alarm limits, the package's fields.
+#[tokio::test]
+async fn what_has_no_column_is_shown_as_a_further_field() {
+    let clinic = clinic("receive_unmapped").await;
+    clinic.post(&sample("Z01_LDT3_01_final.ldt")).await;
+    clinic.until_idle().await;
+    let doctor = clinic.doctor("a").await;
+    let id = doctor.reports().await[0]["id"].as_str().unwrap().to_owned();
+    let report = doctor.json(&format!("/v1/reports/{id}")).await;
+    let fields: Vec<_> = report["unmapped"].as_array().unwrap().iter().map(|f| f["field"].as_str().unwrap()).collect();
+    assert!(fields.contains(&"K 7304"), "{fields:?}");
+    assert!(report["values"].as_array().unwrap().iter().all(|v| v["specimen"] == "Serum"), "{report}");
 }
 
 /// In how many tenants' schemas the bytes are, intake included.

@@ -31,8 +31,8 @@ const NEW_ROWS: [(&str, &str); 10] = [
     ("patients", "(id, identity_key, family_name, given_name) VALUES (gen_random_uuid(), repeat('a', 64), 'x', 'x')"),
     ("orders", "(id, laboratory, lab_order_number) VALUES (gen_random_uuid(), 'x', 'x')"),
     ("raw_messages", "(id, source_id, sha256, body) VALUES (gen_random_uuid(), gen_random_uuid(), sha256('new'), 'x')"),
-    ("reports", "(id, raw_message_id, record_index, report_key, version, content_sha256, kind, status, laboratory_name, received_at)
-                 VALUES (gen_random_uuid(), '{message}', 99, repeat('b', 64), 1, sha256('x'), '8205', 'final', 'x', now())"),
+    ("reports", "(id, raw_message_id, record_index, report_key, version, content_sha256, kind, status, laboratory_name, received_at, confirmed_at)
+                 VALUES (gen_random_uuid(), '{message}', 99, repeat('b', 64), 1, sha256('x'), '8205', 'final', 'x', now(), now())"),
     ("observations", "(id, report_id, position, test_code, status, effective_at) VALUES (gen_random_uuid(), '{report}', 99, 'x', 'final', now())"),
     ("documents", "(id, report_id, raw_message_id, position, media_type, sha256, size_bytes)
                    VALUES (gen_random_uuid(), '{report}', '{message}', 99, 'x', sha256('x'), 1)"),

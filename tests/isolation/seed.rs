@@ -103,9 +103,9 @@ pub(crate) fn sql(tenant: &str, seeds: &Seeds) -> String {
         let released = if released { "now()" } else { "NULL" };
         text += &format!(
             "INSERT INTO reports (id, raw_message_id, record_index, patient_id, report_key, version, content_sha256, kind, status,
-                                  laboratory_name, genetic, received_at, released_at)
+                                  laboratory_name, genetic, received_at, confirmed_at, released_at)
              VALUES ('{0}', '{1}', {index}, {patient}, encode(sha256('{0}'), 'hex'), 1, sha256('{0}'), '8205', 'final', '{mark}',
-                     {genetic}, now(), {released});
+                     {genetic}, now(), now(), {released});
              INSERT INTO observations (id, report_id, patient_id, position, test_code, status, value_text, effective_at)
              VALUES ('{2}', '{0}', {patient}, 0, '{mark}', 'final', '{mark}', now());
              INSERT INTO documents (id, report_id, raw_message_id, position, media_type, sha256, size_bytes)

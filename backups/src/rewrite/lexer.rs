@@ -33,6 +33,8 @@ pub(super) enum Step {
     StatementEnd,
     /// It was the end of the line of a psql command.
     Command,
+    /// It was a backslash where no dump has one; psql would take it for a command.
+    Stray,
 }
 
 /// The state between two bytes.
@@ -102,6 +104,7 @@ impl Lexer {
             {
                 State::Command
             }
+            b'\\' => return Step::Stray,
             _ => State::Plain,
         };
         Step::Within

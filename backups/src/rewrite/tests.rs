@@ -5,7 +5,16 @@ const OLD: &str = "t_oldoldoldold";
 const NEW: &str = "t_newnewnewnew";
 
 fn pieces_in_chunks(dump: &[u8], size: usize) -> Result<Vec<Piece>, BackupError> {
+    pieces_permitting(dump, size, |_| Ok(()))
+}
+
+fn pieces_permitting(
+    dump: &[u8],
+    size: usize,
+    permitted: fn(&[u8]) -> Result<(), BackupError>,
+) -> Result<Vec<Piece>, BackupError> {
     let mut rewriter = Rewriter::new(TenantName::parse(OLD).unwrap(), TenantName::parse(NEW).unwrap());
+    rewriter.permitted = permitted;
     let mut pieces: Vec<Piece> = Vec::new();
     for chunk in dump.chunks(size) {
         for piece in rewriter.feed(chunk)? {
@@ -115,9 +124,14 @@ fn a_copy_after_confusing_text_is_one() {
 #[test]
 fn restrict_lines_vanish_and_other_commands_are_refused() {
     assert_eq!(statements("--\n\n\\restrict abc\n\nSELECT 1;\n\n\\unrestrict abc\n"), "--\n\n\nSELECT 1;\n\n");
-    for command in
-        ["\\! rm -rf x\n", "SELECT 1;\n\\connect other\n", "-- a comment\n\\copy x from y\n", "\\restrictor\n"]
-    {
+    for command in [
+        "\\! rm -rf x\n",
+        "SELECT 1;\n\\connect other\n",
+        "-- a comment\n\\copy x from y\n",
+        "\\restrictor\n",
+        "SELECT 1 \\gexec\n",
+        "\\;SELECT 1;\n",
+    ] {
         let refused = pieces_in_chunks(command.as_bytes(), usize::MAX);
         assert!(refused.is_err_and(|error| error.condemns()), "{command} was accepted");
     }
@@ -137,5 +151,18 @@ fn a_dump_that_ends_in_the_middle_is_damaged() {
     ] {
         let refused = pieces_in_chunks(cut.as_bytes(), 5);
         assert!(refused.is_err_and(|error| error.condemns()), "{cut:?} was accepted");
+    }
+}
+
+#[test]
+fn a_statement_that_escapes_is_refused_outside_of_rows_and_text_only() {
+    let copy = "COPY x (y) FROM stdin;\nCOMMIT;\nRESET ROLE;\n\\.\n";
+    let text = "CREATE FUNCTION f() AS $$\nCOMMIT;\n$$;\n-- COMMIT;\nCOMMENT ON TABLE x IS ';COMMIT;';\n";
+    pieces_permitting(format!("{text}{copy}{text}").as_bytes(), 3, permitted::check).unwrap();
+    for escape in ["COMMIT;\n", "-- x\n  ROLLBACK;", "CREATE TABLE x (); RESET ROLE;", "/* x */ END;"] {
+        for dump in [escape.to_owned(), format!("{copy}{escape}"), format!("{text}{escape}{copy}")] {
+            let refused = pieces_permitting(dump.as_bytes(), 5, permitted::check);
+            assert!(refused.is_err_and(|error| error.condemns()), "{dump} was accepted");
+        }
     }
 }

@@ -2,7 +2,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use labor_backup::{Backup, Settings, StoreSettings, TenantName};
+use age::secrecy::ExposeSecret as _;
+use aws_lc_rs::{hkdf, hmac};
+use labor_backup::{Backup, Manifest, Settings, StoreSettings, TenantName};
 use labor_migrator::bootstrap::{ServiceUrls, bootstrap};
 use labor_migrator::provision::{Kind, NewTenant};
 use labor_migrator::{MasterSecret, Migrator};
@@ -128,6 +130,18 @@ impl Place {
         text.lines().find(|line| !line.starts_with('#')).unwrap().parse().unwrap()
     }
 
+    /// The manifest as its tenant's key would sign it; written out here once more, so that the format can't change by accident.
+    pub(crate) fn signed(&self, manifest: &Manifest) -> Manifest {
+        let mut document = serde_json::to_value(manifest).unwrap();
+        document.as_object_mut().unwrap().remove("mac");
+        document.sort_all_objects();
+        let secret = self.identity().to_string();
+        let key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"labor-backup").extract(secret.expose_secret().as_bytes());
+        let key: hmac::Key = key.expand(&[b"manifest mac v1"], hmac::HMAC_SHA256).unwrap().into();
+        let mac = hex::encode(hmac::sign(&key, &serde_json::to_vec(&document).unwrap()));
+        Manifest { mac, ..manifest.clone() }
+    }
+
     /// The plain text of a stored dump, by age and zstd alone.
     pub(crate) async fn plain(&self, key: &str) -> String {
         let sealed = self.object(key).await;
@@ -166,8 +180,8 @@ async fn fill(database: &tokio_postgres::Client, tenant: &TenantName, count: i32
           INSERT INTO raw_messages (id, source_id, sha256, body)
           SELECT id, id, sha256(id::text::bytea), (SELECT string_agg(sha256((id::text || i)::bytea), '') FROM generate_series(1, 128) i)
             FROM patients;
-          INSERT INTO reports (id, raw_message_id, record_index, patient_id, report_key, version, content_sha256, kind, status, laboratory_name, received_at, notes)
-          SELECT id, id, 0, id, identity_key, 1, sha256(''), '8201', 'final', 'L', now(), ARRAY['a"b', NULL, 'c,d'] FROM patients;
+          INSERT INTO reports (id, raw_message_id, record_index, patient_id, report_key, version, content_sha256, kind, status, laboratory_name, received_at, confirmed_at, notes)
+          SELECT id, id, 0, id, identity_key, 1, sha256(''), '8201', 'final', 'L', now(), now(), ARRAY['a"b', NULL, 'c,d'] FROM patients;
           RESET search_path"#
     );
     database.batch_execute(&statements).await.unwrap();

@@ -139,6 +139,7 @@ CREATE TABLE reports (
   notes               text[]      NOT NULL DEFAULT '{}',
   unmapped            jsonb       NOT NULL DEFAULT '[]',
   received_at         timestamptz NOT NULL,
+  confirmed_at        timestamptz NOT NULL,
   released_at         timestamptz,
   UNIQUE (raw_message_id, record_index),
   UNIQUE (report_key, version),
@@ -150,7 +151,7 @@ COMMENT ON COLUMN reports.raw_message_id      IS 'The message it came in';
 COMMENT ON COLUMN reports.record_index        IS 'Which record of that message, from 0; with raw_message_id what makes processing idempotent';
 COMMENT ON COLUMN reports.order_id            IS 'The order it answers';
 COMMENT ON COLUMN reports.patient_id          IS 'Whom it is about; null: not matched, never shown to a patient';
-COMMENT ON COLUMN reports.report_key          IS 'SHA-256 of laboratory and its report or order number: the same for all versions';
+COMMENT ON COLUMN reports.report_key          IS 'SHA-256 of laboratory, record type, order or report number and the person it is about: the same for all versions';
 COMMENT ON COLUMN reports.version             IS 'From 1; a correction or a later partial report is the next version';
 COMMENT ON COLUMN reports.superseded_by       IS 'The next version; null: this is the current one';
 COMMENT ON COLUMN reports.content_sha256      IS 'SHA-256 of the record''s medical content: an unchanged resend makes no new version';
@@ -169,6 +170,7 @@ COMMENT ON COLUMN reports.invalidates_earlier IS 'The laboratory says that all i
 COMMENT ON COLUMN reports.notes               IS 'Free text of the report';
 COMMENT ON COLUMN reports.unmapped            IS 'Fields that were read but have no column: shown, never dropped';
 COMMENT ON COLUMN reports.received_at         IS 'When the message became durable';
+COMMENT ON COLUMN reports.confirmed_at        IS 'When the same content arrived last; decides which version is the laboratory''s last word';
 COMMENT ON COLUMN reports.released_at         IS 'When a doctor released it to the patient';
 CREATE INDEX reports_inbox      ON reports (received_at DESC, id DESC) WHERE superseded_by IS NULL;
 CREATE INDEX reports_patient_id ON reports (patient_id);
@@ -183,6 +185,7 @@ CREATE TABLE observations (
   test_code         text        NOT NULL,
   test_name         text,
   loinc             text,
+  specimen          text,
   status            text        NOT NULL CHECK (status IN ('registered', 'preliminary', 'final', 'corrected', 'cancelled', 'unknown')),
   status_code       text,
   value_text        text,
@@ -192,6 +195,7 @@ CREATE TABLE observations (
   reference_text    text,
   reference_low     text,
   reference_high    text,
+  reference_unit    text,
   flag              text,
   interpretation    text        CHECK (interpretation IN ('N', 'L', 'LU', 'LL', 'H', 'HU', 'HH', 'A', 'AA')),
   critical          boolean     NOT NULL DEFAULT false,
@@ -208,6 +212,7 @@ COMMENT ON COLUMN observations.position         IS 'Order within the report, fro
 COMMENT ON COLUMN observations.test_code        IS 'LDT field 8410 (or 7260/7365): the laboratory''s own code, unique only with the laboratory';
 COMMENT ON COLUMN observations.test_name        IS 'LDT field 8411';
 COMMENT ON COLUMN observations.loinc            IS 'LOINC code if the laboratory sent one';
+COMMENT ON COLUMN observations.specimen         IS 'Material as sent (LDT 8430, else its code 8428): blood and urine of one test are two things';
 COMMENT ON COLUMN observations.status           IS 'As FHIR names it, from LDT field 8418';
 COMMENT ON COLUMN observations.status_code      IS 'LDT field 8418 as sent';
 COMMENT ON COLUMN observations.value_text       IS 'The value exactly as sent (LDT field 8420); null: no value yet';
@@ -217,6 +222,7 @@ COMMENT ON COLUMN observations.unit             IS 'LDT field 8421 as sent';
 COMMENT ON COLUMN observations.reference_text   IS 'Reference range as text (LDT field 8460)';
 COMMENT ON COLUMN observations.reference_low    IS 'Lower reference limit as sent (LDT field 8461)';
 COMMENT ON COLUMN observations.reference_high   IS 'Upper reference limit as sent (LDT field 8462)';
+COMMENT ON COLUMN observations.reference_unit   IS 'Unit of the limits, where the sender gave one of their own';
 COMMENT ON COLUMN observations.flag             IS 'LDT field 8422 as sent';
 COMMENT ON COLUMN observations.interpretation   IS 'HL7 ObservationInterpretation; ++ is HU, only !H is HH (critical)';
 COMMENT ON COLUMN observations.critical         IS 'Marked life-threatening by the laboratory';
@@ -271,3 +277,21 @@ COMMENT ON COLUMN audit.object_id   IS 'Key of the object; null for lists';
 COMMENT ON COLUMN audit.outcome     IS 'What came of it';
 COMMENT ON COLUMN audit.request_id  IS 'Id of the HTTP request or job, as in the logs';
 CREATE INDEX audit_object ON audit (object_id) WHERE object_id IS NOT NULL;
+
+-- No statistics of what identifies a person: EXPLAIN estimates from them, also for rows that the row rules hide. No plan needs
+-- them; what is looked up by value has a unique index.
+ALTER TABLE patients
+  ALTER COLUMN identity_key     SET STATISTICS 0,
+  ALTER COLUMN patient_number   SET STATISTICS 0,
+  ALTER COLUMN family_name      SET STATISTICS 0,
+  ALTER COLUMN given_name       SET STATISTICS 0,
+  ALTER COLUMN birth_date       SET STATISTICS 0,
+  ALTER COLUMN insurance_number SET STATISTICS 0;
+ALTER TABLE users
+  ALTER COLUMN username      SET STATISTICS 0,
+  ALTER COLUMN password_hash SET STATISTICS 0,
+  ALTER COLUMN display_name  SET STATISTICS 0;
+ALTER TABLE reports
+  ALTER COLUMN subject_family_name SET STATISTICS 0,
+  ALTER COLUMN subject_given_name  SET STATISTICS 0,
+  ALTER COLUMN subject_birth_date  SET STATISTICS 0;

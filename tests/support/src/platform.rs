@@ -215,9 +215,19 @@ fn belongs(program: &str, setting: &str) -> bool {
     match program {
         "labor" => matches!(setting, "LABOR_CONTROL_URL" | "LABOR_MASTER_SECRET_FILE"),
         "labor-migrator" => {
-            matches!(setting, "LABOR_ADMIN_URL" | "LABOR_MIGRATOR_URL" | "LABOR_CONTROL_URL" | "LABOR_BACKUP_URL" | "LABOR_MASTER_SECRET_FILE")
+            matches!(
+                setting,
+                "LABOR_ADMIN_URL"
+                    | "LABOR_MIGRATOR_URL"
+                    | "LABOR_CONTROL_URL"
+                    | "LABOR_BACKUP_URL"
+                    | "LABOR_MASTER_SECRET_FILE"
+            )
         }
-        _ => !matches!(setting, "LABOR_ADMIN_URL" | "LABOR_MIGRATOR_URL" | "LABOR_CONTROL_URL" | "LABOR_MASTER_SECRET_FILE"),
+        _ => !matches!(
+            setting,
+            "LABOR_ADMIN_URL" | "LABOR_MIGRATOR_URL" | "LABOR_CONTROL_URL" | "LABOR_MASTER_SECRET_FILE"
+        ),
     }
 }
 

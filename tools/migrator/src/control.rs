@@ -5,7 +5,7 @@ use labor_catalog::sql;
 use labor_connect::ConnectError;
 use pgmq::PGMQueueExt;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tokio_postgres::Transaction;
+use tokio_postgres::{GenericClient, Transaction};
 
 use crate::{Migrator, MigratorError, chain, refinery_transaction};
 
@@ -50,19 +50,30 @@ impl Migrator {
         transaction.commit().await.map_err(MigratorError::during("commit the control schema"))
     }
 
+    /// Written once. Another key under the same number would shut every running process out of every tenant.
     async fn write_claim_key(&self, transaction: &Transaction<'_>) -> Result<(), MigratorError> {
         let pads = self.master.claim_key_pads(CLAIM_KEY_ID);
-        let key_id = i32::try_from(CLAIM_KEY_ID).unwrap_or(i32::MAX);
         transaction
             .execute(
-                "INSERT INTO guard.claim_keys (key_id, inner_pad, outer_pad) VALUES ($1, $2, $3)
-                 ON CONFLICT (key_id) DO UPDATE SET inner_pad = EXCLUDED.inner_pad, outer_pad = EXCLUDED.outer_pad
-                  WHERE claim_keys.inner_pad <> EXCLUDED.inner_pad",
-                &[&key_id, &&pads.inner[..], &&pads.outer[..]],
+                "INSERT INTO guard.claim_keys (key_id, inner_pad, outer_pad) VALUES ($1, $2, $3) ON CONFLICT (key_id) DO NOTHING",
+                &[&key_id(), &&pads.inner[..], &&pads.outer[..]],
             )
             .await
             .map_err(MigratorError::during("write the claim key"))?;
-        Ok(())
+        self.require_secret(transaction).await
+    }
+
+    /// Our master secret is the one that this database was prepared with: it gives the same claim key.
+    pub(crate) async fn require_secret(&self, client: &impl GenericClient) -> Result<(), MigratorError> {
+        let pads = self.master.claim_key_pads(CLAIM_KEY_ID);
+        let row = client
+            .query_opt(
+                "SELECT inner_pad = $2 AND outer_pad = $3 FROM guard.claim_keys WHERE key_id = $1",
+                &[&key_id(), &&pads.inner[..], &&pads.outer[..]],
+            )
+            .await
+            .map_err(MigratorError::during("compare the claim key"))?;
+        if row.is_some_and(|row| row.get(0)) { Ok(()) } else { Err(MigratorError::WrongSecret) }
     }
 
     /// pgmq comes as SQL embedded in its crate: no extension, so it works on managed servers too. Its installer speaks sqlx.
@@ -87,6 +98,10 @@ impl Migrator {
             .map_err(MigratorError::during("look for the control schema"))?;
         if there.get(0) { Ok(()) } else { Err(MigratorError::NotInitialised) }
     }
+}
+
+fn key_id() -> i32 {
+    i32::try_from(CLAIM_KEY_ID).unwrap_or(i32::MAX)
 }
 
 /// Tenants have no rights on the queue at all: guard.enqueue() is their only way in.

@@ -38,6 +38,12 @@ pub enum MigratorError {
     /// The database was never prepared.
     #[error("the database is not prepared for Labor; run `labor-migrator bootstrap` with a superuser's URL first")]
     NotBootstrapped,
+    /// Its claim key is another one than the database's.
+    #[error(
+        "this master secret is not the one this database was prepared with; nothing was changed. Give the file that `serve` and \
+         `work` run with (--master-secret-file or LABOR_MASTER_SECRET_FILE), or the URL of the right database"
+    )]
+    WrongSecret,
     /// Something given by the caller is not acceptable.
     #[error("{0}")]
     Invalid(String),

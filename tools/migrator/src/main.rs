@@ -1,6 +1,5 @@
 //! The `labor-migrator` program: reads the command line, calls the library, prints for people or machines.
 //! Exit codes: 0 done; 1 failed; 2 wrong command line; 3 some tenants failed or are behind; 4 the isolation check found something.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks on its standard streams")]
 
 mod output;
 
@@ -95,7 +94,7 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("labor-migrator: {}", with_sources(&error));
+            output::aside(format_args!("labor-migrator: {}", with_sources(&error)));
             ExitCode::from(1)
         }
     }
@@ -141,8 +140,8 @@ async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Delete { request } => {
-            let certificate = migrator.delete(request, |step| eprintln!("{step}")).await?;
-            println!("{certificate:#}");
+            let certificate = migrator.delete(request, |step| output::aside(format_args!("{step}"))).await?;
+            output::line(format_args!("{certificate:#}"));
             Ok(ExitCode::SUCCESS)
         }
         Command::Check { tenant } => check(json, &migrator, tenant).await,

@@ -1,5 +1,6 @@
 //! How results look: tables and a progress bar for people, JSON for machines.
-use std::io::IsTerminal as _;
+use std::fmt::Arguments;
+use std::io::{ErrorKind, IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
@@ -9,12 +10,31 @@ use labor_migrator::status::Status;
 use labor_migrator::up::Progress;
 use labor_migrator::{Migrator, MigratorError, TenantName};
 
+/// A line on standard output. Who reads only the first lines (`| head`) is no fault; `println!` would panic.
+pub(crate) fn line(text: Arguments<'_>) {
+    if let Err(error) = put(std::io::stdout().lock(), text) {
+        aside(format_args!("labor-migrator: standard output can't be written to: {error}"));
+    }
+}
+
+/// A line on standard error. When that can't be written either there is nobody to tell.
+pub(crate) fn aside(text: Arguments<'_>) {
+    let _ = put(std::io::stderr().lock(), text);
+}
+
+fn put(mut to: impl Write, text: Arguments<'_>) -> std::io::Result<()> {
+    match writeln!(to, "{text}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
 /// One result, as JSON or as a sentence.
 pub(crate) fn say(json: bool, value: &serde_json::Value, text: &str) {
     if json {
-        println!("{value}");
+        line(format_args!("{value}"));
     } else {
-        println!("{text}");
+        line(format_args!("{text}"));
     }
 }
 
@@ -26,13 +46,13 @@ pub(crate) async fn up(json: bool, migrator: &Migrator, workers: usize) -> Resul
             (Progress::Started(count), Some(bar)) => bar.set_length(count as u64),
             (Progress::Tenant(_), Some(bar)) => bar.inc(1),
             (Progress::Tenant(t), None) if !json => {
-                println!(
+                line(format_args!(
                     "{} {} in {} ms{}",
                     t.tenant,
                     t.outcome,
                     t.milliseconds,
                     t.error.as_ref().map(|e| format!(": {e}")).unwrap_or_default()
-                );
+                ));
             }
             _ => {}
         })
@@ -40,7 +60,12 @@ pub(crate) async fn up(json: bool, migrator: &Migrator, workers: usize) -> Resul
     if let Some(bar) = &bar {
         bar.finish_and_clear();
         for failed in report.tenants.iter().filter(|t| t.error.is_some()) {
-            eprintln!("{} {}: {}", failed.tenant, failed.outcome, failed.error.as_deref().unwrap_or_default());
+            aside(format_args!(
+                "{} {}: {}",
+                failed.tenant,
+                failed.outcome,
+                failed.error.as_deref().unwrap_or_default()
+            ));
         }
     }
     let (done, failed) = (report.tenants.len() - report.failed(), report.failed());
@@ -57,7 +82,7 @@ fn style() -> ProgressStyle {
 /// The fleet as a table.
 pub(crate) fn status(json: bool, status: &Status) {
     if json {
-        println!("{}", serde_json::json!(status));
+        line(format_args!("{}", serde_json::json!(status)));
         return;
     }
     let mut table = Table::new();
@@ -83,9 +108,14 @@ pub(crate) fn status(json: bool, status: &Status) {
             error,
         ]);
     }
-    println!("{table}");
+    line(format_args!("{table}"));
     let count = status.tenants.len();
-    println!("{count} tenants, {} behind version {}, {} class(es)", status.behind(), status.target, status.classes());
+    line(format_args!(
+        "{count} tenants, {} behind version {}, {} class(es)",
+        status.behind(),
+        status.target,
+        status.classes()
+    ));
 }
 
 /// What the isolation check found.
@@ -93,12 +123,12 @@ pub(crate) fn findings(json: bool, findings: &[(TenantName, Finding)]) {
     if json {
         let rows: Vec<_> =
             findings.iter().map(|(tenant, f)| serde_json::json!({ "tenant": tenant, "finding": f })).collect();
-        println!("{}", serde_json::json!(rows));
+        line(format_args!("{}", serde_json::json!(rows)));
     } else if findings.is_empty() {
-        println!("no finding");
+        line(format_args!("no finding"));
     } else {
         for (tenant, f) in findings {
-            println!("{tenant} {} {}: {}", f.kind, f.object, f.detail);
+            line(format_args!("{tenant} {} {}: {}", f.kind, f.object, f.detail));
         }
     }
 }

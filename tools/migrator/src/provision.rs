@@ -48,6 +48,9 @@ impl Migrator {
     pub async fn provision(&self, wanted: &NewTenant) -> Result<Provisioned, MigratorError> {
         validate(wanted)?;
         let mut client = self.connect().await?;
+        self.require_control(&client).await?;
+        // The new login's password comes out of the secret.
+        self.require_secret(&client).await?;
         let target = chain::target();
         let tenant = TenantName::random()?;
         let run_id = Uuid::now_v7();
@@ -140,7 +143,7 @@ async fn register(transaction: &Transaction<'_>, tenant: &TenantName, wanted: &N
             &[&tenant.as_str(), &kind, &wanted.slug, &wanted.display_name],
         )
         .await
-        .map_err(|error| taken(error, format!("the sign-in name {:?} is taken", wanted.slug)))?;
+        .map_err(|error| taken(error, &wanted.slug))?;
     insert_bsnrs(transaction, tenant.as_str(), &wanted.bsnrs).await?;
     transaction
         .execute(
@@ -160,16 +163,25 @@ async fn insert_bsnrs(transaction: &Transaction<'_>, tenant: &str, bsnrs: &[Stri
                 &[bsnr, &tenant],
             )
             .await
-            .map_err(|error| taken(error, format!("the BSNR {bsnr} belongs to a tenant already")))?;
+            .map_err(|error| taken(error, bsnr))?;
     }
     Ok(())
 }
 
-/// A unique violation in words; anything else as it is.
-fn taken(error: tokio_postgres::Error, message: String) -> MigratorError {
-    if error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION) {
-        MigratorError::Invalid(message)
-    } else {
-        MigratorError::during("register the tenant")(error)
+/// A unique violation in words, by the constraint that is violated; anything else as it is.
+fn taken(error: tokio_postgres::Error, value: &str) -> MigratorError {
+    let constraint = error
+        .as_db_error()
+        .filter(|db| *db.code() == tokio_postgres::error::SqlState::UNIQUE_VIOLATION)
+        .and_then(tokio_postgres::error::DbError::constraint);
+    match constraint {
+        Some("tenants_slug_key") => MigratorError::Invalid(format!("the sign-in name {value:?} is taken")),
+        Some("tenants_one_intake") => MigratorError::Invalid(
+            "there is an intake already, and there is only one; without --intake a practice is created".to_owned(),
+        ),
+        Some("tenant_identifiers_pkey") => {
+            MigratorError::Invalid(format!("the BSNR {value} belongs to a tenant already"))
+        }
+        _ => MigratorError::during("register the tenant")(error),
     }
 }

@@ -1,0 +1,60 @@
+//! Erasing after a deletion: what the certificate says of the key is true.
+use labor_backup::{Backup, BackupError, KeyFate, Settings};
+use uuid::Uuid;
+
+use crate::place::Place;
+
+/// An approved deletion that the database has carried out, as `labor-migrator delete` leaves it.
+async fn deleted(place: &Place) -> Uuid {
+    let (anna, bert, request) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
+    for operator in [anna, bert] {
+        let add = "INSERT INTO control.operators (id, username, display_name) VALUES ($1, $2, 'x')";
+        place.database.execute(add, &[&operator, &operator.to_string()]).await.unwrap();
+    }
+    let add = "INSERT INTO control.requests (id, tenant, kind, reason, requested_by, approved_by, approved_at, state, certificate)
+               VALUES ($1, $2, 'deletion', 'test', $3, $4, now(), 'done', '{}')";
+    place.database.execute(add, &[&request, &place.tenant.as_str(), &anna, &bert]).await.unwrap();
+    request
+}
+
+async fn begin_upload(place: &Place, name: &str) {
+    let key = format!("tenants/{}/backups/{name}/dump.sql.zst.age", place.tenant);
+    place.s3.create_multipart_upload().bucket(place.bucket()).key(key).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_is_certified_destroyed_only_when_it_was_there() {
+    let place = Place::with_patients(1).await;
+    place.backup().run(&place.tenant).await.unwrap();
+    for name in ["one", "two"] {
+        begin_upload(&place, name).await;
+    }
+    let request = deleted(&place).await;
+    let elsewhere = Settings { keys: place.folder().join("mistyped"), ..place.settings.clone() };
+    let refused = Backup::new(elsewhere).unwrap().erase(request, false).await;
+    assert!(matches!(&refused, Err(BackupError::Refused(why)) if why.contains("LABOR_BACKUP_KEYS")), "{refused:?}");
+    assert_eq!((place.objects().await.len(), place.unfinished_uploads().await), (2, 2), "refused means untouched");
+
+    // What a killed run left of the key is the key too.
+    let left_over = place.settings.keys.join(format!(".{}.{}", place.tenant, Uuid::now_v7()));
+    std::fs::copy(place.settings.keys.join(format!("{}.age-identity", place.tenant)), &left_over).unwrap();
+    let certificate = place.backup().erase(request, false).await.unwrap();
+    assert_eq!((certificate.key, certificate.found_afterwards), (KeyFate::Destroyed, 0));
+    assert_eq!((certificate.objects_deleted, certificate.uploads_aborted), (2, 2));
+    assert_eq!(std::fs::read_dir(&place.settings.keys).unwrap().count(), 0);
+    assert_eq!(place.objects().await, [format!("certificates/{request}.json")]);
+
+    let again = place.backup().erase(request, false).await.unwrap();
+    assert_eq!(serde_json::to_value(again.key).unwrap(), "was not there");
+}
+
+#[tokio::test]
+async fn a_key_that_was_destroyed_before_takes_a_word_to_go_on() {
+    let place = Place::with_patients(1).await;
+    place.backup().run(&place.tenant).await.unwrap();
+    let request = deleted(&place).await;
+    std::fs::remove_file(place.settings.keys.join(format!("{}.age-identity", place.tenant))).unwrap();
+    assert!(matches!(place.backup().erase(request, false).await, Err(BackupError::Refused(_))));
+    let certificate = place.backup().erase(request, true).await.unwrap();
+    assert_eq!((certificate.key, certificate.objects_deleted), (KeyFate::WasNotThere, 2));
+}

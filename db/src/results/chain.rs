@@ -1,0 +1,240 @@
+//! The versions of one report: which are the same, which replace which.
+//! Must stay true: a version that a doctor can see is superseded only by one of the same report and the same person that arrived
+//! later in another message, and that either holds every value of it or of which the laboratory says that it invalidates what came
+//! before. The order in which messages *arrived* decides, not the order of the work.
+use std::collections::HashMap;
+
+use aws_lc_rs::digest;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use tokio_postgres::types::Json;
+use uuid::Uuid;
+
+use super::{NewReport, patient};
+use crate::DbError;
+use crate::session::Unit;
+
+/// What makes a value one of its own: the same test of urine, of another time or in another unit is another value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+struct Shown {
+    test: String,
+    specimen: Option<String>,
+    collected_at: Option<String>,
+    unit: Option<String>,
+    valued: bool,
+}
+
+/// A version that is current, or is about to be.
+#[derive(Debug)]
+pub(super) struct Version {
+    id: Uuid,
+    message_id: Uuid,
+    content: Vec<u8>,
+    arrived_at: DateTime<Utc>,
+    invalidates_earlier: bool,
+    shown: Vec<Shown>,
+    notes: Vec<String>,
+    documents: i64,
+}
+
+impl Version {
+    /// The version that a record makes.
+    pub(super) fn of(
+        id: Uuid,
+        message_id: Uuid,
+        report: &NewReport,
+        content: [u8; 32],
+        arrived_at: DateTime<Utc>,
+    ) -> Self {
+        let shown = report.observations.iter().map(|o| Shown {
+            test: o.test_code.clone(),
+            specimen: o.specimen.clone(),
+            collected_at: o.collected_at.clone(),
+            unit: o.unit.clone(),
+            valued: o.value_text.is_some(),
+        });
+        Self {
+            id,
+            message_id,
+            content: content.to_vec(),
+            arrived_at,
+            invalidates_earlier: report.invalidates_earlier,
+            shown: shown.collect(),
+            notes: report.notes.clone(),
+            documents: i64::try_from(report.documents.len()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Whether nothing of an earlier version is missing here, or the laboratory says that it does not count any more.
+    fn replaces(&self, earlier: &Self) -> bool {
+        if self.message_id == earlier.message_id {
+            return false;
+        }
+        self.invalidates_earlier
+            || (self.covers_values(earlier)
+                && self.documents >= earlier.documents
+                && (!earlier.shown.is_empty() || earlier.notes.iter().all(|note| self.notes.contains(note))))
+    }
+
+    fn covers_values(&self, earlier: &Self) -> bool {
+        let mut here: HashMap<&Shown, usize> = HashMap::new();
+        for shown in &self.shown {
+            *here.entry(shown).or_default() += 1;
+        }
+        earlier.shown.iter().all(|wanted| {
+            if !wanted.valued {
+                return self.shown.iter().any(|shown| shown.test == wanted.test);
+            }
+            match here.get_mut(wanted) {
+                Some(left) if *left > 0 => {
+                    *left -= 1;
+                    true
+                }
+                _ => false,
+            }
+        })
+    }
+}
+
+/// The current versions of one report, locked.
+pub(super) struct Chain {
+    current: Vec<Version>,
+    /// Number of the next version.
+    pub(super) next: i32,
+}
+
+impl Chain {
+    /// Messages about one report take turns: the first version's row is the lock, and only the statement after it sees what the
+    /// turn before has written. Two who both find no version take the same number, so one is refused and tried again.
+    pub(super) async fn lock(unit: &Unit<'_>, key: &str) -> Result<Self, DbError> {
+        unit.execute("SELECT FROM reports WHERE report_key = $1 AND version = 1 FOR UPDATE", &[&key]).await?;
+        let rows = unit
+            .query(
+                "SELECT r.id, r.raw_message_id, r.content_sha256, r.confirmed_at, r.invalidates_earlier, r.notes,
+                        (SELECT coalesce(jsonb_agg(jsonb_build_object('test', o.test_code, 'specimen', o.specimen,
+                                'collected_at', o.collected_at, 'unit', o.unit, 'valued', o.value_text IS NOT NULL)), '[]')
+                           FROM observations o WHERE o.report_id = r.id),
+                        (SELECT count(*) FROM documents d WHERE d.report_id = r.id), r.superseded_by IS NULL, r.version
+                   FROM reports r WHERE r.report_key = $1 ORDER BY r.version",
+                &[&key],
+            )
+            .await?;
+        let next = rows.last().map_or(1, |row| row.get::<_, i32>(9) + 1);
+        let current = rows.iter().filter(|row| row.get(8)).map(|row| {
+            let Json(shown) = row.get(6);
+            Version {
+                id: row.get(0),
+                message_id: row.get(1),
+                content: row.get(2),
+                arrived_at: row.get(3),
+                invalidates_earlier: row.get(4),
+                notes: row.get(5),
+                shown,
+                documents: row.get(7),
+            }
+        });
+        Ok(Self { current: current.collect(), next })
+    }
+
+    /// The current version with this content.
+    pub(super) fn current_with(&self, content: &[u8; 32]) -> Option<&Version> {
+        self.current.iter().find(|version| version.content == content)
+    }
+
+    /// An unchanged resend is no new version, but it is the laboratory's last word again: it takes its place in the order of
+    /// arrival, and what it invalidates goes.
+    pub(super) async fn confirm(
+        &self,
+        unit: &Unit<'_>,
+        same: &Version,
+        report: &NewReport,
+        arrived_at: DateTime<Utc>,
+    ) -> Result<(), DbError> {
+        let confirmed = Version {
+            arrived_at: same.arrived_at.max(arrived_at),
+            invalidates_earlier: same.invalidates_earlier || report.invalidates_earlier,
+            content: same.content.clone(),
+            shown: same.shown.clone(),
+            notes: same.notes.clone(),
+            ..*same
+        };
+        unit.execute(
+            "UPDATE reports SET confirmed_at = $2, invalidates_earlier = $3 WHERE id = $1",
+            &[&confirmed.id, &confirmed.arrived_at, &confirmed.invalidates_earlier],
+        )
+        .await?;
+        self.add(unit, &confirmed).await
+    }
+
+    /// Supersedes what the version replaces, and the version itself if a current one that arrived later replaces it.
+    pub(super) async fn add(&self, unit: &Unit<'_>, version: &Version) -> Result<(), DbError> {
+        for other in self.current.iter().filter(|other| other.id != version.id) {
+            let (earlier, later) =
+                if other.arrived_at <= version.arrived_at { (other, version) } else { (version, other) };
+            if later.replaces(earlier) {
+                let statement = "UPDATE reports SET superseded_by = $2 WHERE id = $1 AND superseded_by IS NULL";
+                unit.execute(statement, &[&earlier.id, &later.id]).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same for all versions of a report: laboratory, its order number (else the practice's, else the report's), record type and
+/// the person it is about: numbers are used again, and one person's report must never hide another's. A record without any
+/// number is a chain of its own.
+pub(super) fn report_key(message_id: Uuid, index: usize, report: &NewReport) -> String {
+    let numbers =
+        [("lab order", &report.lab_order_number), ("order", &report.order_number), ("report", &report.report_number)];
+    let Some((kind, value)) = numbers.into_iter().find_map(|(kind, value)| value.as_ref().map(|value| (kind, value)))
+    else {
+        return hex_digest(&["message", &message_id.to_string(), &index.to_string()]);
+    };
+    let subject = &report.subject;
+    let name = |name: &Option<String>| name.as_deref().map(patient::normal).unwrap_or_default();
+    let birth = subject.birth_date.map(|date| date.to_string()).unwrap_or_default();
+    let (family, given) = (name(&subject.family_name), name(&subject.given_name));
+    hex_digest(&[&report.laboratory, &report.kind, kind, value, &family, &given, &birth])
+}
+
+/// Digest of what a doctor reads. Repetition marks, report numbers and arrival times are not in it, so an unchanged resend is
+/// recognised.
+pub(super) fn content_digest(report: &NewReport) -> Result<[u8; 32], DbError> {
+    let values: Vec<_> = report
+        .observations
+        .iter()
+        .map(|o| {
+            (
+                (&o.test_code, &o.test_name, &o.loinc, &o.specimen, settled(o.status), &o.value_text, &o.unit),
+                (&o.reference_text, &o.reference_low, &o.reference_high, &o.reference_unit),
+                (&o.flag, o.critical, &o.collected_at, &o.notes),
+            )
+        })
+        .collect();
+    let documents: Vec<_> = report.documents.iter().map(|d| &d.sha256).collect();
+    let said: Vec<_> = report.unmapped.iter().map(|field| (&field.field, &field.text)).collect();
+    let subject = (&report.subject, settled(report.status), report.critical, report.genetic);
+    let whole = (subject, &report.notes, values, documents, said);
+    let text = serde_json::to_vec(&whole).map_err(|_| DbError::Data("a report can't be digested"))?;
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, &text).as_ref());
+    Ok(out)
+}
+
+/// A corrected value that is sent again is marked as sent before, no longer as corrected: the mark alone is no news.
+fn settled(status: &'static str) -> &'static str {
+    if status == "corrected" { "final" } else { status }
+}
+
+/// SHA-256 in hex over parts that can't run into each other.
+pub(super) fn hex_digest(parts: &[&str]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&part.len().to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    hex::encode(context.finish())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! Which version may replace which, as a table of cases.
+use super::*;
+
+fn version(message: u128, shown: &[(&str, &str, &str, bool)]) -> Version {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let shown = shown.iter().map(|(test, specimen, collected_at, valued)| Shown {
+        test: (*test).to_owned(),
+        specimen: some(specimen),
+        collected_at: some(collected_at),
+        unit: None,
+        valued: *valued,
+    });
+    Version {
+        id: Uuid::from_u128(message),
+        message_id: Uuid::from_u128(message),
+        content: Vec::new(),
+        arrived_at: DateTime::UNIX_EPOCH,
+        invalidates_earlier: false,
+        shown: shown.collect(),
+        notes: Vec::new(),
+        documents: 0,
+    }
+}
+
+#[test]
+fn a_final_report_replaces_the_partial_one_that_waited_for_a_value() {
+    let partial = version(1, &[("K", "", "", true), ("TSH", "", "", false)]);
+    let whole = version(2, &[("K", "", "", true), ("TSH", "", "", true)]);
+    assert!(whole.replaces(&partial));
+    assert!(!partial.replaces(&whole), "a value that is missing again hides nothing");
+}
+
+#[test]
+fn the_same_test_of_another_time_or_specimen_replaces_nothing() {
+    let fasting = version(1, &[("GLUC", "", "08:00", true), ("GLUC", "", "09:00", true)]);
+    assert!(!version(2, &[("GLUC", "", "10:00", true)]).replaces(&fasting));
+    assert!(!version(2, &[("GLUC", "Urin", "08:00", true), ("GLUC", "", "09:00", true)]).replaces(&fasting));
+    assert!(!version(2, &[("GLUC", "", "08:00", true)]).replaces(&fasting), "one of two is not both");
+}
+
+#[test]
+fn two_records_of_one_message_stand_beside_each_other() {
+    let one = version(1, &[("K", "", "", true)]);
+    let other = version(1, &[("K", "", "", true)]);
+    assert!(!other.replaces(&one));
+}
+
+#[test]
+fn a_report_of_text_or_pdf_alone_is_replaced_only_by_one_that_holds_it() {
+    let text = Version { notes: vec!["Befund".to_owned()], ..version(1, &[]) };
+    let pdf = Version { documents: 1, ..version(1, &[]) };
+    let values = version(2, &[("K", "", "", true)]);
+    assert!(!values.replaces(&text) && !values.replaces(&pdf));
+    assert!(Version { notes: vec!["Befund".to_owned()], ..version(2, &[]) }.replaces(&text));
+    assert!(Version { documents: 1, ..version(2, &[]) }.replaces(&pdf));
+}
+
+#[test]
+fn what_invalidates_everything_before_replaces_everything_before() {
+    let whole = version(1, &[("K", "", "", true), ("TSH", "", "", true)]);
+    assert!(Version { invalidates_earlier: true, ..version(2, &[("K", "", "", true)]) }.replaces(&whole));
+}
