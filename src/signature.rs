@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_changed_byte_or_time_does_not_fit() {
         let mut signed = sign(1, now(), b"abc");
-        assert_eq!(check(&source(1, None), &signed, b"abd"), Err(BadSignature::Mismatch));
+        assert_eq!(check(&source(1, None), &signed, b"abx"), Err(BadSignature::Mismatch));
         signed.0 = (now() - 1).to_string();
         assert_eq!(check(&source(1, None), &signed, b"abc"), Err(BadSignature::Mismatch));
     }

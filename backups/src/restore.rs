@@ -198,6 +198,9 @@ impl Backup {
         server: &Server,
     ) -> Result<Passed, BackupError> {
         let Into { schema, keep } = *into;
+        if keep {
+            exclude_deletion(transaction, &manifest.tenant).await?;
+        }
         load::create_role(transaction, schema).await?;
         let (sealed, identity) = (self.store.read(dump), identity.clone());
         let (sender, mut plain) = mpsc::channel(4);
@@ -349,6 +352,20 @@ async fn allowed(client: &Client, tenant: &TenantName, into: &TenantName) -> Res
         return refuse(format!("{tenant} was deleted; deleted data is not brought back"));
     }
     Ok(())
+}
+
+/// A deletion locks the same row: either it waits and then finds the copy, or this finds the tenant frozen or deleted.
+async fn exclude_deletion(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<(), BackupError> {
+    let state = transaction
+        .query_opt("SELECT state FROM control.tenants WHERE name = $1 FOR SHARE", &[&tenant.as_str()])
+        .await
+        .map_err(BackupError::during("keep a deletion waiting"))?;
+    match state.map(|row| row.get::<_, String>(0)) {
+        Some(state) if state != "active" => {
+            Err(BackupError::Refused(format!("{tenant} is {state}: its deletion has begun, so no copy of it is kept")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A statement of the dump that the server refuses for what it says condemns the backup; a full disk or a lost server does not.

@@ -50,7 +50,7 @@ async fn pages_of_a_list_hold_every_report_once() {
 }
 
 #[tokio::test]
-async fn anothers_report_an_unknown_one_and_nonsense_are_the_same_404() {
+async fn a_report_of_another_practice_an_unknown_one_and_nonsense_are_the_same_404() {
     let clinic = clinic("read_404").await;
     clinic.post(&sample("Z01_LDT3_07_zwei_einsender_ein_paket.ldt")).await;
     clinic.until_idle().await;

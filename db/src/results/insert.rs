@@ -1,4 +1,4 @@
-//! The INSERTs of one record: report, order, values, attachments.
+//! Inserting one record: report, order, values, attachments.
 //! Must stay true: each is one statement whatever the number of rows (but attachments, which are few).
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::Json;
