@@ -11,7 +11,7 @@ mod routes;
 pub mod serve;
 pub mod settings;
 mod signature;
-pub mod work;
+pub mod worker;
 
 mod pages;
 

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use labor::admin::{self, QuarantineCommand, SourceCommand, UserCommand};
 use labor::compliance::{self, HoldCommand, OperatorCommand, RequestCommand};
 use labor::settings::{DatabaseSettings, ServeSettings, WorkSettings};
-use labor::{App, serve, work};
+use labor::{App, serve, worker};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -126,7 +126,7 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
                 serve::asked_to_stop().await;
                 stopping.cancel();
             });
-            work::work(app, &work, stop).await;
+            worker::work(app, &work, stop).await;
             return Ok(());
         }
         Command::Source { database, command } => admin::source(&open(&database)?, &command).await?,

@@ -20,7 +20,7 @@ use crate::App;
 use crate::problem::Problem;
 use crate::request::{RequestId, Who};
 use crate::signature::{BadSignature, Signed};
-use crate::work::route;
+use crate::worker::route;
 
 /// What the sender is told: enough to find the message again and to prove that the bytes arrived unchanged.
 #[derive(Serialize, ToSchema)]
