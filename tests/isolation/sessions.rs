@@ -5,9 +5,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use labor_db::messages::{self, NewMessage};
+use labor_db::results::{self, NewReport, ReadMessage, Subject};
 use labor_db::users::{self, NewUser};
 use labor_db::{Claims, DbError, PoolSettings, TenantSession, Tenants, reports};
 use labor_testing::until;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::seed::Row;
@@ -127,6 +129,57 @@ async fn a_message_whose_sender_hangs_up_at_any_point_is_stored_wholly_or_not_at
         .execute("DELETE FROM pgmq.q_messages WHERE message ->> 'tenant' = $1", &[&practice.name.as_str()])
         .await
         .unwrap();
+}
+
+/// Storing results takes several round trips: a worker that is dropped between two of them leaves its transaction open on the
+/// connection, which must then not come back from the pool.
+#[tokio::test]
+async fn a_worker_dropped_between_two_statements_leaves_nothing_open_and_stores_once() {
+    let world = world().await;
+    let practice = world.another("midway", 57).await;
+    let tenants = pools(world, 2, 1);
+    let body = b"midway";
+    let message =
+        NewMessage { source_id: Uuid::nil(), sender_message_id: None, content_type: None, body, received_at: None };
+    let mut receiver = session(&tenants, Claims::receiver(practice.name.clone())).await;
+    let id = messages::store(&mut receiver, message).await.unwrap().id;
+    drop(receiver);
+    let read =
+        ReadMessage { id, format: "LDT2", charset: "Latin9".into(), warnings: json!([]), reports: vec![report()] };
+    let (mut done, mut polls) = (false, 0);
+    while !done {
+        let mut worker = session(&tenants, Claims::worker(practice.name.clone())).await;
+        let stored = dropped_after(polls, results::store(&mut worker, &read)).await;
+        done = stored.is_some_and(|effect| effect.is_ok());
+        drop(worker);
+        no_transaction_stays(&practice).await;
+        polls += 1;
+        assert!(polls < 200, "it never ends");
+    }
+    assert!(polls > 4, "only {polls} points were tried");
+    let count = format!("SELECT count(*) FROM {}.reports WHERE raw_message_id = $1", practice.name);
+    assert_eq!(superuser().await.query_one(&count, &[&id]).await.unwrap().get::<_, i64>(0), 1);
+}
+
+fn report() -> NewReport {
+    NewReport {
+        kind: "8201".into(),
+        status: "final",
+        laboratory: "lab".into(),
+        laboratory_name: "lab".into(),
+        subject: Subject::default(),
+        order_number: None,
+        lab_order_number: Some("midway-1".into()),
+        report_number: None,
+        reported_on: None,
+        critical: false,
+        genetic: false,
+        invalidates_earlier: false,
+        notes: vec!["text".into()],
+        unmapped: Vec::new(),
+        observations: Vec::new(),
+        documents: Vec::new(),
+    }
 }
 
 #[tokio::test]
