@@ -47,6 +47,24 @@ pub enum MigratorError {
     /// Something given by the caller is not acceptable.
     #[error("{0}")]
     Invalid(String),
+    /// A file or folder can't be read.
+    #[error("{} can't be read: {source}", .path.display())]
+    Unreadable {
+        /// Which one.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A SQL file says something that is not understood.
+    #[error("{file}:{line}: {message}")]
+    File {
+        /// Name of the file.
+        file: String,
+        /// Line in it, from 1.
+        line: usize,
+        /// What is wrong and what is allowed.
+        message: String,
+    },
     /// No randomness.
     #[error("the system gives no random bytes")]
     Random(#[from] aws_lc_rs::error::Unspecified),
