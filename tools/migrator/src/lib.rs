@@ -8,6 +8,7 @@ mod error;
 pub mod files;
 pub mod header;
 pub mod isolation;
+pub mod lint;
 pub mod migration;
 pub mod offboard;
 pub mod provision;

@@ -214,7 +214,7 @@ mod tests {
             error.to_string(),
             "V1__a.sql:2: `Kind: fast` is not known; allowed: transaction, concurrent, backfill"
         );
-        let migration = Migration::parse("V1__a", "-- Why: x\nSELECT 1;\nCREATE TABEL a (id uuid);", None).unwrap();
+        let migration = Migration::parse("V1__a", "-- Why: x\nSELECT 1;\nCREATE NOTHING a (id uuid);", None).unwrap();
         let error = migration.statements().unwrap_err().to_string();
         assert!(error.starts_with("V1__a.sql:3: "), "{error}");
     }

@@ -2,7 +2,7 @@
 //! Must stay true: the statements are slices of the file, byte for byte; nothing is written anew but the one keyword that a new
 //! tenant can do without.
 use serde::Serialize;
-use squawk_syntax::ast::AstNode as _;
+use squawk_syntax::ast::{AstNode as _, Stmt};
 use squawk_syntax::{Parse, SourceFile, SyntaxKind, SyntaxNode};
 
 use crate::header::Fault;
@@ -98,6 +98,19 @@ pub fn for_new_tenant(statement: &Statement) -> String {
     text
 }
 
+/// The index that a CREATE INDEX CONCURRENTLY builds. A build that was cut off leaves it invalid, and IF NOT EXISTS is then
+/// content with it: whoever runs the statement again drops an invalid index of this name first.
+#[must_use]
+pub fn index_built(statement: &Statement) -> Option<String> {
+    let (parsed, _) = parse(&statement.sql).ok()?;
+    match parsed.tree().stmts().next()? {
+        Stmt::CreateIndex(create) if create.concurrently_token().is_some() => {
+            Some(create.index()?.path()?.segment()?.text())
+        }
+        _ => None,
+    }
+}
+
 /// Where CONCURRENTLY is a keyword and not a name.
 pub(crate) fn takes_keyword(kind: SyntaxKind) -> bool {
     matches!(
@@ -118,6 +131,15 @@ pub(crate) fn takes_keyword(kind: SyntaxKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_index_that_may_be_left_invalid_is_named() {
+        let built = |sql: &str| index_built(&Statement { sql: sql.to_owned(), line: 1 });
+        assert_eq!(built("CREATE INDEX CONCURRENTLY IF NOT EXISTS a_b ON b (c);"), Some("a_b".to_owned()));
+        assert_eq!(built("CREATE INDEX CONCURRENTLY \"A b\" ON b (c);"), Some("A b".to_owned()));
+        assert_eq!(built("CREATE INDEX a ON b (c);"), None);
+        assert_eq!(built("DROP INDEX CONCURRENTLY a;"), None);
+    }
 
     fn texts(sql: &str) -> Vec<(String, usize)> {
         split(sql).unwrap().into_iter().map(|statement| (statement.sql, statement.line)).collect()
@@ -153,9 +175,12 @@ mod tests {
 
     #[test]
     fn what_is_not_sql_is_refused_with_its_line() {
-        for (sql, line) in
-            [("SELECT 1;\nCREATE TABEL a (b int);", 2), ("SELECT 1\nSELECT 2;", 1), ("SELECT 'open;", 1), ("\n\n)", 3)]
-        {
+        for (sql, line) in [
+            ("SELECT 1;\nCREATE NOTHING a (b int);", 2),
+            ("SELECT 1\nSELECT 2;", 1),
+            ("SELECT 'open;", 1),
+            ("\n\n)", 3),
+        ] {
             let fault = split(sql).expect_err(sql);
             assert!(fault.line.abs_diff(line) <= 1, "{sql}: {fault:?}");
             assert!(fault.message.starts_with("this is not SQL: "), "{fault:?}");

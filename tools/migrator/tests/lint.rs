@@ -1,0 +1,286 @@
+//! What the linter says about migrations: one bad statement per rule, and nothing about good ones.
+#![expect(clippy::unwrap_used, reason = "a broken expectation may end the test where it stands")]
+use labor_migrator::files::Sources;
+use labor_migrator::lint::{RULES, Severity, lint};
+use labor_migrator::migration::Migration;
+
+const RULES_SQL: &str = "['patients', 'a', '', '', ''], ['notes', 'a', '', '', '']";
+const SAID: &str = "-- Why: so that it is so.\n-- Locks: some. Previous release: sees nothing.\n";
+const FIRST: &str = "CREATE TABLE patients (id uuid PRIMARY KEY, name text);\nCOMMENT ON TABLE patients IS 'x';\n\
+                     COMMENT ON COLUMN patients.id IS 'x';\nCOMMENT ON COLUMN patients.name IS 'x';\n";
+
+/// The rules found in a second migration, after one that makes `patients`.
+fn rules(header: &str, sql: &str) -> Vec<String> {
+    let first = Migration::parse("V1__a", &format!("{SAID}{FIRST}"), None).unwrap();
+    let second = Migration::parse("V2__b", &format!("{header}{SAID}{sql}"), None).unwrap();
+    lint(&[first, second], RULES_SQL).into_iter().map(|finding| finding.rule).collect()
+}
+
+#[track_caller]
+fn each(header: &str, cases: &[(&str, &str)]) {
+    for (sql, rule) in cases {
+        assert_eq!(rules(header, sql), rule.split_whitespace().collect::<Vec<_>>(), "{sql}");
+    }
+}
+
+#[test]
+fn the_repositorys_own_migrations_have_no_errors() {
+    let sources = Sources::embedded();
+    let findings = lint(&sources.tenant_migrations().unwrap(), sources.tenant_rules());
+    let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[test]
+fn good_files_are_left_in_peace() {
+    each(
+        "",
+        &[
+            ("ALTER TABLE patients ADD COLUMN note text;\nCOMMENT ON COLUMN patients.note IS 'x';", ""),
+            (
+                "ALTER TABLE patients ADD COLUMN seen timestamptz DEFAULT now();\nCOMMENT ON COLUMN patients.seen IS 'x';",
+                "",
+            ),
+            ("ALTER TABLE patients ADD CONSTRAINT c CHECK (length(name) > 0) NOT VALID;", ""),
+            (
+                "CREATE TABLE notes (id uuid PRIMARY KEY, patient_id uuid REFERENCES patients (id));\nCOMMENT ON TABLE notes IS 'x';\n\
+                 COMMENT ON COLUMN notes.id IS 'x';\nCOMMENT ON COLUMN notes.patient_id IS 'x';\n\
+                 CREATE INDEX notes_patient_id ON notes (patient_id);",
+                "",
+            ),
+            (
+                "UPDATE patients p SET name = 'x' FROM patients o WHERE p.id = o.id AND pg_catalog.length(p.name) = 0;",
+                "",
+            ),
+            ("INSERT INTO patients (id) SELECT p.id FROM patients p WHERE (SELECT count(*) FROM patients) = 0;", ""),
+        ],
+    );
+    each(
+        "-- Kind: concurrent\n",
+        &[(
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON patients (name);\nDROP INDEX CONCURRENTLY IF EXISTS j;\n\
+             ALTER TABLE patients VALIDATE CONSTRAINT c;\nREINDEX TABLE CONCURRENTLY patients;",
+            "",
+        )],
+    );
+    each(
+        "-- Kind: backfill\n",
+        &[
+            (
+                "UPDATE patients SET name = '' WHERE id IN (SELECT id FROM patients WHERE name IS NULL LIMIT {batch});",
+                "",
+            ),
+            (
+                "DELETE FROM patients WHERE id IN (SELECT id FROM patients WHERE name = '' ORDER BY id LIMIT {batch});",
+                "",
+            ),
+        ],
+    );
+    each("-- Phase: contract\n", &[("ALTER TABLE patients DROP COLUMN name;", ""), ("DROP TABLE patients;", "")]);
+    each("-- Phase: contract\n", &[("ALTER TABLE patients DROP CONSTRAINT c, ALTER COLUMN name DROP NOT NULL;", "")]);
+}
+
+#[test]
+fn what_a_transaction_file_must_not_do() {
+    each(
+        "",
+        &[
+            ("DROP TABLE patients;", "contract-undeclared"),
+            ("ALTER TABLE patients DROP COLUMN name;", "contract-undeclared"),
+            ("ALTER TABLE patients RENAME COLUMN name TO n;", "contract-undeclared"),
+            ("ALTER TABLE patients RENAME TO notes;", "contract-undeclared"),
+            ("ALTER TABLE patients ALTER COLUMN name TYPE uuid USING name::uuid;", "contract-undeclared"),
+            ("ALTER TABLE patients ALTER COLUMN name SET NOT NULL;", "contract-undeclared"),
+            ("ALTER TABLE patients ALTER COLUMN name DROP DEFAULT;", "contract-undeclared"),
+            ("ALTER TABLE patients ADD CONSTRAINT c CHECK (name <> '');", "contract-undeclared"),
+            ("ALTER TABLE patients ADD CONSTRAINT c FOREIGN KEY (id) REFERENCES patients (id);", "contract-undeclared"),
+            ("TRUNCATE patients;", "contract-undeclared"),
+            ("ALTER TABLE patients ADD CONSTRAINT c UNIQUE (name);", "disallowed-unique-constraint"),
+            ("ALTER TABLE patients DROP CONSTRAINT c;", "ban-drop-constraint"),
+            ("ALTER TABLE patients ALTER COLUMN name DROP NOT NULL;", "ban-drop-not-null"),
+            ("CREATE INDEX i ON patients (name);", "require-concurrent-index-creation"),
+            ("DROP INDEX i;", "require-concurrent-index-deletion"),
+            ("CREATE INDEX CONCURRENTLY i ON patients (name);", "concurrent-in-transaction"),
+            ("REINDEX SCHEMA CONCURRENTLY a;", "concurrent-in-transaction"),
+            ("DROP INDEX CONCURRENTLY i;", "concurrent-in-transaction"),
+            ("BEGIN;\nCOMMIT;", "transaction-control transaction-control"),
+            ("SAVEPOINT a;\nROLLBACK TO SAVEPOINT a;", "transaction-control transaction-control"),
+            ("DELETE FROM patients WHERE id IN (SELECT id FROM patients LIMIT {batch});", "backfill-shape"),
+            ("ALTER TABLE patients ADD COLUMN c text;", "comment-missing"),
+            ("CREATE TABLE notes (id uuid PRIMARY KEY);", "comment-missing"),
+            (
+                "CREATE TABLE others (id uuid);\nCOMMENT ON TABLE others IS 'x'; COMMENT ON COLUMN others.id IS 'x';",
+                "rls-forgotten",
+            ),
+            ("SELECT 1\nSELECT 2;", "syntax"),
+            ("DO $$ BEGIN PERFORM 1; END $$;", "do-unseen"),
+        ],
+    );
+}
+
+#[test]
+fn what_a_column_must_not_be() {
+    let column = |definition: &str| {
+        rules("", &format!("ALTER TABLE patients ADD COLUMN c {definition}; COMMENT ON COLUMN patients.c IS 'x';"))
+    };
+    for (definition, rule) in [
+        ("uuid DEFAULT gen_random_uuid()", "adding-field-with-default"),
+        ("text NOT NULL", "adding-required-field"),
+        ("varchar(10)", "prefer-text-field"),
+        ("char(10)", "ban-char-field"),
+        ("timestamp", "prefer-timestamp-tz"),
+        ("uuid REFERENCES patients (id)", "adding-foreign-key-constraint"),
+        ("uuid REFERENCES control.sources (id) NOT VALID", "tenant-schema-rules"),
+        ("other.type", "tenant-schema-rules"),
+    ] {
+        let found = column(definition);
+        assert!(found.contains(&rule.to_owned()), "{definition}: {found:?}");
+    }
+    for definition in ["integer GENERATED ALWAYS AS IDENTITY", "bigserial", "bigint DEFAULT nextval('s')"] {
+        assert!(column(definition).contains(&"tenant-schema-rules".to_owned()), "{definition}");
+    }
+}
+
+#[test]
+fn what_a_tenants_schema_must_not_hold() {
+    let statements = [
+        "CREATE SEQUENCE s;",
+        "CREATE VIEW v AS SELECT 1 AS a;",
+        "CREATE MATERIALIZED VIEW v AS SELECT 1 AS a;",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';",
+        "CREATE TRIGGER t BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION f();",
+        "CREATE TYPE t AS ENUM ('a');",
+        "CREATE DOMAIN d AS text;",
+        "CREATE EXTENSION pg_trgm;",
+        "CREATE TABLE notes AS SELECT id FROM patients;",
+        "INSERT INTO patients SELECT * FROM patients;",
+        "INSERT INTO patients SELECT p.* FROM patients p;",
+        "UPDATE public.patients SET name = '';",
+        "SELECT id FROM control.tenants;",
+        "SELECT control.seen(id) FROM patients;",
+        "SET search_path = public;",
+        "SET LOCAL lock_timeout = '1h';",
+        "SET ROLE postgres;",
+        "RESET ROLE;",
+        "SELECT set_config('role', 'none', true);",
+        "VACUUM patients;",
+        "ALTER TABLE patients DISABLE TRIGGER ALL;",
+    ];
+    for sql in statements {
+        assert_eq!(rules("", sql), ["tenant-schema-rules"], "{sql}");
+    }
+    for sql in [
+        "GRANT SELECT ON patients TO a;",
+        "REVOKE ALL ON patients FROM a;",
+        "CREATE POLICY p ON patients USING (true);",
+        "ALTER TABLE patients DISABLE ROW LEVEL SECURITY;",
+        "ALTER TABLE patients OWNER TO a;",
+    ] {
+        assert_eq!(rules("", sql), ["rights-elsewhere"], "{sql}");
+    }
+}
+
+#[test]
+fn what_concurrent_files_and_backfills_must_not_do() {
+    each(
+        "-- Kind: concurrent\n",
+        &[
+            ("CREATE INDEX CONCURRENTLY i ON patients (name);", "not-repeatable"),
+            ("CREATE INDEX CONCURRENTLY ON patients (name);", "not-repeatable"),
+            ("DROP INDEX CONCURRENTLY i;", "not-repeatable"),
+            ("ALTER TABLE patients ADD CONSTRAINT c CHECK (name <> '') NOT VALID;", "not-repeatable"),
+            ("UPDATE patients SET name = '';", "not-repeatable"),
+            ("COMMIT;", "transaction-control"),
+        ],
+    );
+    each(
+        "-- Kind: backfill\n",
+        &[
+            ("UPDATE patients SET name = '';", "backfill-shape"),
+            ("UPDATE patients SET name = '' WHERE id IN (SELECT id FROM patients LIMIT 10);", "backfill-shape"),
+            ("SELECT id FROM patients LIMIT {batch};", "backfill-shape"),
+            ("DELETE FROM patients WHERE id IN (SELECT id FROM patients LIMIT {batch});\nSELECT 1;", "backfill-shape"),
+            ("DELETE FROM others WHERE id IN (SELECT id FROM others LIMIT {batch});", "backfill-shape"),
+            ("-- nothing", "backfill-shape"),
+        ],
+    );
+    each(
+        "-- Phase: contract\n",
+        &[("ALTER TABLE patients ALTER COLUMN name SET NOT NULL;", "adding-not-nullable-field")],
+    );
+}
+
+#[test]
+fn a_header_says_something() {
+    for header in [
+        "",
+        "-- Why: …\n-- Locks: none\n-- Previous release: sees nothing",
+        "-- Why: x is\n-- Locks:\n-- Previous release: sees nothing",
+        "-- Why: so\n-- Locks: none\n-- Previous release: TODO say it",
+        "-- Why: so\n-- Locks: ...\n-- Previous release: sees it\n-- squawk-ignore ban-drop-column -- says nothing of locks",
+        "-- Why: so\n-- Why: not\n",
+    ] {
+        let Ok(migration) = Migration::parse("V1__a", &format!("{header}\nSELECT 1;"), None) else { continue };
+        let findings = lint(&[migration], "");
+        assert_eq!(findings.iter().map(|f| f.rule.as_str()).collect::<Vec<_>>(), ["header"], "{header}");
+    }
+}
+
+#[test]
+fn an_undo_is_judged_too() {
+    let rules = |undo: &str| -> Vec<String> {
+        let migration = Migration::parse("V1__a", &format!("{SAID}{FIRST}"), Some(undo)).unwrap();
+        let findings = lint(&[migration], RULES_SQL);
+        assert!(findings.iter().all(|finding| finding.file == "V1__a.undo.sql"));
+        findings.into_iter().map(|finding| finding.rule).collect()
+    };
+    assert_eq!(rules("-- Why: takes the table away, with its rows.\nDROP TABLE patients;"), [""; 0]);
+    assert_eq!(rules("-- Takes the table away.\nDROP TABLE patients;"), [""; 0]);
+    assert_eq!(rules("DROP TABLE patients;"), ["header"]);
+    assert_eq!(rules("-- Why: so it is.\nCOMMIT;"), ["transaction-control"]);
+    assert_eq!(rules("-- Why: so it is.\nDROP INDEX CONCURRENTLY i;"), ["concurrent-in-transaction"]);
+    assert_eq!(rules("-- Why: so it is.\nDROP NOTHING i;"), ["syntax"]);
+}
+
+#[test]
+fn exceptions_name_their_rule_and_stand_before_the_statement() {
+    each(
+        "",
+        &[
+            ("\n-- squawk-ignore contract-undeclared -- nobody read it\nDROP TABLE patients;", ""),
+            ("\n-- squawk-ignore ban-drop-table\nDROP TABLE patients;", ""),
+            ("\n-- squawk-ignore tenant-schema-rules, rights-elsewhere -- tried\nVACUUM patients;", ""),
+            ("\n-- squawk-ignore-file rights-elsewhere\nSELECT 1;\nGRANT SELECT ON patients TO a;", ""),
+            ("\n-- squawk-ignore rights-elsewhere\nSELECT 1;\nGRANT SELECT ON patients TO a;", "rights-elsewhere"),
+            ("\n-- squawk-ignore no-such-rule\nSELECT 1;", "unused-ignore"),
+            ("\n-- squawk-ignore\nSELECT 1;", "unused-ignore"),
+            ("\n-- squawk-ignore transaction-control\nCOMMIT;", "unused-ignore transaction-control"),
+        ],
+    );
+}
+
+#[test]
+fn a_table_that_goes_or_changes_its_name_is_followed() {
+    let table =
+        "CREATE TABLE others (id uuid);\nCOMMENT ON TABLE others IS 'x';\nCOMMENT ON COLUMN others.id IS 'x';\n";
+    each(
+        "-- Phase: contract\n",
+        &[
+            (&format!("{table}DROP TABLE IF EXISTS others;"), ""),
+            (&format!("{table}ALTER TABLE others RENAME TO notes;"), ""),
+            ("ALTER TABLE patients RENAME TO others;", "rls-forgotten"),
+        ],
+    );
+}
+
+#[test]
+fn a_finding_says_where_what_and_what_to_do() {
+    let text = format!(
+        "{SAID}CREATE TABLE notes (id uuid);\nCOMMENT ON TABLE notes IS 'x';\nCOMMENT ON COLUMN notes.id IS 'x';"
+    );
+    let findings = lint(&[Migration::parse("V1__a", &text, None).unwrap()], "");
+    let said = findings[0].to_string();
+    assert!(said.starts_with("V1__a.sql:3: error: table notes has no row rules"), "{said}");
+    assert!(said.contains("['notes', '<SELECT>'") && said.contains("db/rls/tenant.sql"), "{said}");
+    assert!(RULES.iter().any(|(rule, _)| *rule == findings[0].rule));
+}
