@@ -55,6 +55,14 @@ pub enum MigratorError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file can't be written.
+    #[error("{} can't be written: {source}", .path.display())]
+    Unwritten {
+        /// Which one.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A SQL file says something that is not understood.
     #[error("{file}:{line}: {message}")]
     File {

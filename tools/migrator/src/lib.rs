@@ -10,6 +10,7 @@ pub mod header;
 pub mod isolation;
 pub mod lint;
 pub mod migration;
+pub mod new;
 pub mod offboard;
 pub mod provision;
 mod refinery_transaction;
