@@ -44,23 +44,27 @@ impl Header {
     /// When a key is there twice.
     pub fn parse(sql: &str) -> Result<Self, Fault> {
         let mut header = Self::default();
+        // An empty line ends a text: what comes after it is about the statements. A key is still a key.
+        let mut talking = true;
         for (index, line) in sql.trim_start_matches('\u{feff}').lines().enumerate() {
             let Some(mut rest) = line.trim().strip_prefix("--") else {
+                talking = false;
                 if line.trim().is_empty() { continue } else { break }
             };
             if rest.trim_start().starts_with("squawk-") {
                 continue; // An exception for the linter: no part of any text.
             }
             while let Some((before, key, after)) = next_key(rest) {
-                header.go_on(before);
+                header.go_on(before, talking);
                 if header.entry(key).is_some() {
                     let message = format!("`{key}:` is in the header twice; say it once");
                     return Err(Fault { line: index + 1, message });
                 }
                 header.entries.push(Entry { key, value: String::new(), line: index + 1 });
+                talking = true;
                 rest = after;
             }
-            header.go_on(rest);
+            header.go_on(rest, talking);
         }
         Ok(header)
     }
@@ -72,7 +76,10 @@ impl Header {
     }
 
     /// Adds text to what was being said.
-    fn go_on(&mut self, text: &str) {
+    fn go_on(&mut self, text: &str, talking: bool) {
+        if !talking {
+            return;
+        }
         let target = self.entries.last_mut().map_or(&mut self.opening, |entry| &mut entry.value);
         if !target.is_empty() && !text.trim().is_empty() {
             target.push(' ');
@@ -170,7 +177,7 @@ mod tests {
 
     #[test]
     fn texts_go_on_over_lines_and_share_them() {
-        let sql = "-- A title.\n-- Why: one\n--      two.\n-- Locks: none. Previous release: sees nothing.\n\n-- Kind: concurrent\n\
+        let sql = "-- A title.\n-- Why: one\n--      two.\n-- Locks: none. Previous release: sees nothing.\n\n-- Of the statements.\n-- Kind: concurrent\n\
                    SELECT 1; -- Phase: contract\n-- Phase: contract\n";
         let header = Header::parse(sql).unwrap();
         let entries: Vec<_> = header.entries.iter().map(|e| (e.key, e.value.as_str(), e.line)).collect();
@@ -181,7 +188,7 @@ mod tests {
                 ("Why", "one two.", 2),
                 ("Locks", "none.", 4),
                 ("Previous release", "sees nothing.", 4),
-                ("Kind", "concurrent", 6)
+                ("Kind", "concurrent", 7)
             ]
         );
         assert_eq!((header.kind().unwrap(), header.phase().unwrap()), (Kind::Concurrent, Phase::Expand));
