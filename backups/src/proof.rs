@@ -58,8 +58,8 @@ pub(crate) async fn tables(transaction: &Transaction<'_>, tenant: &TenantName) -
 /// Digest of the definitions. Changes settings of the transaction.
 pub(crate) async fn fingerprint(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<String, BackupError> {
     let during = |what: &str| BackupError::during(format!("{tenant}: {what}"));
-    // The search path decides how definitions are written out: the same as when the migrator wrote the ledger.
-    let settings = format!("{READ_ALIKE}; SET LOCAL search_path = {tenant}");
+    // The search path decides how definitions are written out: pg_catalog, as db/rls/fingerprint.sql wants it.
+    let settings = format!("{READ_ALIKE}; SET LOCAL search_path = pg_catalog");
     transaction.batch_execute(&settings).await.map_err(during("prepare reading"))?;
     Ok(transaction.query_one(sql::FINGERPRINT, &[&tenant.as_str()]).await.map_err(during("fingerprint"))?.get(0))
 }

@@ -1,35 +1,116 @@
--- Digest of the definition of one tenant's schema ($1: its name): tables, columns, constraints, indexes, policies, rights.
--- Why: tenants with the same digest form a class; the migrator, backups and drift reports treat a class as one schema.
--- Must stay true: the tenant's own name is taken out, so equal schemas have equal digests; columns are numbered without the gaps
--- that dropped ones leave, because a restored dump has none. Names of other schemas stay in.
-WITH tables AS (
-  SELECT c.oid, c.relname, c.relrowsecurity, c.relforcerowsecurity, c.relacl
-    FROM pg_class c
-   WHERE c.relkind IN ('r', 'p')
-     AND c.oid IN (SELECT d.objid FROM pg_depend d
-                    WHERE d.refclassid = 'pg_namespace'::regclass AND d.classid = 'pg_class'::regclass
-                      AND d.refobjid = (SELECT oid FROM pg_namespace WHERE nspname = $1))
+-- What the schemas of some tenants are, line by line: schema, tables, columns, constraints, indexes, policies, triggers, rules,
+-- rights, and whatever else is in them. Two tenants with the same lines are of one class; `labor-migrator drift` shows the lines
+-- in which a tenant differs, and the digest of all lines is its fingerprint.
+-- Why: migrator, backup and drift reports treat a class as one schema. What somebody changed by hand has to show.
+--
+-- This is the middle of a statement, so that one tenant and the whole fleet can't be read in two ways: db/catalog/src/sql.rs puts
+--   WITH wanted (tenant) AS (…)       before it, and
+--   SELECT … FROM lines               behind it; `lines` has the columns tenant and line.
+--
+-- Must stay true:
+-- - It is run with search_path = pg_catalog, always. PostgreSQL then writes every name of the schema with the schema before it, and
+--   {tenant} takes that name's place: equal schemas have equal lines. And the plan, once made, serves all tenants.
+-- - Nothing that differs between a schema and its restored copy is in a line: no object ids, no column numbers (dropped columns
+--   leave gaps), no comments, no grantors, no order in which things were made or granted.
+-- - One plan, made without looking at the name (plan_cache_mode = force_generic_plan), is good for any fleet, analyzed or not: from
+--   the schema to its objects through pg_depend's reference index (pg_class has no index by schema), and from a table to what belongs
+--   to it by the table's oid. LATERAL … OFFSET 0 keeps the planner from turning that into joins over whole catalogs.
+-- - A definition is written out once, and only where there is no cheaper way to say it: this runs in every tenant's transaction.
+-- Locks: ACCESS SHARE on each table until the transaction ends, as writing out a definition takes it.
+, schemas AS MATERIALIZED (
+  SELECT w.tenant, n.oid, n.nspowner, n.nspacl
+    FROM wanted w CROSS JOIN LATERAL (
+           SELECT oid, nspowner, nspacl FROM pg_namespace WHERE nspname = w.tenant OFFSET 0) n
+), objects AS MATERIALIZED (
+  SELECT s.tenant, d.classid, d.objid
+    FROM schemas s CROSS JOIN LATERAL (
+           SELECT classid, objid FROM pg_depend
+            WHERE refclassid = 'pg_namespace'::regclass AND refobjid = s.oid OFFSET 0) d
+), relations AS MATERIALIZED (
+  SELECT o.tenant, c.oid, c.name, c.relkind, c.relpersistence, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity,
+         c.relreplident, c.relispartition, c.relpartbound, c.reloptions
+    FROM objects o CROSS JOIN LATERAL (
+           SELECT oid, quote_ident(relname) AS name, relkind, relpersistence, relowner, relacl, relrowsecurity, relforcerowsecurity,
+                  relreplident, relispartition, relpartbound, reloptions
+             FROM pg_class WHERE oid = o.objid OFFSET 0) c
+   WHERE o.classid = 'pg_class'::regclass
+), spelled AS (
+  SELECT tenant, concat_ws(' ', 'schema owner', pg_get_userbyid(nspowner)) AS line FROM schemas
+  UNION ALL
+  -- A right as \dp shows it (grantee=letters), without who granted it.
+  SELECT s.tenant, concat_ws(' ', 'schema grant', substring(item::text FROM '^(.*)/'))
+    FROM schemas s CROSS JOIN LATERAL unnest(coalesce(s.nspacl, acldefault('n', s.nspowner))) AS item
+  UNION ALL
+  SELECT tenant, concat_ws(' ', 'table', name, 'kind', relkind, 'persistence', relpersistence, 'owner', pg_get_userbyid(relowner),
+                           'rls', relrowsecurity, 'forced', relforcerowsecurity, 'identity', relreplident,
+                           'options ' || reloptions::text,
+                           CASE WHEN relispartition THEN 'partition ' || pg_get_expr(relpartbound, oid) END)
+    FROM relations
+  UNION ALL
+  SELECT r.tenant, concat_ws(' ', 'grant', r.name, substring(item::text FROM '^(.*)/'))
+    FROM relations r
+   CROSS JOIN LATERAL unnest(coalesce(r.relacl, acldefault(CASE r.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", r.relowner))) AS item
+  UNION ALL
+  SELECT r.tenant, concat_ws(' ', 'column', r.name, lpad(a.number::text, 4, '0'), quote_ident(a.attname), a.type,
+                             CASE WHEN a.attnotnull THEN 'not null' END,
+                             CASE a.attgenerated WHEN '' THEN 'default ' ELSE 'generated ' END || a.value,
+                             'identity ' || nullif(a.attidentity::text, ''), 'collation ' || a.collation::text, 'storage', a.attstorage,
+                             'compression ' || nullif(a.attcompression::text, ''),
+                             'statistics ' || nullif(a.attstattarget, -1)::text, 'options ' || a.attoptions::text, 'grants ' || a.grants)
+    FROM relations r CROSS JOIN LATERAL (
+           SELECT row_number() OVER (ORDER BY attnum) AS number, attname, format_type(atttypid, atttypmod) AS type, attnotnull,
+                  attgenerated, attidentity, attstorage, attcompression, attstattarget, attoptions,
+                  CASE WHEN atthasdef THEN (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d
+                                             WHERE d.adrelid = attrelid AND d.adnum = attnum) END AS value,
+                  CASE WHEN attacl IS NOT NULL THEN (SELECT string_agg(granted, ' ' ORDER BY granted COLLATE "C") FROM unnest(attacl) AS item
+                                                      CROSS JOIN LATERAL substring(item::text FROM '^(.*)/') AS granted) END AS grants,
+                  CASE WHEN attcollation NOT IN (0, 'pg_catalog."default"'::regcollation) THEN attcollation::regcollation END AS collation
+             FROM pg_attribute WHERE attrelid = r.oid AND attnum > 0 AND NOT attisdropped OFFSET 0) a
+  UNION ALL
+  -- The definition also says NOT VALID, DEFERRABLE and NO INHERIT.
+  SELECT r.tenant, concat_ws(' ', 'constraint', r.name, quote_ident(k.conname), k.definition)
+    FROM relations r CROSS JOIN LATERAL (
+           SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = r.oid OFFSET 0) k
+  UNION ALL
+  -- The index of a constraint is what the constraint says, but for its options. To write out any other one, PostgreSQL looks
+  -- through all operator classes of the access method, for each column.
+  SELECT r.tenant, concat_ws(' ', 'index', r.name, i.definition, CASE WHEN NOT i.usable THEN 'invalid' END,
+                             CASE WHEN i.indisclustered THEN 'clustered' END, CASE WHEN i.indisreplident THEN 'identity' END)
+    FROM relations r CROSS JOIN LATERAL (
+           SELECT CASE WHEN indexrelid = ANY (ARRAY(SELECT conindid FROM pg_constraint
+                                                     WHERE conrelid = r.oid AND contype IN ('p', 'u', 'x')))
+                       THEN (SELECT concat_ws(' ', 'of constraint', quote_ident(relname), 'options ' || reloptions::text)
+                               FROM pg_class WHERE oid = indexrelid)
+                       ELSE pg_get_indexdef(indexrelid) END AS definition,
+                  indisvalid AND indisready AND indislive AS usable, indisclustered, indisreplident
+             FROM pg_index WHERE indrelid = r.oid OFFSET 0) i
+  UNION ALL
+  SELECT r.tenant, concat_ws(' ', 'policy', r.name, quote_ident(p.polname), p.polcmd,
+                             CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END, 'to', p.polroles::regrole[],
+                             'using ' || p.reading, 'check ' || p.writing)
+    FROM relations r CROSS JOIN LATERAL (
+           SELECT polname, polcmd, polpermissive, polroles,
+                  pg_get_expr(polqual, polrelid) AS reading, pg_get_expr(polwithcheck, polrelid) AS writing
+             FROM pg_policy WHERE polrelid = r.oid OFFSET 0) p
+  UNION ALL
+  -- Those of foreign keys belong to the constraint; only that one of them was switched off shows here.
+  SELECT r.tenant, concat_ws(' ', 'trigger', r.name, 'enabled', g.tgenabled,
+                             CASE WHEN g.tgisinternal THEN 'of ' || g.constraint ELSE pg_get_triggerdef(g.oid) END)
+    FROM relations r CROSS JOIN LATERAL (
+           SELECT oid, tgenabled, tgisinternal,
+                  (SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.oid = tgconstraint) AS constraint
+             FROM pg_trigger WHERE tgrelid = r.oid AND (NOT tgisinternal OR tgenabled <> 'O') OFFSET 0) g
+  UNION ALL
+  SELECT r.tenant, concat_ws(' ', 'rule', r.name, 'enabled', w.ev_enabled, pg_get_ruledef(w.oid))
+    FROM relations r CROSS JOIN LATERAL (SELECT oid, ev_enabled FROM pg_rewrite WHERE ev_class = r.oid OFFSET 0) w
+  UNION ALL
+  SELECT r.tenant, concat_ws(' ', 'inherits', r.name, i.inhseqno, i.parent)
+    FROM relations r CROSS JOIN LATERAL (
+           SELECT inhseqno, inhparent::regclass AS parent FROM pg_inherits WHERE inhrelid = r.oid OFFSET 0) i
+  UNION ALL
+  SELECT o.tenant, concat_ws(' ', 'object', i.type, i.identity)
+    FROM objects o CROSS JOIN LATERAL pg_identify_object(o.classid, o.objid, 0) AS i
+   WHERE o.classid <> 'pg_class'::regclass
 ), lines AS (
-  SELECT format('table %s rls=%s forced=%s', relname, relrowsecurity, relforcerowsecurity) AS line FROM tables
-  UNION ALL
-  SELECT format('grant %s %s to %s', t.relname, a.privilege_type, coalesce(g.rolname, 'PUBLIC'))
-    FROM tables t CROSS JOIN aclexplode(t.relacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
-  UNION ALL
-  SELECT format('column %s %s %s %s not null=%s default=%s', t.relname,
-                row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum), a.attname, format_type(a.atttypid, a.atttypmod),
-                a.attnotnull, pg_get_expr(d.adbin, d.adrelid))
-    FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
-    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-  UNION ALL
-  SELECT format('constraint %s %s %s', t.relname, k.conname, pg_get_constraintdef(k.oid))
-    FROM tables t JOIN pg_constraint k ON k.conrelid = t.oid
-  UNION ALL
-  SELECT format('index %s %s valid=%s', t.relname, pg_get_indexdef(i.indexrelid), i.indisvalid)
-    FROM tables t JOIN pg_index i ON i.indrelid = t.oid
-  UNION ALL
-  SELECT format('policy %s %s %s %s using %s check %s', t.relname, p.polname, p.polcmd, p.polpermissive,
-                pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
-    FROM tables t JOIN pg_policy p ON p.polrelid = t.oid
+  SELECT tenant, replace(line, tenant, '{tenant}') COLLATE "C" AS line FROM spelled
 )
-SELECT encode(sha256(convert_to(replace(string_agg(line, E'\n' ORDER BY line COLLATE "C"), $1, '{tenant}'), 'UTF8')), 'hex') AS fingerprint
-  FROM lines

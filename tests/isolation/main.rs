@@ -6,6 +6,7 @@ mod attack;
 mod attacks_on_the_other;
 mod attacks_on_the_server;
 mod budget;
+mod fingerprint;
 mod fleet;
 mod forgeries;
 mod matrix;

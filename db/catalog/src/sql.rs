@@ -1,4 +1,7 @@
 //! SQL files that more than one tool runs, embedded so that a binary and its SQL can't drift apart.
+//!
+//! Must stay true: [`ISOLATION_CHECK`] and the fingerprints are run with `search_path = pg_catalog`; else names are written in
+//! another way, and a prepared statement is planned anew for every tenant.
 
 /// Roles and hardening of a database, run once by a superuser.
 pub const DATABASE: &str = include_str!("../../rls/database.sql");
@@ -8,5 +11,34 @@ pub const GUARD: &str = include_str!("../../rls/guard.sql");
 pub const TENANT_RULES: &str = include_str!("../../rls/tenant.sql");
 /// Finds what weakens the isolation of one tenant (`$1`: its name); no row means sound.
 pub const ISOLATION_CHECK: &str = include_str!("../../rls/isolation_check.sql");
-/// Digest of the definition of one tenant's schema (`$1`: its name), equal for all tenants of a class.
-pub const FINGERPRINT: &str = include_str!("../../rls/fingerprint.sql");
+
+/// One tenant.
+macro_rules! of_one {
+    ($select:literal) => {
+        concat!("WITH wanted (tenant) AS (SELECT $1::text)\n", include_str!("../../rls/fingerprint.sql"), $select)
+    };
+}
+
+/// Many tenants.
+macro_rules! of_many {
+    ($select:literal) => {
+        concat!(
+            "WITH wanted (tenant) AS (SELECT unnest($1::text[]))\n",
+            include_str!("../../rls/fingerprint.sql"),
+            $select
+        )
+    };
+}
+
+/// Digest of the definition of one tenant's schema (`$1`: its name), equal for all tenants of a class; null when there is no such
+/// schema.
+pub const FINGERPRINT: &str = of_one!(
+    "SELECT encode(sha256(convert_to(string_agg(line, E'\\n' ORDER BY line), 'UTF8')), 'hex') AS fingerprint FROM lines"
+);
+/// What [`FINGERPRINT`] is the digest of, line by line in its order (`$1`: the tenant's name). A line may hold line breaks.
+pub const FINGERPRINT_LINES: &str = of_one!("SELECT line FROM lines ORDER BY line");
+/// [`FINGERPRINT`] of many tenants (`$1`: their names): rows of tenant and fingerprint, none for a schema that is not there.
+pub const FLEET_FINGERPRINTS: &str = of_many!(
+    "SELECT tenant, encode(sha256(convert_to(string_agg(line, E'\\n' ORDER BY line), 'UTF8')), 'hex') AS fingerprint
+       FROM lines GROUP BY tenant"
+);

@@ -66,6 +66,8 @@ pub(crate) async fn run(
     let rules = sql::TENANT_RULES.replace("{tenant}", tenant.as_str());
     transaction.batch_execute(&rules).await.map_err(during("apply the row rules"))?;
     stamp(transaction, tenant, target).await.map_err(during("write the stamp"))?;
+    // The fingerprint and the check are taken where no tenant's schema is in the path (db/rls/fingerprint.sql).
+    transaction.batch_execute("SET LOCAL search_path = pg_catalog").await.map_err(during("leave the schema"))?;
     let fingerprint: String =
         transaction.query_one(sql::FINGERPRINT, &[&tenant.as_str()]).await.map_err(during("fingerprint"))?.get(0);
     transaction
@@ -77,10 +79,7 @@ pub(crate) async fn run(
         )
         .await
         .map_err(during("write the ledger"))?;
-    transaction
-        .batch_execute("SET LOCAL search_path = pg_catalog; SET LOCAL ROLE NONE")
-        .await
-        .map_err(during("leave the schema"))?;
+    transaction.batch_execute("SET LOCAL ROLE NONE").await.map_err(during("become the migrator"))?;
     let findings = isolation::check(transaction, tenant).await?;
     if findings.is_empty() { Ok(Outcome::Migrated) } else { Err(MigratorError::Isolation(findings)) }
 }
