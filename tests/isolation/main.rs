@@ -12,6 +12,7 @@ mod forgeries;
 mod matrix;
 mod mistakes;
 mod mistakes_everywhere;
+mod proof_cost;
 mod seed;
 mod sessions;
 mod visible_rows;
