@@ -4,6 +4,7 @@
 //! have taken the port between probing and binding: then ours exits, and starts again elsewhere).
 
 mod cluster;
+mod databases;
 
 use std::{
     path::Path,
@@ -193,19 +194,6 @@ impl Postgres {
         let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls).await.map_err(refused)?;
         tokio::spawn(connection);
         Ok(client)
-    }
-
-    /// Makes an empty database. The name is quoted.
-    ///
-    /// # Errors
-    /// When Postgres refuses it.
-    pub async fn create_database(&self, name: &str) -> Result<()> {
-        let client = self.connect(SUPERUSER).await?;
-        let statement = format!("CREATE DATABASE \"{}\" TEMPLATE template0", name.replace('"', "\"\""));
-        client
-            .batch_execute(&statement)
-            .await
-            .map_err(|source| Error::Postgres { doing: format!("create database {name}"), source })
     }
 
     async fn attempt(&self) -> Result<Attempt> {

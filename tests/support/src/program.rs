@@ -6,8 +6,7 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs::{self, File},
-    io::{Read, Seek, Write},
+    fs,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     time::Duration,
@@ -16,7 +15,7 @@ use std::{
 use rustix::process::Signal;
 
 use crate::{
-    Error, Result,
+    Error, Finished, OneShot, Result,
     error::Doing,
     keeper::{self, Kept},
     wait::{last_lines, until},
@@ -34,17 +33,6 @@ pub struct Program {
     environment: Vec<(OsString, OsString)>,
     input: Vec<u8>,
     limit: Duration,
-}
-
-/// What a program that ran to its end said.
-#[derive(Debug, Clone)]
-pub struct Finished {
-    /// How it ended.
-    pub status: ExitStatus,
-    /// Its standard output.
-    pub stdout: String,
-    /// Its standard error.
-    pub stderr: String,
 }
 
 impl Program {
@@ -107,19 +95,15 @@ impl Program {
     /// # Errors
     /// When it cannot be started or does not end in time.
     pub async fn run(&self) -> Result<Finished> {
-        let file = || tempfile::tempfile().doing(|| "make a temporary file".into());
-        let (mut input, mut out, mut err) = (file()?, file()?, file()?);
-        input.write_all(&self.input).and_then(|()| input.rewind()).doing(|| "keep the input".into())?;
-        let copy = |file: &File| file.try_clone().doing(|| "share a temporary file".into());
-        let mut command = self.command();
-        command.stdin(input).stdout(copy(&out)?).stderr(copy(&err)?);
-        let mut child = EndOnDrop(keeper::spawn(command)?);
-        let status = until(&format!("the end of {}", self.name), self.limit, async || {
-            let ended = child.0.try_wait().doing(|| format!("wait for {}", self.name))?;
-            Ok(ended.ok_or_else(|| "still running".into()))
-        })
-        .await?;
-        Ok(Finished { status, stdout: whole(&mut out)?, stderr: whole(&mut err)? })
+        self.begin()?.end().await
+    }
+
+    /// Starts a one-shot run, whose end can be awaited.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn begin(&self) -> Result<OneShot> {
+        OneShot::start(&self.name, self.command(), &self.input, self.limit)
     }
 
     /// Runs it to its end and returns its standard output.
@@ -244,20 +228,4 @@ impl Running {
         self.kept.signal(Signal::TERM);
         self.kept.ended(limit).await
     }
-}
-
-/// A one-shot run that is given up must not go on.
-struct EndOnDrop(std::process::Child);
-
-impl Drop for EndOnDrop {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn whole(file: &mut File) -> Result<String> {
-    let mut bytes = Vec::new();
-    file.rewind().and_then(|()| file.read_to_end(&mut bytes)).doing(|| "read the output".into())?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
