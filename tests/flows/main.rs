@@ -6,6 +6,7 @@ mod back_up;
 mod clinic;
 mod crash;
 mod export_delete;
+mod kill;
 mod migrate;
 mod patient_data;
 mod read;
