@@ -170,10 +170,12 @@ impl<'a> Loop<'a> {
     }
 }
 
-/// The program failed with an exit code of its own and said why, in its report or on standard error.
+/// The program failed with an exit code of its own and said why: in its report or on standard error, and not only in its log.
 fn is_told(run: &Finished) -> bool {
-    let text = format!("{}{}", run.stdout, run.stderr);
-    matches!(run.status.code(), Some(1 | 3)) && text.contains("connect") && !text.contains("panicked")
+    let reason = |line: &str| line.contains("connection closed");
+    let failed = run.stderr.lines().any(|line| line.starts_with("labor-migrator: ") && reason(line));
+    let reported = run.stdout.lines().any(|line| line.contains(" failed in ") && reason(line));
+    matches!(run.status.code(), Some(1 | 3)) && (failed || reported) && !run.stderr.contains("panicked")
 }
 
 fn told(run: &Finished) -> String {
