@@ -74,6 +74,7 @@ pub const TENANT: &[Column] = &[
     column("raw_messages", "warnings", Technical),
     column("raw_messages", "received_at", Technical),
     column("raw_messages", "processed_at", Technical),
+    column("raw_messages", "reader_version", Technical),
     column("orders", "id", Technical),
     column("orders", "laboratory", Technical),
     column("orders", "lab_order_number", Identity),

@@ -4,9 +4,11 @@ pub mod catalogue;
 pub mod claim;
 pub mod name;
 pub mod secret;
+pub mod served;
 pub mod sql;
 
 pub use catalogue::{Class, Column};
 pub use claim::{ClaimRole, SignedClaim};
 pub use name::{InvalidName, TenantName};
 pub use secret::{InvalidSecret, MasterSecret};
+pub use served::SERVED_VERSIONS;
