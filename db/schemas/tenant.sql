@@ -250,6 +250,7 @@ CREATE TABLE example.raw_messages (
     warnings jsonb DEFAULT '[]'::jsonb NOT NULL,
     received_at timestamp with time zone DEFAULT now() NOT NULL,
     processed_at timestamp with time zone,
+    reader_version text,
     CONSTRAINT raw_messages_check CHECK (((state = ANY (ARRAY['quarantined'::text, 'failed'::text])) = (reason IS NOT NULL))),
     CONSTRAINT raw_messages_format_check CHECK ((format = ANY (ARRAY['LDT2'::text, 'LDT3'::text]))),
     CONSTRAINT raw_messages_sha256_check CHECK ((octet_length(sha256) = 32)),
@@ -287,6 +288,8 @@ COMMENT ON COLUMN example.raw_messages.warnings IS 'Codes and places of what the
 COMMENT ON COLUMN example.raw_messages.received_at IS 'When the bytes became durable';
 
 COMMENT ON COLUMN example.raw_messages.processed_at IS 'When a worker finished with it';
+
+COMMENT ON COLUMN example.raw_messages.reader_version IS 'Version of the reader that understood it; null: not processed, or processed before this was recorded';
 
 CREATE TABLE example.refinery_schema_history (
     version integer NOT NULL,
