@@ -14,6 +14,7 @@ pub mod reports;
 pub mod requests;
 pub mod results;
 pub mod session;
+pub mod statements;
 pub mod users;
 
 pub use claims::{AccessTokens, Claims, InvalidToken};

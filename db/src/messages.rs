@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use crate::session::Query;
+use crate::statements::statements;
 use crate::{DbError, TenantSession};
 
 /// A message to be stored.
@@ -41,8 +42,9 @@ pub enum Verdict {
     Failed,
 }
 
-/// Enqueues in the same statement; a duplicate is neither stored nor enqueued nor audited again.
-const STORE: &str = "
+statements! { Messages {
+    /// Enqueues in the same statement; a duplicate is neither stored nor enqueued nor audited again.
+    STORE_MESSAGE = "
 WITH stored AS (
   INSERT INTO raw_messages (id, source_id, sender_message_id, sha256, body, content_type, received_at)
   VALUES ($1, $2, $3, $4, $5, $6, coalesce($9, now()))
@@ -57,6 +59,32 @@ WITH stored AS (
 SELECT id, false AS duplicate FROM queued WHERE entry IS NOT NULL
 UNION ALL
 SELECT m.id, true FROM raw_messages m WHERE m.source_id = $2 AND m.sha256 = $4";
+    LOAD_MESSAGE = "SELECT id, source_id, sender_message_id, content_type, body, received_at, state = 'received'
+            FROM raw_messages WHERE id = $1";
+    SET_ASIDE = "WITH changed AS (
+            UPDATE raw_messages SET state = $2, reason = $3, processed_at = now()
+             WHERE id = $1 AND state = 'received' RETURNING id, state
+          )
+          INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+          SELECT $4, 'message.' || state, 'raw_messages', id, 'success', $5 FROM changed";
+    HANDED_ON = "WITH changed AS (
+            UPDATE raw_messages SET state = 'processed', format = $2, charset = $3, processed_at = now(), body = ''
+             WHERE id = $1 AND state = 'received' RETURNING id
+          )
+          INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+          SELECT $4, 'message.hand_on', 'raw_messages', id, 'success', $5 FROM changed";
+    LIST_SET_ASIDE = "SELECT id, state, coalesce(reason, 'waits for a worker for more than a quarter of an hour'), received_at FROM raw_messages
+           WHERE state IN ('quarantined', 'failed') OR (state = 'received' AND received_at < now() - interval '15 minutes')
+           ORDER BY received_at DESC, id DESC LIMIT 200";
+    REPLAY_MESSAGE = "WITH changed AS (
+            UPDATE raw_messages SET state = 'received', reason = NULL, processed_at = NULL
+             WHERE id = $1 AND state <> 'processed' RETURNING id
+          ), audited AS (
+            INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+            SELECT $2, 'message.replay', 'raw_messages', id, 'success', $3 FROM changed
+          )
+          SELECT guard.enqueue(id) FROM changed";
+} }
 
 /// Stores a message and enqueues it, durably when this returns.
 ///
@@ -72,7 +100,7 @@ pub async fn store(session: &mut TenantSession, message: NewMessage<'_>) -> Resu
     for _ in 0..2 {
         let rows = session
             .run(&[Query {
-                sql: STORE,
+                sql: STORE_MESSAGE,
                 params: &[
                     &id,
                     &message.source_id,
@@ -117,13 +145,7 @@ pub struct RawMessage {
 /// # Errors
 /// When the database can't be asked.
 pub async fn load(session: &mut TenantSession, id: Uuid) -> Result<Option<RawMessage>, DbError> {
-    let rows = session
-        .run(&[Query {
-            sql: "SELECT id, source_id, sender_message_id, content_type, body, received_at, state = 'received'
-                    FROM raw_messages WHERE id = $1",
-            params: &[&id],
-        }])
-        .await?;
+    let rows = session.run(&[Query { sql: LOAD_MESSAGE, params: &[&id] }]).await?;
     Ok(rows.first().and_then(|rows| rows.first()).map(|row| RawMessage {
         id: row.get(0),
         source_id: row.get(1),
@@ -145,17 +167,7 @@ pub async fn set_aside(session: &mut TenantSession, id: Uuid, verdict: Verdict, 
         Verdict::Failed => "failed",
     };
     let (audit_id, request) = (Uuid::now_v7(), session.request_id());
-    session
-        .run(&[Query {
-            sql: "WITH changed AS (
-                    UPDATE raw_messages SET state = $2, reason = $3, processed_at = now()
-                     WHERE id = $1 AND state = 'received' RETURNING id, state
-                  )
-                  INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
-                  SELECT $4, 'message.' || state, 'raw_messages', id, 'success', $5 FROM changed",
-            params: &[&id, &state, &reason, &audit_id, &request],
-        }])
-        .await?;
+    session.run(&[Query { sql: SET_ASIDE, params: &[&id, &state, &reason, &audit_id, &request] }]).await?;
     Ok(())
 }
 
@@ -166,17 +178,7 @@ pub async fn set_aside(session: &mut TenantSession, id: Uuid, verdict: Verdict, 
 /// When the database can't be asked.
 pub async fn handed_on(session: &mut TenantSession, id: Uuid, format: &str, charset: &str) -> Result<(), DbError> {
     let (audit_id, request) = (Uuid::now_v7(), session.request_id());
-    session
-        .run(&[Query {
-            sql: "WITH changed AS (
-                    UPDATE raw_messages SET state = 'processed', format = $2, charset = $3, processed_at = now(), body = ''
-                     WHERE id = $1 AND state = 'received' RETURNING id
-                  )
-                  INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
-                  SELECT $4, 'message.hand_on', 'raw_messages', id, 'success', $5 FROM changed",
-            params: &[&id, &format, &charset, &audit_id, &request],
-        }])
-        .await?;
+    session.run(&[Query { sql: HANDED_ON, params: &[&id, &format, &charset, &audit_id, &request] }]).await?;
     Ok(())
 }
 
@@ -198,14 +200,7 @@ pub struct SetAside {
 /// # Errors
 /// When the database can't be asked.
 pub async fn list_set_aside(session: &mut TenantSession) -> Result<Vec<SetAside>, DbError> {
-    let rows = session
-        .run(&[Query {
-            sql: "SELECT id, state, coalesce(reason, 'waits for a worker for more than a quarter of an hour'), received_at FROM raw_messages
-                   WHERE state IN ('quarantined', 'failed') OR (state = 'received' AND received_at < now() - interval '15 minutes')
-                   ORDER BY received_at DESC, id DESC LIMIT 200",
-            params: &[],
-        }])
-        .await?;
+    let rows = session.run(&[Query { sql: LIST_SET_ASIDE, params: &[] }]).await?;
     let set_aside = rows.into_iter().flatten();
     Ok(set_aside
         .map(|row| SetAside { id: row.get(0), state: row.get(1), reason: row.get(2), received_at: row.get(3) })
@@ -219,18 +214,6 @@ pub async fn list_set_aside(session: &mut TenantSession) -> Result<Vec<SetAside>
 /// When the database can't be asked.
 pub async fn replay(session: &mut TenantSession, id: Uuid) -> Result<bool, DbError> {
     let (audit_id, request) = (Uuid::now_v7(), session.request_id());
-    let rows = session
-        .run(&[Query {
-            sql: "WITH changed AS (
-                    UPDATE raw_messages SET state = 'received', reason = NULL, processed_at = NULL
-                     WHERE id = $1 AND state <> 'processed' RETURNING id
-                  ), audited AS (
-                    INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
-                    SELECT $2, 'message.replay', 'raw_messages', id, 'success', $3 FROM changed
-                  )
-                  SELECT guard.enqueue(id) FROM changed",
-            params: &[&id, &audit_id, &request],
-        }])
-        .await?;
+    let rows = session.run(&[Query { sql: REPLAY_MESSAGE, params: &[&id, &audit_id, &request] }]).await?;
     Ok(rows.iter().any(|rows| !rows.is_empty()))
 }

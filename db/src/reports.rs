@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::claims::Cursor;
 use crate::session::Query;
+use crate::statements::statements;
 use crate::{DbError, TenantSession};
 
 /// A report as a list shows it.
@@ -151,44 +152,47 @@ macro_rules! observation_columns {
     };
 }
 
-const FIRST_PAGE: &str = concat!(
-    "SELECT ",
-    summary_columns!(),
-    " FROM reports r WHERE r.superseded_by IS NULL ORDER BY r.received_at DESC, r.id DESC LIMIT $1"
-);
-const NEXT_PAGE: &str = concat!(
-    "SELECT ",
-    summary_columns!(),
-    " FROM reports r WHERE r.superseded_by IS NULL AND (r.received_at, r.id) < ($2, $3)
-      ORDER BY r.received_at DESC, r.id DESC LIMIT $1"
-);
-const ONE: &str =
-    concat!("SELECT ", summary_columns!(), ", r.superseded_by, r.notes, r.unmapped FROM reports r WHERE r.id = $1");
-const VALUES: &str = concat!(
-    "SELECT ",
-    observation_columns!(),
-    " FROM observations o JOIN reports r ON r.id = o.report_id WHERE o.report_id = $1 ORDER BY o.position"
-);
-const DOCUMENTS: &str =
-    "SELECT id, media_type, size_bytes, scan_state FROM documents WHERE report_id = $1 ORDER BY position";
-const TREND_FIRST_PAGE: &str = concat!(
-    "SELECT ",
-    observation_columns!(),
-    " FROM observations o JOIN reports r ON r.id = o.report_id
-      WHERE o.patient_id = $1 AND r.superseded_by IS NULL ORDER BY o.effective_at DESC, o.id DESC LIMIT $2"
-);
-const TREND_NEXT_PAGE: &str = concat!(
-    "SELECT ",
-    observation_columns!(),
-    " FROM observations o JOIN reports r ON r.id = o.report_id
-      WHERE o.patient_id = $1 AND r.superseded_by IS NULL AND (o.effective_at, o.id) < ($3, $4)
-      ORDER BY o.effective_at DESC, o.id DESC LIMIT $2"
-);
-const AUDIT_LIST: &str = "INSERT INTO audit (id, action, object_kind, outcome, request_id) VALUES ($1, 'report.list', 'reports', 'success', $2)";
-const AUDIT_REPORT: &str = "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
-    SELECT $1, 'report.read', 'reports', $2, CASE WHEN EXISTS (SELECT FROM reports WHERE id = $2) THEN 'success' ELSE 'not_found' END, $3";
-const AUDIT_PATIENT: &str = "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
-    SELECT $1, 'patient.read_values', 'patients', $2, CASE WHEN EXISTS (SELECT FROM patients WHERE id = $2) THEN 'success' ELSE 'not_found' END, $3";
+statements! { Reports {
+    FIRST_PAGE = concat!(
+        "SELECT ",
+        summary_columns!(),
+        " FROM reports r WHERE r.superseded_by IS NULL ORDER BY r.received_at DESC, r.id DESC LIMIT $1"
+    );
+    NEXT_PAGE = concat!(
+        "SELECT ",
+        summary_columns!(),
+        " FROM reports r WHERE r.superseded_by IS NULL AND (r.received_at, r.id) < ($2, $3)
+          ORDER BY r.received_at DESC, r.id DESC LIMIT $1"
+    );
+    ONE_REPORT =
+        concat!("SELECT ", summary_columns!(), ", r.superseded_by, r.notes, r.unmapped FROM reports r WHERE r.id = $1");
+    VALUES_OF_REPORT = concat!(
+        "SELECT ",
+        observation_columns!(),
+        " FROM observations o JOIN reports r ON r.id = o.report_id WHERE o.report_id = $1 ORDER BY o.position"
+    );
+    DOCUMENTS_OF_REPORT =
+        "SELECT id, media_type, size_bytes, scan_state FROM documents WHERE report_id = $1 ORDER BY position";
+    TREND_FIRST_PAGE = concat!(
+        "SELECT ",
+        observation_columns!(),
+        " FROM observations o JOIN reports r ON r.id = o.report_id
+          WHERE o.patient_id = $1 AND r.superseded_by IS NULL ORDER BY o.effective_at DESC, o.id DESC LIMIT $2"
+    );
+    TREND_NEXT_PAGE = concat!(
+        "SELECT ",
+        observation_columns!(),
+        " FROM observations o JOIN reports r ON r.id = o.report_id
+          WHERE o.patient_id = $1 AND r.superseded_by IS NULL AND (o.effective_at, o.id) < ($3, $4)
+          ORDER BY o.effective_at DESC, o.id DESC LIMIT $2"
+    );
+    AUDIT_LIST = "INSERT INTO audit (id, action, object_kind, outcome, request_id) VALUES ($1, 'report.list', 'reports', 'success', $2)";
+    AUDIT_REPORT = "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+        SELECT $1, 'report.read', 'reports', $2, CASE WHEN EXISTS (SELECT FROM reports WHERE id = $2) THEN 'success' ELSE 'not_found' END, $3";
+    AUDIT_PATIENT = "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+        SELECT $1, 'patient.read_values', 'patients', $2, CASE WHEN EXISTS (SELECT FROM patients WHERE id = $2) THEN 'success' ELSE 'not_found' END, $3";
+    KNOWN_PATIENT = "SELECT FROM patients WHERE id = $1";
+} }
 
 /// Current reports, newest first.
 ///
@@ -217,9 +221,9 @@ pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>
     let (audit_id, request) = (Uuid::now_v7(), session.request_id());
     let results = session
         .run(&[
-            Query { sql: ONE, params: &[&id] },
-            Query { sql: VALUES, params: &[&id] },
-            Query { sql: DOCUMENTS, params: &[&id] },
+            Query { sql: ONE_REPORT, params: &[&id] },
+            Query { sql: VALUES_OF_REPORT, params: &[&id] },
+            Query { sql: DOCUMENTS_OF_REPORT, params: &[&id] },
             Query { sql: AUDIT_REPORT, params: &[&audit_id, &id, &request] },
         ])
         .await?;
@@ -255,7 +259,7 @@ pub async fn observations_of(
     limit: u16,
 ) -> Result<Option<Page<Observation>>, DbError> {
     let (audit_id, request, fetch) = (Uuid::now_v7(), session.request_id(), i64::from(limit) + 1);
-    let known = Query { sql: "SELECT FROM patients WHERE id = $1", params: &[&patient] };
+    let known = Query { sql: KNOWN_PATIENT, params: &[&patient] };
     let audit = Query { sql: AUDIT_PATIENT, params: &[&audit_id, &patient, &request] };
     let results = match &after {
         None => session.run(&[known, Query { sql: TREND_FIRST_PAGE, params: &[&patient, &fetch] }, audit]).await?,

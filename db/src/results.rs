@@ -2,16 +2,28 @@
 //! Must stay true: one message is one transaction that either stores all of its records and marks it processed, or nothing; a
 //! message that is processed already changes nothing. No value that a doctor could see today disappears (see `chain`); two
 //! people never become one (see `patient`).
-mod chain;
-mod insert;
-mod patient;
+pub(crate) mod chain;
+pub(crate) mod insert;
+pub(crate) mod patient;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::session::{Query, Unit};
+use crate::statements::statements;
 use crate::{DbError, TenantSession};
+
+statements! { Results {
+    LOCK_MESSAGE = "SELECT received_at FROM raw_messages WHERE id = $1 AND state = 'received' FOR UPDATE";
+    END_UNCHANGED = "SELECT";
+    MARK_PROCESSED = "WITH done AS (
+            UPDATE raw_messages SET state = 'processed', format = $2, charset = $3, warnings = $4, processed_at = now()
+             WHERE id = $1 RETURNING id
+          )
+          INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+          SELECT $5, 'message.process', 'raw_messages', id, 'success', $6 FROM done";
+} }
 
 /// Who a report is about, as the laboratory sent it.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -170,13 +182,10 @@ pub enum Effect {
 /// be asked. Nothing is stored then.
 pub async fn store(session: &mut TenantSession, message: &ReadMessage) -> Result<Effect, DbError> {
     let request = session.request_id();
-    let lock = Query {
-        sql: "SELECT received_at FROM raw_messages WHERE id = $1 AND state = 'received' FOR UPDATE",
-        params: &[&message.id],
-    };
+    let lock = Query { sql: LOCK_MESSAGE, params: &[&message.id] };
     let (unit, rows) = session.begin(lock).await?;
     let Some(received_at) = rows.first().map(|row| row.get::<_, DateTime<Utc>>(0)) else {
-        unit.commit(Query { sql: "SELECT", params: &[] }).await?;
+        unit.commit(Query { sql: END_UNCHANGED, params: &[] }).await?;
         return Ok(Effect::Nothing);
     };
     let mut new_versions = 0;
@@ -185,12 +194,7 @@ pub async fn store(session: &mut TenantSession, message: &ReadMessage) -> Result
     }
     let audit_id = Uuid::now_v7();
     let finish = Query {
-        sql: "WITH done AS (
-                UPDATE raw_messages SET state = 'processed', format = $2, charset = $3, warnings = $4, processed_at = now()
-                 WHERE id = $1 RETURNING id
-              )
-              INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
-              SELECT $5, 'message.process', 'raw_messages', id, 'success', $6 FROM done",
+        sql: MARK_PROCESSED,
         params: &[&message.id, &message.format, &message.charset, &message.warnings, &audit_id, &request],
     };
     unit.commit(finish).await?;

@@ -1,6 +1,7 @@
 //! The only way to run SQL on a tenant's data.
 //! Must stay true: every statement runs inside a transaction to which the claim was bound before it; a connection whose
-//! transaction did not end with an answered COMMIT is thrown away, because it may still hold the transaction and the claim.
+//! transaction did not end with an answered COMMIT is thrown away, because it may still hold the transaction and the claim; what is
+//! run is a listed [`Statement`], never a text.
 //!
 //! BEGIN, claim, statements and COMMIT are sent together and answered in one network round trip. All are prepared statements:
 //! an unprepared one would be prepared first and then run after the COMMIT.
@@ -13,16 +14,19 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::pool::PooledConnection;
+use crate::statements::{Statement, statements};
 use crate::{Claims, DbError};
 
-const BIND_CLAIM: &str = "SELECT set_config('labor.claim', $1, true)";
+statements! { Session {
+    BIND_CLAIM = "SELECT set_config('labor.claim', $1, true)";
+} }
 
 /// Parameters of a statement.
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// A statement and its parameters.
 pub(crate) struct Query<'a> {
-    pub(crate) sql: &'static str,
+    pub(crate) sql: Statement,
     pub(crate) params: Params<'a>,
 }
 
@@ -63,10 +67,10 @@ impl TenantSession {
     /// Runs statements in one transaction and one round trip; the rows of each.
     pub(crate) async fn run(&mut self, queries: &[Query<'_>]) -> Result<Vec<Vec<Row>>, DbError> {
         let client = &self.connection()?.client;
-        let bind = client.prepare_cached(BIND_CLAIM).await?;
+        let bind = client.prepare_cached(BIND_CLAIM.text()).await?;
         let mut statements = Vec::with_capacity(queries.len());
         for query in queries {
-            statements.push(client.prepare_cached(query.sql).await?);
+            statements.push(client.prepare_cached(query.sql.text()).await?);
         }
         self.mark(true)?;
         let claim = self.claims.sign(&self.master);
@@ -91,8 +95,8 @@ impl TenantSession {
     /// Opens a transaction of several steps; its first statement goes along in the same round trip.
     pub(crate) async fn begin(&mut self, first: Query<'_>) -> Result<(Unit<'_>, Vec<Row>), DbError> {
         let client = &self.connection()?.client;
-        let bind = client.prepare_cached(BIND_CLAIM).await?;
-        let statement = client.prepare_cached(first.sql).await?;
+        let bind = client.prepare_cached(BIND_CLAIM.text()).await?;
+        let statement = client.prepare_cached(first.sql.text()).await?;
         self.mark(true)?;
         let claim = self.claims.sign(&self.master);
         let claim = claim.as_str();
@@ -127,22 +131,22 @@ pub(crate) struct Unit<'s> {
 }
 
 impl Unit<'_> {
-    pub(crate) async fn query(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
+    pub(crate) async fn query(&self, sql: Statement, params: Params<'_>) -> Result<Vec<Row>, DbError> {
         let client = &self.session.connection()?.client;
-        let statement = client.prepare_cached(sql).await?;
+        let statement = client.prepare_cached(sql.text()).await?;
         Ok(client.query(&statement, params).await?)
     }
 
-    pub(crate) async fn execute(&self, sql: &'static str, params: Params<'_>) -> Result<u64, DbError> {
+    pub(crate) async fn execute(&self, sql: Statement, params: Params<'_>) -> Result<u64, DbError> {
         let client = &self.session.connection()?.client;
-        let statement = client.prepare_cached(sql).await?;
+        let statement = client.prepare_cached(sql.text()).await?;
         Ok(client.execute(&statement, params).await?)
     }
 
     /// Runs a last statement and commits, in one round trip.
     pub(crate) async fn commit(self, last: Query<'_>) -> Result<Vec<Row>, DbError> {
         let client = &self.session.connection()?.client;
-        let statement = client.prepare_cached(last.sql).await?;
+        let statement = client.prepare_cached(last.sql.text()).await?;
         let (rows, committed) = join(client.query(&statement, last.params), client.batch_execute("COMMIT")).await;
         let rows = rows?;
         committed?;

@@ -4,7 +4,23 @@ use labor_catalog::ClaimRole;
 use uuid::Uuid;
 
 use crate::session::Query;
+use crate::statements::statements;
 use crate::{DbError, TenantSession, error};
+
+statements! { Users {
+    FIND_USER = "SELECT id, role, display_name, password_hash FROM users WHERE username = $1 AND active";
+    AUDIT_SIGN_IN =
+        "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id) VALUES ($1, 'user.sign_in', 'users', $2, $3, $4)";
+    IS_STILL = "SELECT FROM users WHERE id::text = $1 AND role = $2 AND active";
+    ADD_USER = "INSERT INTO users (id, username, password_hash, role, display_name, patient_id) VALUES ($1, $2, $3, $4, $5, $6)";
+    AUDIT_ADD =
+        "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id) VALUES ($1, 'user.add', 'users', $2, 'success', $3)";
+    DEACTIVATE_USER = "WITH changed AS (
+            UPDATE users SET active = false WHERE username = $1 AND active RETURNING id
+          )
+          INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+          SELECT $2, 'user.deactivate', 'users', id, 'success', $3 FROM changed RETURNING 1";
+} }
 
 /// A user whose password was found right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +71,7 @@ impl Candidate {
 /// # Errors
 /// When the database can't be asked.
 pub async fn find(session: &mut TenantSession, username: &str) -> Result<Option<Candidate>, DbError> {
-    let rows = session
-        .run(&[Query {
-            sql: "SELECT id, role, display_name, password_hash FROM users WHERE username = $1 AND active",
-            params: &[&username],
-        }])
-        .await?;
+    let rows = session.run(&[Query { sql: FIND_USER, params: &[&username] }]).await?;
     let Some(row) = rows.first().and_then(|rows| rows.first()) else {
         return Ok(None);
     };
@@ -80,12 +91,7 @@ pub async fn finish(
     let user = candidate.filter(|_| right);
     let outcome = if user.is_some() { "success" } else { "refused" };
     let (id, object, request) = (Uuid::now_v7(), user.as_ref().map(|u| u.id), session.request_id());
-    session
-        .run(&[Query {
-            sql: "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id) VALUES ($1, 'user.sign_in', 'users', $2, $3, $4)",
-            params: &[&id, &object, &outcome, &request],
-        }])
-        .await?;
+    session.run(&[Query { sql: AUDIT_SIGN_IN, params: &[&id, &object, &outcome, &request] }]).await?;
     Ok(user.map(|u| SignedIn { id: u.id, role: u.role, display_name: u.display_name }))
 }
 
@@ -95,9 +101,7 @@ pub async fn finish(
 /// When the database can't be asked.
 pub async fn is_still(session: &mut TenantSession) -> Result<bool, DbError> {
     let (id, role) = (session.claims().subject().to_owned(), session.claims().role().as_str());
-    let rows = session
-        .run(&[Query { sql: "SELECT FROM users WHERE id::text = $1 AND role = $2 AND active", params: &[&id, &role] }])
-        .await?;
+    let rows = session.run(&[Query { sql: IS_STILL, params: &[&id, &role] }]).await?;
     Ok(rows.iter().any(|rows| !rows.is_empty()))
 }
 
@@ -125,13 +129,17 @@ pub async fn add(session: &mut TenantSession, user: &NewUser) -> Result<Option<U
     let result = session
         .run(&[
             Query {
-                sql: "INSERT INTO users (id, username, password_hash, role, display_name, patient_id) VALUES ($1, $2, $3, $4, $5, $6)",
-                params: &[&id, &user.username, &user.password_hash, &user.role.as_str(), &user.display_name, &user.patient_id],
+                sql: ADD_USER,
+                params: &[
+                    &id,
+                    &user.username,
+                    &user.password_hash,
+                    &user.role.as_str(),
+                    &user.display_name,
+                    &user.patient_id,
+                ],
             },
-            Query {
-                sql: "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id) VALUES ($1, 'user.add', 'users', $2, 'success', $3)",
-                params: &[&audit_id, &id, &request],
-            },
+            Query { sql: AUDIT_ADD, params: &[&audit_id, &id, &request] },
         ])
         .await;
     match result {
@@ -147,15 +155,6 @@ pub async fn add(session: &mut TenantSession, user: &NewUser) -> Result<Option<U
 /// When the session's claim may not change users, or the database can't be asked.
 pub async fn deactivate(session: &mut TenantSession, username: &str) -> Result<bool, DbError> {
     let (audit_id, request) = (Uuid::now_v7(), session.request_id());
-    let rows = session
-        .run(&[Query {
-            sql: "WITH changed AS (
-                    UPDATE users SET active = false WHERE username = $1 AND active RETURNING id
-                  )
-                  INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
-                  SELECT $2, 'user.deactivate', 'users', id, 'success', $3 FROM changed RETURNING 1",
-            params: &[&username, &audit_id, &request],
-        }])
-        .await?;
+    let rows = session.run(&[Query { sql: DEACTIVATE_USER, params: &[&username, &audit_id, &request] }]).await?;
     Ok(rows.iter().any(|rows| !rows.is_empty()))
 }

@@ -13,6 +13,21 @@ use uuid::Uuid;
 use super::{NewReport, patient};
 use crate::DbError;
 use crate::session::Unit;
+use crate::statements::statements;
+
+statements! { Chain {
+    /// The first version's row is the lock of the chain.
+    LOCK_CHAIN = "SELECT FROM reports WHERE report_key = $1 AND version = 1 FOR UPDATE";
+    LIST_VERSIONS =
+        "SELECT r.id, r.raw_message_id, r.content_sha256, r.confirmed_at, r.invalidates_earlier, r.notes,
+                (SELECT coalesce(jsonb_agg(jsonb_build_object('test', o.test_code, 'specimen', o.specimen,
+                        'collected_at', o.collected_at, 'unit', o.unit, 'valued', o.value_text IS NOT NULL)), '[]')
+                   FROM observations o WHERE o.report_id = r.id),
+                (SELECT count(*) FROM documents d WHERE d.report_id = r.id), r.superseded_by IS NULL, r.version
+           FROM reports r WHERE r.report_key = $1 ORDER BY r.version";
+    CONFIRM_VERSION = "UPDATE reports SET confirmed_at = $2, invalidates_earlier = $3 WHERE id = $1";
+    SUPERSEDE_VERSION = "UPDATE reports SET superseded_by = $2 WHERE id = $1 AND superseded_by IS NULL";
+} }
 
 /// What makes a value one of its own: the same test of urine, of another time or in another unit is another value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
@@ -107,18 +122,8 @@ impl Chain {
     /// Messages about one report take turns: the first version's row is the lock, and only the statement after it sees what the
     /// turn before has written. Two who both find no version take the same number, so one is refused and tried again.
     pub(super) async fn lock(unit: &Unit<'_>, key: &str) -> Result<Self, DbError> {
-        unit.execute("SELECT FROM reports WHERE report_key = $1 AND version = 1 FOR UPDATE", &[&key]).await?;
-        let rows = unit
-            .query(
-                "SELECT r.id, r.raw_message_id, r.content_sha256, r.confirmed_at, r.invalidates_earlier, r.notes,
-                        (SELECT coalesce(jsonb_agg(jsonb_build_object('test', o.test_code, 'specimen', o.specimen,
-                                'collected_at', o.collected_at, 'unit', o.unit, 'valued', o.value_text IS NOT NULL)), '[]')
-                           FROM observations o WHERE o.report_id = r.id),
-                        (SELECT count(*) FROM documents d WHERE d.report_id = r.id), r.superseded_by IS NULL, r.version
-                   FROM reports r WHERE r.report_key = $1 ORDER BY r.version",
-                &[&key],
-            )
-            .await?;
+        unit.execute(LOCK_CHAIN, &[&key]).await?;
+        let rows = unit.query(LIST_VERSIONS, &[&key]).await?;
         let next = rows.last().map_or(1, |row| row.get::<_, i32>(9) + 1);
         let current = rows.iter().filter(|row| row.get(8)).map(|row| {
             let Json(shown) = row.get(6);
@@ -158,11 +163,7 @@ impl Chain {
             notes: same.notes.clone(),
             ..*same
         };
-        unit.execute(
-            "UPDATE reports SET confirmed_at = $2, invalidates_earlier = $3 WHERE id = $1",
-            &[&confirmed.id, &confirmed.arrived_at, &confirmed.invalidates_earlier],
-        )
-        .await?;
+        unit.execute(CONFIRM_VERSION, &[&confirmed.id, &confirmed.arrived_at, &confirmed.invalidates_earlier]).await?;
         self.add(unit, &confirmed).await
     }
 
@@ -172,8 +173,7 @@ impl Chain {
             let (earlier, later) =
                 if other.arrived_at <= version.arrived_at { (other, version) } else { (version, other) };
             if later.replaces(earlier) {
-                let statement = "UPDATE reports SET superseded_by = $2 WHERE id = $1 AND superseded_by IS NULL";
-                unit.execute(statement, &[&earlier.id, &later.id]).await?;
+                unit.execute(SUPERSEDE_VERSION, &[&earlier.id, &later.id]).await?;
             }
         }
         Ok(())

@@ -7,6 +7,34 @@ use uuid::Uuid;
 use super::NewReport;
 use crate::DbError;
 use crate::session::Unit;
+use crate::statements::statements;
+
+statements! { Insert {
+    INSERT_REPORT =
+        "INSERT INTO reports (id, raw_message_id, record_index, order_id, patient_id, report_key, version, content_sha256, kind, status,
+                laboratory_name, subject_family_name, subject_given_name, subject_birth_date, order_number, lab_order_number,
+                reported_on, critical, genetic, notes, unmapped, received_at, confirmed_at, invalidates_earlier)
+         VALUES ($1, $2, $3, $4, $5, $6, $23, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, $22)";
+    INSERT_OBSERVATIONS =
+        "INSERT INTO observations (id, report_id, patient_id, position, test_code, test_name, loinc, specimen, status, status_code, value_text,
+                value_comparator, value_number, unit, reference_text, reference_low, reference_high, reference_unit, flag, interpretation, critical,
+                collected_at, effective_at, notes)
+         SELECT o.id, $2, $3, o.position, o.test_code, o.test_name, o.loinc, o.specimen, o.status, o.status_code, o.value_text, o.value_comparator,
+                o.value_number, o.unit, o.reference_text, o.reference_low, o.reference_high, o.reference_unit, o.flag, o.interpretation, o.critical,
+                o.collected_at, o.effective_at, o.notes
+           FROM jsonb_to_recordset($1) AS o (id uuid, position integer, test_code text, test_name text, loinc text, specimen text, status text,
+                status_code text, value_text text, value_comparator text, value_number numeric, unit text, reference_text text,
+                reference_low text, reference_high text, reference_unit text, flag text, interpretation text, critical boolean, collected_at text,
+                effective_at timestamptz, notes text[])";
+    INSERT_DOCUMENT =
+        "INSERT INTO documents (id, report_id, raw_message_id, position, media_type, sha256, size_bytes) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    FIND_OR_MAKE_ORDER =
+        "INSERT INTO orders (id, laboratory, lab_order_number, order_number, patient_id) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (laboratory, lab_order_number) DO UPDATE
+            SET order_number = coalesce(orders.order_number, EXCLUDED.order_number),
+                patient_id   = coalesce(orders.patient_id, EXCLUDED.patient_id)
+         RETURNING id";
+} }
 
 /// What is known of a report row besides its contents.
 pub(super) struct Row<'a> {
@@ -24,10 +52,7 @@ pub(super) struct Row<'a> {
 pub(super) async fn report(unit: &Unit<'_>, row: &Row<'_>, report: &NewReport) -> Result<(), DbError> {
     let index = i32::try_from(row.index).map_err(|_| DbError::Data("too many records in one message"))?;
     unit.execute(
-        "INSERT INTO reports (id, raw_message_id, record_index, order_id, patient_id, report_key, version, content_sha256, kind, status,
-                laboratory_name, subject_family_name, subject_given_name, subject_birth_date, order_number, lab_order_number,
-                reported_on, critical, genetic, notes, unmapped, received_at, confirmed_at, invalidates_earlier)
-         VALUES ($1, $2, $3, $4, $5, $6, $23, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, $22)",
+        INSERT_REPORT,
         &[
             &row.id,
             &row.message_id,
@@ -68,20 +93,7 @@ pub(super) async fn observations(
     if report.observations.is_empty() {
         return Ok(());
     }
-    unit.execute(
-        "INSERT INTO observations (id, report_id, patient_id, position, test_code, test_name, loinc, specimen, status, status_code, value_text,
-                value_comparator, value_number, unit, reference_text, reference_low, reference_high, reference_unit, flag, interpretation, critical,
-                collected_at, effective_at, notes)
-         SELECT o.id, $2, $3, o.position, o.test_code, o.test_name, o.loinc, o.specimen, o.status, o.status_code, o.value_text, o.value_comparator,
-                o.value_number, o.unit, o.reference_text, o.reference_low, o.reference_high, o.reference_unit, o.flag, o.interpretation, o.critical,
-                o.collected_at, o.effective_at, o.notes
-           FROM jsonb_to_recordset($1) AS o (id uuid, position integer, test_code text, test_name text, loinc text, specimen text, status text,
-                status_code text, value_text text, value_comparator text, value_number numeric, unit text, reference_text text,
-                reference_low text, reference_high text, reference_unit text, flag text, interpretation text, critical boolean, collected_at text,
-                effective_at timestamptz, notes text[])",
-        &[&Json(&report.observations), &report_id, &patient],
-    )
-    .await?;
+    unit.execute(INSERT_OBSERVATIONS, &[&Json(&report.observations), &report_id, &patient]).await?;
     Ok(())
 }
 
@@ -95,7 +107,7 @@ pub(super) async fn documents(
         let position = i32::try_from(position).map_err(|_| DbError::Data("too many attachments in one record"))?;
         let size = i64::try_from(document.size_bytes).map_err(|_| DbError::Data("an attachment is too large"))?;
         unit.execute(
-            "INSERT INTO documents (id, report_id, raw_message_id, position, media_type, sha256, size_bytes) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            INSERT_DOCUMENT,
             &[&Uuid::now_v7(), &report_id, &message_id, &position, &document.media_type, &&document.sha256[..], &size],
         )
         .await?;
@@ -109,14 +121,7 @@ pub(super) async fn order(unit: &Unit<'_>, report: &NewReport, patient: Option<U
         return Ok(None);
     };
     let rows = unit
-        .query(
-            "INSERT INTO orders (id, laboratory, lab_order_number, order_number, patient_id) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (laboratory, lab_order_number) DO UPDATE
-                SET order_number = coalesce(orders.order_number, EXCLUDED.order_number),
-                    patient_id   = coalesce(orders.patient_id, EXCLUDED.patient_id)
-             RETURNING id",
-            &[&Uuid::now_v7(), &report.laboratory, number, &report.order_number, &patient],
-        )
+        .query(FIND_OR_MAKE_ORDER, &[&Uuid::now_v7(), &report.laboratory, number, &report.order_number, &patient])
         .await?;
     Ok(rows.first().map(|row| row.get(0)))
 }

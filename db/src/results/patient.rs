@@ -6,6 +6,19 @@ use uuid::Uuid;
 use super::{Subject, chain};
 use crate::DbError;
 use crate::session::Unit;
+use crate::statements::statements;
+
+statements! { Patient {
+    FIND_OR_MAKE =
+        "INSERT INTO patients (id, identity_key, patient_number, family_name, given_name, birth_date, sex, insurance_number)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (identity_key) DO UPDATE
+            SET patient_number   = coalesce(patients.patient_number, EXCLUDED.patient_number),
+                insurance_number = coalesce(patients.insurance_number, EXCLUDED.insurance_number)
+          WHERE coalesce(patients.patient_number = EXCLUDED.patient_number, true)
+            AND coalesce(patients.insurance_number = EXCLUDED.insurance_number, true)
+         RETURNING id";
+} }
 
 /// The patient, made when there is none. `None`, for a person to decide, when the sender did not say enough or contradicts what
 /// is known.
@@ -19,14 +32,7 @@ pub(super) async fn find_or_make(unit: &Unit<'_>, subject: &Subject) -> Result<O
     // A contradicted row is not updated, so it is not returned.
     let rows = unit
         .query(
-            "INSERT INTO patients (id, identity_key, patient_number, family_name, given_name, birth_date, sex, insurance_number)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-             ON CONFLICT (identity_key) DO UPDATE
-                SET patient_number   = coalesce(patients.patient_number, EXCLUDED.patient_number),
-                    insurance_number = coalesce(patients.insurance_number, EXCLUDED.insurance_number)
-              WHERE coalesce(patients.patient_number = EXCLUDED.patient_number, true)
-                AND coalesce(patients.insurance_number = EXCLUDED.insurance_number, true)
-             RETURNING id",
+            FIND_OR_MAKE,
             &[&Uuid::now_v7(), &key, &subject.patient_number, family, given, &birth, &sex, &subject.insurance_number],
         )
         .await?;

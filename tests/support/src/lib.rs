@@ -9,6 +9,7 @@
 //!
 //! Linux only (`/proc`, `setpriv` from util-linux).
 
+mod earlier;
 mod error;
 mod folder;
 mod identity;
@@ -28,6 +29,7 @@ mod shared;
 mod wait;
 mod wire;
 
+pub use earlier::{tenant_migrations, tenant_schema_at};
 pub use error::{Error, Result};
 pub use folder::DataFolder;
 pub use installation::{PostgresHome, chromedriver, chromium, weed};
