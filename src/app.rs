@@ -36,9 +36,10 @@ impl App {
     /// # Errors
     /// When a URL can't be read.
     pub fn new(settings: &DatabaseSettings, master: MasterSecret, body_limit: usize) -> Result<Self, DbError> {
+        let control = Control::connect(&settings.control_url, settings.control_connections)?;
         Ok(Self {
-            control: Control::connect(&settings.control_url, settings.control_connections)?,
-            tenants: Tenants::new(settings.tenant_url(), master.clone(), settings.pool())?,
+            tenants: Tenants::new(settings.tenant_url(), master.clone(), settings.pool(), control.clone())?,
+            control,
             tokens: AccessTokens::new(&master),
             master,
             body_limit,

@@ -70,6 +70,17 @@ impl Problem {
         problem.retry_after = Some(2);
         problem
     }
+
+    fn other_version() -> Self {
+        let mut problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "other-version",
+            "Not available right now",
+            "The practice's database is being brought to another version. Nothing was lost or changed; try again in a minute.",
+        );
+        problem.retry_after = Some(30);
+        problem
+    }
 }
 
 impl IntoResponse for Problem {
@@ -91,6 +102,10 @@ impl IntoResponse for Problem {
 
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
+        if let DbError::OtherVersion(_) = error {
+            tracing::warn!(%error, "practice not served");
+            return Self::other_version();
+        }
         if error.is_transient() {
             tracing::warn!(%error, "database unavailable");
             return Self::unavailable();

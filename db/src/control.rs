@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::DbError;
 use crate::queue::Queue;
+use crate::served::Served;
 
 /// How long a look-up is remembered.
 const REMEMBERED: Duration = Duration::from_secs(5);
@@ -66,6 +67,7 @@ pub struct Control {
     sources: Arc<Remembered<Uuid, Source>>,
     addresses: Arc<Remembered<Address, Option<TenantName>>>,
     intake: Arc<Remembered<(), TenantName>>,
+    served: Arc<Served>,
 }
 
 impl Control {
@@ -82,11 +84,22 @@ impl Control {
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(5))
             .connect_lazy_with(options);
-        Ok(Self { pool, sources: Arc::default(), addresses: Arc::default(), intake: Arc::default() })
+        Ok(Self {
+            pool,
+            sources: Arc::default(),
+            addresses: Arc::default(),
+            intake: Arc::default(),
+            served: Arc::default(),
+        })
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// Lets pass whose schema is at a version that this release serves ([`labor_catalog::SERVED_VERSIONS`]).
+    pub(crate) async fn require_served(&self, tenant: &TenantName) -> Result<(), DbError> {
+        self.served.require(&self.pool, tenant).await
     }
 
     /// The queue, over the same connections.

@@ -10,6 +10,14 @@ pub enum DbError {
     /// The database did not accept the claim or the login.
     #[error("the database refused access [{0}]")]
     Refused(String),
+    /// The tenant's schema is at a version that this release can't serve: it is being brought to another one, or this process is
+    /// of a release too old or too new for it. Worth another try.
+    #[error(
+        "the tenant's schema is at version {0}, this release serves {first} to {last}; see `labor-migrator status`",
+        first = labor_catalog::SERVED_VERSIONS.start(),
+        last = labor_catalog::SERVED_VERSIONS.end()
+    )]
+    OtherVersion(i32),
     /// A statement failed.
     #[error("the database reports {code}{place}")]
     Statement {
@@ -30,7 +38,7 @@ impl DbError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Conflict)
+        matches!(self, Self::Unavailable(_) | Self::Conflict | Self::OtherVersion(_))
     }
 
     /// Whether the statement failed because of what was to be stored (SQLSTATE classes 22 and 23): trying again is in vain.

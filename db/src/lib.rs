@@ -13,6 +13,7 @@ pub mod queue;
 pub mod reports;
 pub mod requests;
 pub mod results;
+mod served;
 pub mod session;
 pub mod statements;
 pub mod users;

@@ -1,6 +1,7 @@
 //! Tenant-bound connections: a small pool per tenant and role under one global budget.
 //! Must stay true: the number of open connections never exceeds the budget; when it is used up, the idle connections of the
-//! tenant that was least recently used are closed first; every wait is bounded.
+//! tenant that was least recently used are closed first; every wait is bounded; a tenant whose schema this release can't serve gets
+//! no session.
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -14,7 +15,7 @@ use labor_catalog::{ClaimRole, MasterSecret, TenantName};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use crate::{Claims, DbError, TenantSession};
+use crate::{Claims, Control, DbError, TenantSession};
 
 /// How often a request that waits for the budget looks for idle connections.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -41,7 +42,10 @@ impl Default for PoolSettings {
 
 /// The way to every tenant's data. Cheap to clone.
 #[derive(Clone)]
-pub struct Tenants(Arc<Registry>);
+pub struct Tenants {
+    registry: Arc<Registry>,
+    control: Control,
+}
 
 struct Registry {
     config: tokio_postgres::Config,
@@ -102,14 +106,15 @@ pub(crate) struct Manager {
 pub(crate) type PooledConnection = managed::Object<Manager>;
 
 impl Tenants {
-    /// Pools for the server of `url` (login and password in it are not used: every tenant has its own).
+    /// Pools for the server of `url` (login and password in it are not used: every tenant has its own). The control plane knows at
+    /// which version each tenant's schema is.
     ///
     /// # Errors
     /// When the URL can't be read.
-    pub fn new(url: &str, master: MasterSecret, settings: PoolSettings) -> Result<Self, DbError> {
+    pub fn new(url: &str, master: MasterSecret, settings: PoolSettings, control: Control) -> Result<Self, DbError> {
         let mut config = labor_connect::parse(url, "labor").map_err(|error| DbError::Unavailable(error.to_string()))?;
         config.connect_timeout(settings.wait);
-        Ok(Self(Arc::new(Registry {
+        let registry = Arc::new(Registry {
             config,
             master,
             settings,
@@ -117,24 +122,26 @@ impl Tenants {
             waiting: Arc::default(),
             clock: AtomicU64::new(0),
             pools: Mutex::new(HashMap::new()),
-        })))
+        });
+        Ok(Self { registry, control })
     }
 
     /// A session for verified claims, on a connection of the claims' tenant. `request_id` is written to audit rows.
     ///
     /// # Errors
     /// [`DbError::Unavailable`] when there is no connection within the time limit, [`DbError::Refused`] when the tenant's login
-    /// is not accepted (the tenant is frozen or deleted).
+    /// is not accepted (the tenant is frozen or deleted), [`DbError::OtherVersion`] when this release can't serve its schema.
     pub async fn session(&self, claims: Claims, request_id: Uuid) -> Result<TenantSession, DbError> {
-        let pool = self.0.pool_of(claims.tenant(), claims.role())?;
+        self.control.require_served(claims.tenant()).await?;
+        let pool = self.registry.pool_of(claims.tenant(), claims.role())?;
         let connection = pool.get().await.map_err(unavailable)?;
-        Ok(TenantSession::new(connection, claims, self.0.master.clone(), request_id))
+        Ok(TenantSession::new(connection, claims, self.registry.master.clone(), request_id))
     }
 
     /// How many more connections the budget allows.
     #[must_use]
     pub fn free(&self) -> usize {
-        self.0.budget.available_permits()
+        self.registry.budget.available_permits()
     }
 }
 

@@ -26,6 +26,8 @@ const WAIT: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause between two attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(600);
+/// Longest pause while a practice is not served because of its schema's version: its messages shall not wait long after that.
+const LONGEST_WAIT_FOR_A_VERSION: Duration = Duration::from_secs(30);
 
 /// Works until `stop`; what was begun is finished. When the database can't be asked it tries again.
 pub async fn work(app: App, settings: &WorkSettings, stop: CancellationToken) {
@@ -129,6 +131,12 @@ impl Job {
             tracing::error!(%error, "quarantined: it can't be stored");
             self.set_aside(Verdict::Quarantined, &format!("not-storable: {error}"), job_id).await?;
             return self.queue.done(&self.delivery).await;
+        }
+        if let JobError::Database(DbError::OtherVersion(_)) = error {
+            // No fault of the message, so it is never given up for it.
+            let pause = backoff(self.delivery.attempt, job_id).min(LONGEST_WAIT_FOR_A_VERSION);
+            tracing::warn!(%error, seconds = pause.as_secs(), "left in the queue");
+            return self.queue.retry_after(&self.delivery, pause).await;
         }
         if self.delivery.attempt < i32::from(self.attempts) {
             let pause = backoff(self.delivery.attempt, job_id);

@@ -7,6 +7,7 @@ mod clinic;
 mod crash;
 mod export_delete;
 mod kill;
+mod half_migrated;
 mod migrate;
 mod patient_data;
 mod read;

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use labor_db::{Claims, DbError, PoolSettings, Tenants, reports};
+use labor_db::{Claims, Control, DbError, PoolSettings, Tenants, reports};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -13,7 +13,8 @@ const BUDGET: usize = 4;
 
 fn pools(world: &World, wait: Duration) -> Tenants {
     let settings = PoolSettings { budget: BUDGET, per_tenant: 3, wait };
-    Tenants::new(world.platform.setting("LABOR_CONTROL_URL"), world.master.clone(), settings).unwrap()
+    let url = world.platform.setting("LABOR_CONTROL_URL");
+    Tenants::new(url, world.master.clone(), settings, Control::connect(url, 2).unwrap()).unwrap()
 }
 
 async fn three(world: &World, name: &str, first: u32) -> Vec<Practice> {

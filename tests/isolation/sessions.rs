@@ -7,7 +7,7 @@ use std::time::Duration;
 use labor_db::messages::{self, NewMessage};
 use labor_db::results::{self, NewReport, ReadMessage, Subject};
 use labor_db::users::{self, NewUser};
-use labor_db::{Claims, DbError, PoolSettings, TenantSession, Tenants, reports};
+use labor_db::{Claims, Control, DbError, PoolSettings, TenantSession, Tenants, reports};
 use labor_testing::until;
 use serde_json::json;
 use uuid::Uuid;
@@ -19,7 +19,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 fn pools(world: &World, budget: usize, per_tenant: usize) -> Tenants {
     let settings = PoolSettings { budget, per_tenant, wait: Duration::from_secs(3) };
-    Tenants::new(world.platform.setting("LABOR_CONTROL_URL"), world.master.clone(), settings).unwrap()
+    let url = world.platform.setting("LABOR_CONTROL_URL");
+    Tenants::new(url, world.master.clone(), settings, Control::connect(url, 2).unwrap()).unwrap()
 }
 
 /// Polls a future so many times, then drops it where it stands. `None`: it was not done yet.
