@@ -15,7 +15,8 @@ use crate::request::{Bearer, RequestId};
     (status = 200, description = "A page of values", body = Page<Observation>),
     (status = 400, description = "Paging can't be read", body = Problem, content_type = "application/problem+json"),
     (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "This practice has no such patient", body = Problem, content_type = "application/problem+json")
+    (status = 404, description = "This practice has no such patient", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "Not available right now; try again later", body = Problem, content_type = "application/problem+json")
 ))]
 pub(crate) async fn observations(
     State(app): State<App>,

@@ -14,7 +14,8 @@ use crate::request::{Bearer, RequestId};
 #[utoipa::path(get, path = "/v1/reports", tag = "reports", params(Paging), security(("bearer" = [])), responses(
     (status = 200, description = "A page of reports", body = Page<ReportSummary>),
     (status = 400, description = "Paging can't be read", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json")
+    (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "Not available right now; try again later", body = Problem, content_type = "application/problem+json")
 ))]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -31,7 +32,8 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/v1/reports/{id}", tag = "reports", params(("id" = Uuid, Path, description = "Id of the report")), security(("bearer" = [])), responses(
     (status = 200, description = "The report", body = Report),
     (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "This practice has no such report", body = Problem, content_type = "application/problem+json")
+    (status = 404, description = "This practice has no such report", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "Not available right now; try again later", body = Problem, content_type = "application/problem+json")
 ))]
 pub(crate) async fn get(
     State(app): State<App>,

@@ -9,3 +9,4 @@ mod forged;
 mod interrupted;
 mod keys;
 mod place;
+mod versions;

@@ -84,6 +84,23 @@ impl Place {
         Self { tenant, settings, s3, database, folder }
     }
 
+    /// The same, at this version of the schema.
+    pub(crate) async fn at_version(version: i32, count: i32) -> Self {
+        let place = Self::with_patients(0).await;
+        let tenant = &place.tenant;
+        let make = labor_testing::tenant_schema_at(tenant.as_str(), version).unwrap();
+        place.database.batch_execute(&format!("DROP SCHEMA {tenant} CASCADE; {make}")).await.unwrap();
+        fill(&place.database, tenant, count).await;
+        let ledger = format!(
+            "UPDATE control.ledger SET version = {version}, fingerprint = ({}) WHERE tenant = $1",
+            labor_catalog::sql::FINGERPRINT
+        );
+        place.database.batch_execute(&format!("SET search_path = {tenant}")).await.unwrap();
+        place.database.execute(&ledger, &[&tenant.as_str()]).await.unwrap();
+        place.database.batch_execute("RESET search_path").await.unwrap();
+        place
+    }
+
     pub(crate) fn backup(&self) -> Backup {
         Backup::new(self.settings.clone()).unwrap()
     }
