@@ -85,6 +85,7 @@ pub(crate) async fn receive(
 }
 
 /// Stores in a tenant; when that one was frozen or deleted a moment ago, in the intake: nothing is lost, nothing is refused.
+/// One whose schema is at a version that this release can't serve comes back soon: the sender keeps the message and tries again.
 async fn store(
     app: &App,
     who: &Who,
