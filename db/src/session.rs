@@ -1,7 +1,7 @@
 //! The only way to run SQL on a tenant's data.
 //! Must stay true: every statement runs inside a transaction to which the claim was bound before it; a connection whose
 //! transaction did not end with an answered COMMIT is thrown away, because it may still hold the transaction and the claim; what is
-//! run is a listed [`Statement`], never a text.
+//! run is a listed `Statement`, never a text.
 //!
 //! BEGIN, claim, statements and COMMIT are sent together and answered in one network round trip. All are prepared statements:
 //! an unprepared one would be prepared first and then run after the COMMIT.
