@@ -19,6 +19,8 @@ part documentation env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-dep
 part fetch cargo fetch --locked --quiet
 # Who may link what (deny.toml) is the privilege model. Offline: security advisories need a database of their own.
 part dependencies cargo deny --offline --workspace check bans licenses sources
+# The program's own rules and squawk's; its embedded files are the repository's.
+part migrations cargo run -q -p labor-migrator --locked -- lint
 part scripts shellcheck scripts/*.sh .ci/run
 part spelling typos
 

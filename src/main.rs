@@ -11,8 +11,14 @@ use labor::admin::{self, QuarantineCommand, SourceCommand, UserCommand};
 use labor::compliance::{self, HoldCommand, OperatorCommand, RequestCommand};
 use labor::settings::{DatabaseSettings, ServeSettings, WorkSettings};
 use labor::{App, serve, worker};
+use labor_catalog::logs::may_log;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[derive(Parser)]
 #[command(name = "labor", version, about = "API, pages, webhook and workers of Labor")]
@@ -101,16 +107,18 @@ async fn main() -> ExitCode {
     }
 }
 
-/// JSON lines for machines, plain lines on a terminal; RUST_LOG says how much.
+/// JSON lines for machines, plain lines on a terminal; RUST_LOG says how much, but never that drivers write what they send.
 fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let never =
+        filter_fn(|record| may_log(record.target(), *record.level() > Level::INFO, *record.level() <= Level::WARN));
     // A log that can't be written (its disk is full) must not end the request that wanted to write it.
-    let builder =
-        tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = fmt::layer().log_internal_errors(false).with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry();
     if std::io::stderr().is_terminal() {
-        builder.init();
+        registry.with(lines).with(filter).with(never).init();
     } else {
-        builder.json().flatten_event(true).with_span_list(false).init();
+        registry.with(lines.json().flatten_event(true).with_span_list(false)).with(filter).with(never).init();
     }
 }
 

@@ -11,7 +11,13 @@ use clap::{Args, Parser, Subcommand};
 use labor_backup::{
     Backup, BackupError, BackupId, Destination, InvalidId, Settings, StoreSettings, TenantName, Which, check_export,
 };
+use labor_catalog::logs::may_log;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::Level;
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 use uuid::Uuid;
 
 /// Secrets come from the environment only: everybody on a machine can read a program's arguments.
@@ -126,10 +132,7 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
-        .with_writer(std::io::stderr)
-        .init();
+    start_log();
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -137,6 +140,14 @@ async fn main() -> ExitCode {
             ExitCode::from(code(&error))
         }
     }
+}
+
+/// RUST_LOG says how much, but never that drivers write what they send: [`may_log`] has the last word.
+fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    let never =
+        filter_fn(|record| may_log(record.target(), *record.level() > Level::INFO, *record.level() <= Level::WARN));
+    tracing_subscriber::registry().with(fmt::layer().with_writer(std::io::stderr)).with(filter).with(never).init();
 }
 
 async fn run(arguments: Arguments) -> Result<(), BackupError> {

@@ -10,6 +10,7 @@ DECLARE
     'labor_owner    NOLOGIN INHERIT',               -- owns control, pgmq and every tenant schema; nobody logs in as it
     'labor_guard    NOLOGIN INHERIT',               -- owns the one schema with SECURITY DEFINER functions
     'labor_tenants  NOLOGIN',                       -- every tenant login is in it: CONNECT, the guard's functions, nothing else
+    'labor_backfill NOLOGIN INHERIT BYPASSRLS',     -- data migrations, by SET ROLE: row rules bind even the owner
     'labor_services NOLOGIN',                       -- reads the catalogs that PUBLIC no longer reads
     'labor_migrator LOGIN INHERIT CREATEROLE',      -- DDL, by SET ROLE labor_owner
     'labor_control  LOGIN INHERIT',                 -- control plane and queue of API and workers
@@ -24,7 +25,8 @@ BEGIN
   END LOOP;
 END $$;
 
-GRANT labor_owner, labor_guard TO labor_migrator;
+GRANT labor_owner TO labor_backfill;
+GRANT labor_owner, labor_guard, labor_backfill TO labor_migrator;
 GRANT pg_signal_backend TO labor_migrator;              -- closes the connections of a tenant that is being deleted
 GRANT labor_tenants TO labor_migrator WITH ADMIN OPTION;
 GRANT labor_services TO labor_owner, labor_guard, labor_migrator, labor_control, labor_backup;
@@ -67,13 +69,21 @@ BEGIN
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO labor_services', f);
   END LOOP;
-  -- The services read definitions and take locks; the dangerous rest stays with the superuser.
+  -- The services read definitions; the dangerous rest stays with the superuser.
   FOR f IN
     SELECT p.oid::regprocedure FROM pg_proc p
      WHERE p.pronamespace = 'pg_catalog'::regnamespace
        AND p.proname ~ '^(query_to_xml|cursor_to_xml|table_to_xml|schema_to_xml|database_to_xml|lo_|lowrite|loread|pg_ls_|pg_read_|pg_backup|pg_logical|pg_log_backend)'
   LOOP
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM labor_services', f);
+  END LOOP;
+  -- Advisory locks are what migrators take turns by: no service may hold them. pgmq takes one where queues are made, as labor_owner.
+  FOR f IN
+    SELECT p.oid::regprocedure FROM pg_proc p
+     WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname ~ '^(pg_advisory|pg_try_advisory)'
+  LOOP
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM labor_services', f);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO labor_owner', f);
   END LOOP;
 END $$;
 

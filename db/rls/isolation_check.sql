@@ -8,7 +8,9 @@
 --   no tenant's through the index on their names; no catalog that grows with the fleet is scanned. LATERAL … OFFSET 0 holds the
 --   planner to that, also where catalogs were never analyzed.
 -- - What costs something (writing out a condition, regular expressions) is done once, and only for what needs it.
-WITH tenant AS MATERIALIZED (
+-- This is a statement without its beginning: db/catalog/src/sql.rs puts WITH asked (name, whole) AS (…) before it. whole = false
+-- leaves out what is in the tables' definitions, for a caller that has compared the schema's fingerprint with a checked one.
+, tenant AS MATERIALIZED (
   SELECT n.oid AS schema, n.nspname AS name, n.nspowner, n.nspacl,
          (SELECT oid FROM pg_roles WHERE rolname = $1 || '_app') AS role
     FROM pg_namespace n WHERE n.nspname = $1
@@ -22,7 +24,7 @@ WITH tenant AS MATERIALIZED (
     FROM objects o CROSS JOIN LATERAL (
            SELECT oid, relname, relkind, relowner, relacl, relrowsecurity, relforcerowsecurity
              FROM pg_class WHERE oid = o.objid OFFSET 0) c
-   WHERE o.classid = 'pg_class'::regclass AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+   WHERE o.classid = 'pg_class'::regclass AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND (SELECT whole FROM asked)
 ), rights AS MATERIALIZED (
   SELECT r.oid, r.relname, a.grantee, a.privilege_type, a.is_grantable
     FROM relations r, aclexplode(r.relacl) a WHERE a.grantee <> r.relowner
@@ -79,6 +81,10 @@ WITH tenant AS MATERIALIZED (
   SELECT s.classid, s.objid FROM tenant t JOIN pg_shdepend s
       ON s.refclassid = 'pg_authid'::regclass AND s.refobjid IN (t.role, (SELECT oid FROM pg_roles WHERE rolname = 'labor_tenants'))
    WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND s.deptype IN ('a', 'o')
+     -- What another tenant's login will grant on what it creates is that one's finding: it can create nothing.
+     AND NOT (s.classid = 'pg_default_acl'::regclass
+              AND coalesce((SELECT d.defaclrole <> t.role AND pg_get_userbyid(d.defaclrole) ~ '^t_[a-z0-9]{12}_app$'
+                              FROM pg_default_acl d WHERE d.oid = s.objid), false))
   EXCEPT
   SELECT classid, objid FROM (TABLE objects UNION ALL TABLE shared) known
 ), schemas AS (

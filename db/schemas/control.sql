@@ -102,6 +102,30 @@ ALTER FUNCTION guard.permits(tenant text, roles text[]) OWNER TO labor_guard;
 
 COMMENT ON FUNCTION guard.permits(tenant text, roles text[]) IS 'True when the verified claim names this tenant and one of these roles';
 
+CREATE TABLE control.fleet (
+    singleton boolean DEFAULT true NOT NULL,
+    control_checksum text DEFAULT ''::text NOT NULL,
+    guard_fingerprint text DEFAULT ''::text NOT NULL,
+    generation integer DEFAULT 0 NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT fleet_generation_check CHECK ((generation >= 0)),
+    CONSTRAINT fleet_singleton_check CHECK (singleton)
+);
+
+ALTER TABLE control.fleet OWNER TO labor_owner;
+
+COMMENT ON TABLE control.fleet IS 'What holds for the whole fleet; one row';
+
+COMMENT ON COLUMN control.fleet.singleton IS 'Always true: there is one row';
+
+COMMENT ON COLUMN control.fleet.control_checksum IS 'SHA-256 of the control stream that was applied last: equal means that there is nothing to do';
+
+COMMENT ON COLUMN control.fleet.guard_fingerprint IS 'SHA-256 of the guard''s functions as they were made: a changed one is put back';
+
+COMMENT ON COLUMN control.fleet.generation IS 'Version that new tenants are born at; 0: no run was begun yet. A provisioning run locks the row FOR SHARE, so that none is missed by the run that raises it';
+
+COMMENT ON COLUMN control.fleet.changed_at IS 'When the row was changed';
+
 CREATE TABLE control.holds (
     id uuid NOT NULL,
     tenant text NOT NULL,
@@ -135,7 +159,13 @@ CREATE TABLE control.ledger (
     run_id uuid,
     migrated_at timestamp with time zone DEFAULT now() NOT NULL,
     last_error text,
-    last_error_at timestamp with time zone
+    last_error_at timestamp with time zone,
+    rules_checksum text,
+    progress jsonb,
+    held_at timestamp with time zone,
+    held_by text,
+    held_reason text,
+    CONSTRAINT ledger_held CHECK ((((held_at IS NULL) = (held_reason IS NULL)) AND ((held_at IS NULL) = (held_by IS NULL))))
 );
 
 ALTER TABLE control.ledger OWNER TO labor_owner;
@@ -158,6 +188,44 @@ COMMENT ON COLUMN control.ledger.last_error IS 'Why the last attempt was rolled 
 
 COMMENT ON COLUMN control.ledger.last_error_at IS 'When that was';
 
+COMMENT ON COLUMN control.ledger.rules_checksum IS 'SHA-256 of the row rules (db/rls/tenant.sql) that were applied last; null: not known';
+
+COMMENT ON COLUMN control.ledger.progress IS 'Of a migration that runs in several transactions: version, rows done; null: none is under way';
+
+COMMENT ON COLUMN control.ledger.held_at IS 'Since when migrations pass this tenant by; null: they do not';
+
+COMMENT ON COLUMN control.ledger.held_by IS 'Operating system user and host that holds it';
+
+COMMENT ON COLUMN control.ledger.held_reason IS 'Why; no health data';
+
+CREATE TABLE control.migrations (
+    version integer NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    phase text NOT NULL,
+    body text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT migrations_kind_check CHECK ((kind = ANY (ARRAY['transaction'::text, 'concurrent'::text, 'backfill'::text]))),
+    CONSTRAINT migrations_phase_check CHECK ((phase = ANY (ARRAY['expand'::text, 'contract'::text]))),
+    CONSTRAINT migrations_version_check CHECK ((version >= 1))
+);
+
+ALTER TABLE control.migrations OWNER TO labor_owner;
+
+COMMENT ON TABLE control.migrations IS 'Migrations of the tenant schema as they were applied first: an edited file is refused and shown as a difference';
+
+COMMENT ON COLUMN control.migrations.version IS 'Number of the migration';
+
+COMMENT ON COLUMN control.migrations.name IS 'Its name in the file name';
+
+COMMENT ON COLUMN control.migrations.kind IS 'transaction: in the tenant''s own; concurrent: outside of one; backfill: batch by batch';
+
+COMMENT ON COLUMN control.migrations.phase IS 'expand: the release before works on it; contract: it no longer does';
+
+COMMENT ON COLUMN control.migrations.body IS 'Text of the file';
+
+COMMENT ON COLUMN control.migrations.recorded_at IS 'When a run began to apply it';
+
 CREATE TABLE control.operators (
     id uuid NOT NULL,
     username text NOT NULL,
@@ -176,6 +244,44 @@ COMMENT ON COLUMN control.operators.username IS 'Name used in requests and appro
 COMMENT ON COLUMN control.operators.display_name IS 'Name as shown';
 
 COMMENT ON COLUMN control.operators.created_at IS 'When the row was written';
+
+CREATE TABLE control.outcomes (
+    run_id uuid NOT NULL,
+    tenant text NOT NULL,
+    from_version integer NOT NULL,
+    to_version integer NOT NULL,
+    outcome text NOT NULL,
+    error text,
+    attempts integer DEFAULT 1 NOT NULL,
+    milliseconds integer DEFAULT 0 NOT NULL,
+    written_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT outcomes_attempts_check CHECK ((attempts >= 1)),
+    CONSTRAINT outcomes_check CHECK (((outcome = ANY (ARRAY['failed'::text, 'busy'::text, 'passed by'::text])) = (error IS NOT NULL))),
+    CONSTRAINT outcomes_milliseconds_check CHECK ((milliseconds >= 0)),
+    CONSTRAINT outcomes_outcome_check CHECK ((outcome = ANY (ARRAY['running'::text, 'migrated'::text, 'failed'::text, 'busy'::text, 'passed by'::text])))
+);
+
+ALTER TABLE control.outcomes OWNER TO labor_owner;
+
+COMMENT ON TABLE control.outcomes IS 'What became of each tenant in each run; a success is written in the transaction that changes the tenant';
+
+COMMENT ON COLUMN control.outcomes.run_id IS 'Which run';
+
+COMMENT ON COLUMN control.outcomes.tenant IS 'Which tenant';
+
+COMMENT ON COLUMN control.outcomes.from_version IS 'Version before';
+
+COMMENT ON COLUMN control.outcomes.to_version IS 'Version after; of a failure the last one that was reached';
+
+COMMENT ON COLUMN control.outcomes.outcome IS 'running: some of several transactions are done; migrated; failed: rolled back; busy: held by another migrator; passed by: meanwhile deleted, or about to be';
+
+COMMENT ON COLUMN control.outcomes.error IS 'Why it failed or was passed by; no row values';
+
+COMMENT ON COLUMN control.outcomes.attempts IS 'How often it was tried';
+
+COMMENT ON COLUMN control.outcomes.milliseconds IS 'From the first attempt to the end, waits included';
+
+COMMENT ON COLUMN control.outcomes.written_at IS 'When';
 
 CREATE TABLE control.refinery_schema_history (
     version integer NOT NULL,
@@ -243,7 +349,12 @@ CREATE TABLE control.runs (
     finished_at timestamp with time zone,
     succeeded integer DEFAULT 0 NOT NULL,
     failed integer DEFAULT 0 NOT NULL,
-    CONSTRAINT runs_command_check CHECK ((command = ANY (ARRAY['up'::text, 'provision'::text, 'delete'::text])))
+    target integer,
+    started_on text,
+    arguments jsonb DEFAULT '{}'::jsonb NOT NULL,
+    outcome text,
+    message text,
+    CONSTRAINT runs_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'stopped'::text, 'failed'::text])))
 );
 
 ALTER TABLE control.runs OWNER TO labor_owner;
@@ -263,6 +374,16 @@ COMMENT ON COLUMN control.runs.finished_at IS 'End; null: running, or killed';
 COMMENT ON COLUMN control.runs.succeeded IS 'Tenants that reached the target';
 
 COMMENT ON COLUMN control.runs.failed IS 'Tenants that were rolled back';
+
+COMMENT ON COLUMN control.runs.target IS 'Version of the tenant schema that was wanted; null: the command has none';
+
+COMMENT ON COLUMN control.runs.started_on IS 'Operating system user and host it was started on';
+
+COMMENT ON COLUMN control.runs.arguments IS 'How it was called: waves, limits, selected tenants';
+
+COMMENT ON COLUMN control.runs.outcome IS 'completed; stopped: too many failures, or interrupted; failed: could not begin; null: running, or killed';
+
+COMMENT ON COLUMN control.runs.message IS 'Why it stopped or failed';
 
 CREATE TABLE control.sources (
     id uuid NOT NULL,
@@ -329,7 +450,7 @@ CREATE TABLE control.tenants (
     CONSTRAINT tenants_kind_check CHECK ((kind = ANY (ARRAY['practice'::text, 'intake'::text]))),
     CONSTRAINT tenants_name_check CHECK ((name ~ '^t_[a-z0-9]{12}$'::text)),
     CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
-    CONSTRAINT tenants_state_check CHECK ((state = ANY (ARRAY['active'::text, 'frozen'::text, 'deleted'::text])))
+    CONSTRAINT tenants_state_check CHECK ((state = ANY (ARRAY['active'::text, 'frozen'::text, 'spare'::text, 'deleted'::text])))
 );
 
 ALTER TABLE control.tenants OWNER TO labor_owner;
@@ -344,7 +465,7 @@ COMMENT ON COLUMN control.tenants.slug IS 'What people type at sign-in';
 
 COMMENT ON COLUMN control.tenants.display_name IS 'Name of the practice as shown';
 
-COMMENT ON COLUMN control.tenants.state IS 'active: served; frozen: not served, data kept; deleted: tombstone, applied again after every restore';
+COMMENT ON COLUMN control.tenants.state IS 'active: served; frozen: not served, data kept; spare: an empty schema kept ready for the next practice; deleted: tombstone, applied again after every restore';
 
 COMMENT ON COLUMN control.tenants.created_at IS 'When it was provisioned';
 
@@ -363,17 +484,26 @@ COMMENT ON COLUMN guard.claim_keys.inner_pad IS 'key XOR 0x36 repeated (RFC 2104
 
 COMMENT ON COLUMN guard.claim_keys.outer_pad IS 'key XOR 0x5c repeated (RFC 2104)';
 
+ALTER TABLE ONLY control.fleet
+    ADD CONSTRAINT fleet_pkey PRIMARY KEY (singleton);
+
 ALTER TABLE ONLY control.holds
     ADD CONSTRAINT holds_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY control.ledger
     ADD CONSTRAINT ledger_pkey PRIMARY KEY (tenant);
 
+ALTER TABLE ONLY control.migrations
+    ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
+
 ALTER TABLE ONLY control.operators
     ADD CONSTRAINT operators_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY control.operators
     ADD CONSTRAINT operators_username_key UNIQUE (username);
+
+ALTER TABLE ONLY control.outcomes
+    ADD CONSTRAINT outcomes_pkey PRIMARY KEY (run_id, tenant);
 
 ALTER TABLE ONLY control.refinery_schema_history
     ADD CONSTRAINT refinery_schema_history_pkey PRIMARY KEY (version);
@@ -404,7 +534,11 @@ ALTER TABLE ONLY guard.claim_keys
 
 CREATE INDEX holds_tenant ON control.holds USING btree (tenant);
 
+CREATE INDEX outcomes_tenant ON control.outcomes USING btree (tenant, written_at DESC);
+
 CREATE INDEX requests_tenant ON control.requests USING btree (tenant);
+
+CREATE INDEX runs_started_at ON control.runs USING btree (started_at DESC);
 
 CREATE INDEX tenant_identifiers_tenant ON control.tenant_identifiers USING btree (tenant);
 
@@ -418,6 +552,12 @@ ALTER TABLE ONLY control.ledger
 
 ALTER TABLE ONLY control.ledger
     ADD CONSTRAINT ledger_tenant_fkey FOREIGN KEY (tenant) REFERENCES control.tenants(name);
+
+ALTER TABLE ONLY control.outcomes
+    ADD CONSTRAINT outcomes_run_id_fkey FOREIGN KEY (run_id) REFERENCES control.runs(id);
+
+ALTER TABLE ONLY control.outcomes
+    ADD CONSTRAINT outcomes_tenant_fkey FOREIGN KEY (tenant) REFERENCES control.tenants(name);
 
 ALTER TABLE ONLY control.requests
     ADD CONSTRAINT requests_approved_by_fkey FOREIGN KEY (approved_by) REFERENCES control.operators(id);
@@ -504,43 +644,43 @@ REVOKE ALL ON FUNCTION pg_catalog.loread(integer, integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pg_catalog.lowrite(integer, bytea) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_lock(bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_advisory_lock(bigint) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_lock(bigint) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_lock(integer, integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_advisory_lock(integer, integer) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_lock(integer, integer) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_lock_shared(bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_advisory_lock_shared(bigint) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_lock_shared(bigint) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_lock_shared(integer, integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_advisory_lock_shared(integer, integer) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_lock_shared(integer, integer) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_unlock(bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock(bigint) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock(bigint) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_unlock(integer, integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock(integer, integer) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock(integer, integer) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_unlock_all() FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock_all() TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock_all() TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_unlock_shared(bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock_shared(bigint) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock_shared(bigint) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_unlock_shared(integer, integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock_shared(integer, integer) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_unlock_shared(integer, integer) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock(bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock(bigint) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock(bigint) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock(integer, integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock(integer, integer) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock(integer, integer) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock_shared(bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock_shared(bigint) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock_shared(bigint) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock_shared(integer, integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock_shared(integer, integer) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock_shared(integer, integer) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_cancel_backend(integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_cancel_backend(integer) TO labor_services;
@@ -1039,28 +1179,28 @@ REVOKE ALL ON FUNCTION pg_catalog.pg_total_relation_size(regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_total_relation_size(regclass) TO labor_services;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_lock(bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_lock(bigint) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_lock(bigint) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_lock(integer, integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_lock(integer, integer) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_lock(integer, integer) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_lock_shared(bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_lock_shared(bigint) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_lock_shared(bigint) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_lock_shared(integer, integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_lock_shared(integer, integer) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_lock_shared(integer, integer) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(bigint) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(bigint) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(integer, integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(integer, integer) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(integer, integer) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock_shared(bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock_shared(bigint) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock_shared(bigint) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock_shared(integer, integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock_shared(integer, integer) TO labor_services;
+GRANT ALL ON FUNCTION pg_catalog.pg_try_advisory_xact_lock_shared(integer, integer) TO labor_owner;
 
 REVOKE ALL ON FUNCTION pg_catalog.query_to_xml(query text, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
 
@@ -1119,6 +1259,8 @@ GRANT ALL ON FUNCTION pg_catalog.ts_stat(query text, OUT word text, OUT ndoc int
 REVOKE ALL ON FUNCTION pg_catalog.ts_stat(query text, weights text, OUT word text, OUT ndoc integer, OUT nentry integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.ts_stat(query text, weights text, OUT word text, OUT ndoc integer, OUT nentry integer) TO labor_services;
 
+GRANT SELECT ON TABLE control.fleet TO labor_control;
+
 GRANT SELECT,INSERT,DELETE ON TABLE control.holds TO labor_control;
 GRANT SELECT ON TABLE control.holds TO labor_backup;
 
@@ -1128,6 +1270,8 @@ GRANT SELECT ON TABLE control.ledger TO labor_backup;
 GRANT SELECT,INSERT ON TABLE control.operators TO labor_control;
 GRANT SELECT ON TABLE control.operators TO labor_backup;
 
+GRANT SELECT ON TABLE control.outcomes TO labor_control;
+
 GRANT SELECT,INSERT ON TABLE control.requests TO labor_control;
 GRANT SELECT ON TABLE control.requests TO labor_backup;
 
@@ -1136,6 +1280,8 @@ GRANT UPDATE(approved_by) ON TABLE control.requests TO labor_control;
 GRANT UPDATE(approved_at) ON TABLE control.requests TO labor_control;
 
 GRANT UPDATE(state) ON TABLE control.requests TO labor_control;
+
+GRANT SELECT ON TABLE control.runs TO labor_control;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE control.sources TO labor_control;
 

@@ -97,7 +97,8 @@ async fn store(
     who.is(&claims);
     match app.session(&claims, request_id).await {
         Ok(mut session) => messages::store(&mut session, message).await,
-        Err(DbError::Refused(_)) => {
+        // Not served now: closed, or between two versions. The sender must not be made to wait for one practice.
+        Err(DbError::Refused(_) | DbError::OtherVersion(_)) => {
             let intake = Claims::receiver(app.control.intake().await?);
             messages::store(&mut app.session(&intake, request_id).await?, message).await
         }

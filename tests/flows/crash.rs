@@ -74,7 +74,7 @@ async fn what_was_accepted_survives_a_crash_of_everything() {
 }
 
 /// A report of its own: both order numbers of the sample are replaced by others of the same length.
-fn numbered(n: usize) -> Vec<u8> {
+pub(crate) fn numbered(n: usize) -> Vec<u8> {
     let text = sample("Z05_ldt2_old_LDT1001.02_DDMMYYYY.ldt");
     let mut text: String = text.iter().map(|byte| char::from(*byte)).collect();
     for (old, new) in [("A-2008-1", format!("A-20{n:02}-1")), ("0810080001", format!("08100800{n:02}"))] {

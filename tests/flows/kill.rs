@@ -2,37 +2,57 @@
 //! command again ends where a run without faults ends.
 //!
 //! What must stay true: each round has a copy of the prepared database and a proxy of its own, so rounds neither disturb nor excuse each
-//! other; a failure names the fault and the statement. A further command is one more scenario.
+//! other; a failure names the fault and the statement. A run that left the database as it found it is not followed by a second one, which
+//! would be the run without a fault again; the copy then serves the next round. A further command is one more scenario.
 mod fleet;
 
 use std::os::unix::process::ExitStatusExt as _;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use labor_testing::{Fault, Finished, Platform, Postgres, Wire, postgres, scratch, until};
+use labor_testing::{Fault, Finished, Platform, Postgres, Program, Wire, postgres, scratch, until};
 use tokio_postgres::Client;
 
-/// Two cores are enough to keep busy; more rounds at a time only wait for each other.
-const AT_A_TIME: usize = 2;
-const LIMIT: Duration = Duration::from_secs(30);
+use self::fleet::Fleet;
+use crate::chain::{self, Chain};
 
-/// A command of the migrator on a fleet of intake and two practices.
+/// Two cores are kept busy, also while a cut run rests before it connects again.
+const AT_A_TIME: usize = 4;
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A command of the migrator on a fleet of intake and practices with a few patients.
 struct Scenario {
     /// Name of the prepared database.
     name: &'static str,
+    practices: usize,
+    /// What is run before, and then done to the fleet by a superuser, so that the command has work.
+    before: (&'static [&'static str], &'static str),
     arguments: &'static [&'static str],
-    /// What is done to the fleet before, so that the command has work.
-    before: &'static str,
+    /// Whether it is run with the files of [`Chain::whole`].
+    chain: bool,
+    faults: fn(&[String]) -> Vec<Fault>,
     /// What the second run may fail with when the first one had got through.
     got_through: Option<&'static str>,
 }
 
+const TAKEN: Option<&str> = Some("the sign-in name \"new\" is taken");
+
+/// A practice goes from version 2 to 6: each kind of migration, new row rules, several batches. Another gets what an edited file of row
+/// rules brings, one transaction; the intake is where it should be.
 #[tokio::test]
 async fn up_ends_the_same_wherever_it_was_interrupted() {
     every_statement(&Scenario {
         name: "kill_up",
+        practices: 2,
+        before: (
+            &["up", "--tenant", "intake", "--tenant", "p1"],
+            "UPDATE control.ledger SET chain_checksum = 'older', rules_checksum = 'older'
+               FROM control.tenants WHERE name = tenant AND slug = 'p1'",
+        ),
         arguments: &["up", "--workers", "1"],
-        before: "UPDATE control.ledger SET chain_checksum = 'older'",
+        chain: true,
+        faults: kills_and_cuts,
         got_through: None,
     })
     .await;
@@ -42,30 +62,74 @@ async fn up_ends_the_same_wherever_it_was_interrupted() {
 async fn provision_ends_the_same_wherever_it_was_interrupted() {
     every_statement(&Scenario {
         name: "kill_provision",
-        arguments: &["provision", "new", "--name", "X"],
-        before: "",
-        got_through: Some("the sign-in name \"new\" is taken"),
+        practices: 1,
+        before: (&[], ""),
+        arguments: &["provision", "new", "--name", "X", "--bsnr", "200000001"],
+        chain: false,
+        faults: cuts,
+        got_through: TAKEN,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn provision_from_the_pool_ends_the_same_wherever_it_was_interrupted() {
+    every_statement(&Scenario {
+        name: "kill_from_pool",
+        practices: 0,
+        before: (&["pool", "--keep", "1"], ""),
+        arguments: &["provision", "new", "--name", "X", "--bsnr", "200000001"],
+        chain: false,
+        faults: kills_and_cuts,
+        got_through: TAKEN,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pool_ends_the_same_wherever_it_was_interrupted() {
+    every_statement(&Scenario {
+        name: "kill_pool",
+        practices: 0,
+        before: (&[], ""),
+        arguments: &["pool", "--keep", "2"],
+        chain: false,
+        faults: cuts,
+        got_through: None,
     })
     .await;
 }
 
 async fn every_statement(scenario: &Scenario) {
     let loops = Loop::prepare(scenario).await;
-    let clean = loops.round(Fault::None, &[]).await.unwrap();
+    let clean = loops.round(Fault::None, &[]).await.unwrap().unwrap();
     assert!(clean.statements.len() > 5, "{:?}: the command does not go through the proxy", clean.statements);
-    let faults: Vec<Fault> = (1..).zip(&clean.statements).flat_map(|(at, text)| faults_at(at, text)).collect();
+    let faults = (scenario.faults)(&clean.statements);
     let rounds = stream::iter(&faults).map(|fault| loops.compare(*fault, &clean)).buffer_unordered(AT_A_TIME);
-    let failures: Vec<String> = rounds.filter_map(async |outcome| outcome.err()).collect().await;
+    let outcomes: Vec<Result<(), String>> = rounds.collect().await;
+    let failures: Vec<String> = outcomes.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{} of {} rounds:\n{}", failures.len(), faults.len(), failures.join("\n\n"));
 }
 
-/// A lost answer differs from a cut before the next statement only where something became permanent: at a COMMIT, and at what may stand
-/// outside of a transaction, which its text does not tell.
-fn faults_at(at: u64, text: &str) -> Vec<Fault> {
-    let mut faults = vec![Fault::Kill { at }, Fault::Cut { at }];
-    let permanent = ["COMMIT", "INSERT", "UPDATE", "CONCURRENTLY", "VALIDATE"];
-    if permanent.iter().any(|word| text.contains(word)) {
-        faults.push(Fault::CutAfter { at });
+fn kills_and_cuts(statements: &[String]) -> Vec<Fault> {
+    let kills = (1..=statements.len() as u64).map(|at| Fault::Kill { at });
+    kills.chain(cuts(statements)).collect()
+}
+
+/// Enough for a command that doesn't connect a second time: a cut leaves the server what a kill leaves it, and the program has to say
+/// something besides. A lost answer differs from a cut before the next statement only where something became permanent: at a COMMIT, and
+/// at what changes something outside of a transaction.
+fn cuts(statements: &[String]) -> Vec<Fault> {
+    let (mut faults, mut open) = (Vec::new(), false);
+    for (at, text) in (1..).zip(statements) {
+        faults.push(Fault::Cut { at });
+        open |= text.starts_with("START TRANSACTION");
+        let commits = text.starts_with("COMMIT");
+        let changes = ["INSERT", "UPDATE", "DROP", "CREATE"].iter().any(|word| text.contains(word));
+        if commits || (!open && changes) {
+            faults.push(Fault::CutAfter { at });
+        }
+        open &= !(commits || text.starts_with("ROLLBACK"));
     }
     faults
 }
@@ -81,8 +145,11 @@ struct Loop<'a> {
     scenario: &'a Scenario,
     postgres: &'static Postgres,
     prepared: Platform,
-    /// Of the prepared tenants, which the rounds share.
-    roles: Vec<String>,
+    chain: Option<Chain>,
+    /// The prepared fleet.
+    found: Fleet,
+    /// Copies of the prepared database that are as they were made.
+    untouched: Mutex<Vec<String>>,
     client: Client,
 }
 
@@ -91,20 +158,27 @@ impl<'a> Loop<'a> {
         let postgres = postgres().await;
         let folder = scratch().await.unwrap().join(scenario.name);
         let prepared = Platform::create(postgres, &folder, scenario.name).await.unwrap();
-        for n in 1..=2 {
-            prepared.practice(&format!("p{n}"), "Praxis", &format!("10000000{n}")).await.unwrap();
-        }
+        let chain = scenario.chain.then(|| Chain::whole(&folder.join("db")));
         let client = postgres.connect(scenario.name).await.unwrap();
-        client.batch_execute(scenario.before).await.unwrap();
-        let roles = fleet::describe(postgres, scenario.name).await.roles;
+        for n in 1..=scenario.practices {
+            let tenant = prepared.practice(&format!("p{n}"), "Praxis", &format!("10000000{n}")).await.unwrap();
+            client.batch_execute(&chain::patients(&tenant, 3)).await.unwrap();
+        }
+        let (arguments, sql) = scenario.before;
+        if !arguments.is_empty() {
+            program(chain.as_ref(), &prepared, arguments).output().await.unwrap();
+        }
+        client.batch_execute(sql).await.unwrap();
         // Nobody may be connected to what is copied.
+        drop(client);
         let client = postgres.connect("postgres").await.unwrap();
-        Self { scenario, postgres, prepared, roles, client }
+        let found = fleet::describe(postgres, scenario.name).await;
+        Self { scenario, postgres, prepared, chain, found, untouched: Mutex::default(), client }
     }
 
     /// A round, and whether it ended like the one without a fault.
     async fn compare(&self, fault: Fault, clean: &Ended) -> Result<(), String> {
-        let ended = self.round(fault, &clean.statements).await?;
+        let Some(ended) = self.round(fault, &clean.statements).await? else { return Ok(()) };
         if ended.facts == clean.facts {
             return Ok(());
         }
@@ -116,46 +190,70 @@ impl<'a> Loop<'a> {
         Err(format!("{}: ended otherwise than without it:{differs}", place(fault, &ended.statements)))
     }
 
-    /// A copy of the fleet, the command with a fault, the command again. `known` are the statements of a run without a fault.
-    async fn round(&self, fault: Fault, known: &[String]) -> Result<Ended, String> {
-        let database = format!("{}_{}", self.scenario.name, name_of(fault));
-        self.postgres.copy_database(self.scenario.name, &database).await.unwrap();
-        let outcome = self.run_twice(fault, known, &database).await;
+    /// A copy of the fleet, the command with a fault, and the command again, unless nothing had happened. `known` are the statements of
+    /// a run without a fault.
+    async fn round(&self, fault: Fault, known: &[String]) -> Result<Option<Ended>, String> {
+        let untouched = self.untouched.lock().unwrap().pop();
+        let database = match untouched {
+            Some(untouched) => untouched,
+            None => self.copy(&format!("{}_{}", self.scenario.name, name_of(fault))).await,
+        };
+        let platform = Platform::settings_for(self.postgres, self.prepared.folder(), &database).unwrap();
+        let program = program(self.chain.as_ref(), &platform, self.scenario.arguments);
+        let url = platform.setting("LABOR_MIGRATOR_URL");
+        let (statements, succeeded) = self.first(&program, url, fault, known).await?;
+        self.alone(&database).await;
+        if !succeeded && fleet::is_as_found(self.postgres, &database, &self.found).await {
+            self.alone(&database).await;
+            self.untouched.lock().unwrap().push(database);
+            return Ok(None);
+        }
+        if fault != Fault::None {
+            self.second(&program, &place(fault, &statements)).await?;
+        }
         let fleet = fleet::describe(self.postgres, &database).await;
+        self.alone(&database).await;
         self.postgres.drop_database(&database).await.unwrap();
         // Roles are the cluster's and outlive the database.
-        for role in fleet.roles.iter().filter(|role| !self.roles.contains(role)) {
+        for role in fleet.roles.iter().filter(|role| !self.found.roles.contains(role)) {
             self.client.batch_execute(&format!("DROP ROLE IF EXISTS {role}")).await.unwrap();
         }
-        outcome.map(|statements| Ended { statements, facts: fleet.facts })
+        Ok(Some(Ended { statements, facts: fleet.facts }))
     }
 
-    /// The statements of the first run, when both ended as they may.
-    async fn run_twice(&self, fault: Fault, known: &[String], database: &str) -> Result<Vec<String>, String> {
-        let platform = Platform::settings_for(self.postgres, self.prepared.folder(), database).unwrap();
+    async fn copy(&self, name: &str) -> String {
+        self.postgres.copy_database(self.scenario.name, name).await.unwrap();
+        name.to_owned()
+    }
+
+    /// The run with the fault: its statements, and whether it succeeded all the same, when it ended as it may.
+    async fn first(
+        &self,
+        program: &Program,
+        url: &str,
+        fault: Fault,
+        known: &[String],
+    ) -> Result<(Vec<String>, bool), String> {
         let wire = Wire::start(("127.0.0.1", self.postgres.port()), fault).await.unwrap();
-        let url = wire.url(platform.setting("LABOR_MIGRATOR_URL")).unwrap();
-        let program = platform.program("labor-migrator").unwrap().args(self.scenario.arguments).limit(LIMIT);
-        let running = program.clone().env("LABOR_MIGRATOR_URL", url).begin().unwrap();
+        let running = program.clone().env("LABOR_MIGRATOR_URL", wire.url(url).unwrap()).begin().unwrap();
         wire.victim(running.pid());
         let first = running.end().await.map_err(|error| format!("{}: {error}", place(fault, known)))?;
         let statements = wire.log();
         let at = place(fault, &statements);
-        match fault {
-            Fault::None if first.status.success() => return Ok(statements),
-            Fault::None => return Err(format!("{at}: {}", told(&first))),
-            Fault::Kill { .. } if first.status.signal() == Some(9) => {}
-            Fault::Kill { .. } => return Err(format!("{at}: the program was not killed: {}", told(&first))),
-            _ if !wire.done() => return Err(format!("{at}: never came: {}", told(&first))),
+        let well = match fault {
+            Fault::None => first.status.success(),
+            Fault::Kill { .. } => first.status.signal() == Some(9),
             // Healing itself is as good as failing; failing without a word is not.
-            _ if first.status.success() || is_told(&first) => {}
-            _ => return Err(format!("{at}: ended without saying why: {}", told(&first))),
-        }
-        self.alone(database).await;
+            _ => wire.done() && (first.status.success() || is_told(&first)),
+        };
+        if well { Ok((statements, first.status.success())) } else { Err(format!("{at}: {}", told(&first))) }
+    }
+
+    async fn second(&self, program: &Program, at: &str) -> Result<(), String> {
         let second = program.run().await.map_err(|error| format!("{at}, run again: {error}"))?;
         let got_through = self.scenario.got_through.is_some_and(|reason| second.stderr.contains(reason));
         let well = second.status.success() || got_through;
-        if well { Ok(statements) } else { Err(format!("{at}, run again: {}", told(&second))) }
+        if well { Ok(()) } else { Err(format!("{at}, run again: {}", told(&second))) }
     }
 
     /// The server notices a broken connection only when it reads or writes next; until then its locks are held.
@@ -168,6 +266,14 @@ impl<'a> Loop<'a> {
         .await
         .unwrap();
     }
+}
+
+fn program(chain: Option<&Chain>, platform: &Platform, arguments: &[&str]) -> Program {
+    let program = match chain {
+        Some(chain) => chain.migrator(platform, arguments),
+        None => platform.program("labor-migrator").unwrap().args(arguments),
+    };
+    program.limit(LIMIT)
 }
 
 /// The program failed with an exit code of its own and said why: in its report or on standard error, and not only in its log.

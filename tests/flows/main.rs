@@ -3,12 +3,24 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
 mod back_up;
+mod baseline;
+mod chain;
 mod clinic;
 mod crash;
 mod export_delete;
-mod kill;
 mod half_migrated;
+mod kill;
+mod lock_budget;
+mod locks;
+mod logs;
 mod migrate;
 mod patient_data;
+mod plan;
 mod read;
 mod receive;
+mod rehearse;
+mod served_wave;
+mod steer;
+mod undo;
+mod verify;
+mod waves;

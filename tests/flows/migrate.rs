@@ -1,5 +1,6 @@
 //! Migrate: ledger → lock, DDL, proof, stamp → report.
 use labor_testing::{Platform, Program, postgres, scratch};
+use serde_json::Value;
 
 async fn fleet(name: &str) -> Platform {
     let platform = Platform::create(postgres().await, &scratch().await.unwrap().join(name), name).await.unwrap();
@@ -9,19 +10,32 @@ async fn fleet(name: &str) -> Platform {
     platform
 }
 
+/// `up`: its exit code, and what it says of each tenant and, last, of the run.
+async fn up(platform: &Platform, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
+    let program = platform.program("labor-migrator").unwrap().args(["--json", "up"]).args(arguments.iter().copied());
+    let run = program.run().await.unwrap();
+    let lines = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (run.status.code(), lines)
+}
+
 #[tokio::test]
 async fn the_fleet_is_brought_up_again_after_a_tenant_fell_behind() {
     let platform = fleet("migrate_up").await;
     let client = postgres().await.connect("migrate_up").await.unwrap();
     let nothing = platform.json("labor-migrator", &["--json", "up"], "").await.unwrap();
-    assert_eq!(nothing["tenants"].as_array().unwrap().len(), 0, "a fleet that is current costs nothing");
+    assert_eq!(
+        (&nothing["migrated"], &nothing["run"]),
+        (&0.into(), &Value::Null),
+        "a fleet that is current costs nothing"
+    );
     client.batch_execute("UPDATE control.ledger SET chain_checksum = 'older'").await.unwrap();
     let status = platform.program("labor-migrator").unwrap().args(["--json", "status"]).run().await.unwrap();
     assert_eq!(status.status.code(), Some(3), "behind is told by the exit code");
-    let done = platform.json("labor-migrator", &["--json", "up", "--workers", "3"], "").await.unwrap();
-    let tenants = done["tenants"].as_array().unwrap();
-    assert!(tenants.len() == 4 && tenants.iter().all(|t| t["outcome"] == "migrated"), "{done}");
-    let status = platform.json("labor-migrator", &["--json", "status"], "").await.unwrap();
+    let (_, done) = up(&platform, &["--workers", "3"]).await;
+    let (tenants, run) = done.split_at(done.len() - 1);
+    assert!(tenants.len() == 4 && tenants.iter().all(|t| t["outcome"] == "migrated"), "{done:?}");
+    assert_eq!((&run[0]["migrated"], &run[0]["failed"]), (&4.into(), &0.into()));
+    let status = platform.json("labor-migrator", &["--json", "status", "--all"], "").await.unwrap();
     let tenants = status["tenants"].as_array().unwrap();
     assert!(tenants.iter().all(|t| t["current"] == true && t["class"] == tenants[0]["class"]), "{status}");
     assert_eq!(platform.json("labor-migrator", &["--json", "check"], "").await.unwrap().as_array().unwrap().len(), 0);
@@ -34,12 +48,16 @@ async fn a_tenant_that_fails_the_isolation_check_is_rolled_back_and_the_others_g
     let client = postgres().await.connect("migrate_check").await.unwrap();
     let broken: String =
         client.query_one("SELECT name FROM control.tenants WHERE slug = 'p2'", &[]).await.unwrap().get(0);
-    client.batch_execute(&format!("CREATE TABLE {broken}.forgotten (id int); ALTER TABLE {broken}.forgotten OWNER TO labor_owner;
-        GRANT SELECT ON {broken}.forgotten TO {broken}_app; UPDATE control.ledger SET chain_checksum = 'older', version = 0")).await.unwrap();
-    let run = platform.program("labor-migrator").unwrap().args(["--json", "up"]).run().await.unwrap();
-    assert_eq!(run.status.code(), Some(3));
-    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-    for tenant in report["tenants"].as_array().unwrap() {
+    client
+        .batch_execute(&format!(
+            "CREATE TABLE {broken}.forgotten (id int); ALTER TABLE {broken}.forgotten OWNER TO labor_owner;
+        GRANT SELECT ON {broken}.forgotten TO {broken}_app; UPDATE control.ledger SET chain_checksum = 'older'"
+        ))
+        .await
+        .unwrap();
+    let (code, report) = up(&platform, &[]).await;
+    assert_eq!(code, Some(3));
+    for tenant in &report[..report.len() - 1] {
         let failed = tenant["tenant"] == broken.as_str();
         assert_eq!(tenant["outcome"], if failed { "failed" } else { "migrated" }, "{tenant}");
         assert_eq!(
@@ -48,14 +66,14 @@ async fn a_tenant_that_fails_the_isolation_check_is_rolled_back_and_the_others_g
         );
     }
     let row = client
-        .query_one("SELECT version, last_error IS NOT NULL FROM control.ledger WHERE tenant = $1", &[&broken])
+        .query_one("SELECT chain_checksum, last_error IS NOT NULL FROM control.ledger WHERE tenant = $1", &[&broken])
         .await
         .unwrap();
-    assert_eq!((row.get::<_, i32>(0), row.get::<_, bool>(1)), (0, true));
+    assert_eq!((row.get::<_, &str>(0), row.get::<_, bool>(1)), ("older", true));
     client.batch_execute(&format!("DROP TABLE {broken}.forgotten")).await.unwrap();
-    platform.json("labor-migrator", &["--json", "up"], "").await.unwrap();
+    platform.program("labor-migrator").unwrap().args(["up"]).output().await.unwrap();
     let behind: i64 = client
-        .query_one("SELECT count(*) FROM control.ledger WHERE last_error IS NOT NULL OR version = 0", &[])
+        .query_one("SELECT count(*) FROM control.ledger WHERE last_error IS NOT NULL OR chain_checksum = 'older'", &[])
         .await
         .unwrap()
         .get(0);

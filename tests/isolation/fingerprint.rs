@@ -17,7 +17,7 @@ async fn lines(client: &Client, tenant: &TenantName) -> Vec<String> {
 /// The fingerprint after a change that is then undone.
 async fn after(client: &Client, tenant: &TenantName, other: &TenantName, sql: &str) -> Option<String> {
     let sql = sql.replace("{t}", tenant.as_str()).replace("{b}", other.as_str());
-    client.batch_execute(&format!("BEGIN; {sql}")).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    client.batch_execute(&format!("BEGIN; {sql}")).await.map_err(|error| format!("{sql}: {error:?}")).unwrap();
     let found = fingerprint(client, tenant).await;
     client.batch_execute("ROLLBACK").await.unwrap();
     found

@@ -162,6 +162,22 @@ async fn the_backfill_role_as_it_should_be_is_no_finding() {
     assert!(kinds.is_empty(), "{kinds:?}");
 }
 
+/// A login says in advance to whom what it makes is granted; it can make nothing. That is its own finding and nobody else's.
+#[tokio::test]
+async fn default_privileges_of_one_tenant_are_not_the_findings_of_another() {
+    let world = world().await;
+    let superuser = superuser().await;
+    let sql = format!(
+        "SET LOCAL ROLE {a}_app; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO labor_tenants;
+         ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {b}_app; RESET ROLE",
+        a = world.a.name,
+        b = world.b.name
+    );
+    assert_eq!(kinds_after(&superuser, &world.b, &sql).await, Ok(vec![]));
+    let own = kinds_after(&superuser, &world.a, &sql).await.unwrap();
+    assert!(own.iter().any(|kind| kind == "object_reachable"), "{own:?}");
+}
+
 /// Sound SQL that lets in more than was meant: no rule of the check is broken, but the schema is not what the ledger says.
 const DRIFTS: &[&str] = &[
     "ALTER POLICY claim_update ON {t}.reports USING ((SELECT guard.permits('{t}', '{admin,doctor,worker,patient}')))",

@@ -7,6 +7,7 @@ use aws_lc_rs::{hkdf, hmac};
 use labor_backup::{Backup, Manifest, Settings, StoreSettings, TenantName};
 use labor_migrator::bootstrap::{ServiceUrls, bootstrap};
 use labor_migrator::provision::{Kind, NewTenant};
+use labor_migrator::up::{Stop, UpOptions};
 use labor_migrator::{MasterSecret, Migrator};
 use tokio::sync::OnceCell;
 
@@ -42,7 +43,11 @@ async fn prepare() -> MasterSecret {
         );
         let urls = ServiceUrls { migrator: &migrator, control: &control, backup: &backup };
         bootstrap(&postgres.url(database), &urls).await.unwrap();
-        Migrator::new(&migrator, master.clone()).unwrap().up(1, |_| ()).await.unwrap();
+        Migrator::new(&migrator, master.clone())
+            .unwrap()
+            .up(&UpOptions::default(), &Stop::default(), |_| ())
+            .await
+            .unwrap();
     }
     master
 }
@@ -95,7 +100,7 @@ impl Place {
             "UPDATE control.ledger SET version = {version}, fingerprint = ({}) WHERE tenant = $1",
             labor_catalog::sql::FINGERPRINT
         );
-        place.database.batch_execute(&format!("SET search_path = {tenant}")).await.unwrap();
+        place.database.batch_execute("SET search_path = pg_catalog").await.unwrap();
         place.database.execute(&ledger, &[&tenant.as_str()]).await.unwrap();
         place.database.batch_execute("RESET search_path").await.unwrap();
         place

@@ -2,6 +2,7 @@
 //! that more than one tool runs. No driver and no I/O; everything else depends on this.
 pub mod catalogue;
 pub mod claim;
+pub mod logs;
 pub mod name;
 pub mod secret;
 pub mod served;

@@ -10,7 +10,12 @@ pub const GUARD: &str = include_str!("../../rls/guard.sql");
 /// Row policies of a tenant; `{tenant}` stands for its name.
 pub const TENANT_RULES: &str = include_str!("../../rls/tenant.sql");
 /// Finds what weakens the isolation of one tenant (`$1`: its name); no row means sound.
-pub const ISOLATION_CHECK: &str = include_str!("../../rls/isolation_check.sql");
+pub const ISOLATION_CHECK: &str =
+    concat!("WITH asked (name, whole) AS (SELECT $1::text, true)\n", include_str!("../../rls/isolation_check.sql"));
+/// [`ISOLATION_CHECK`] without what is in the tables' definitions: enough for a schema whose [`FINGERPRINT`] is that of one that
+/// passed the whole check.
+pub const REACH_CHECK: &str =
+    concat!("WITH asked (name, whole) AS (SELECT $1::text, false)\n", include_str!("../../rls/isolation_check.sql"));
 
 /// One tenant.
 macro_rules! of_one {

@@ -3,6 +3,7 @@
 //! What must stay true: this is the one place that knows what "the same" means. Columns are read through JSON, so that one more or one
 //! less in a table of the control schema does not matter here.
 use labor_testing::Postgres;
+use tokio_postgres::Client;
 
 /// One line per fact. `{tenants}` are the names in the database; they are replaced by the slugs afterwards.
 const FACTS: &str = r"
@@ -43,35 +44,73 @@ const STAMP: &str = "
   SELECT format('stamp %s: %s', '{schema}', (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(s))
             WHERE key IN ('tenant', 'version', 'chain_checksum'))) FROM {schema}.schema_stamp s";
 
+/// A backfill that missed a row, or did one twice otherwise, shows here; a version without the column has null.
+const ROWS: &str = "
+  SELECT format('patient of %s: %s', '{schema}', to_jsonb(p) - 'id' - 'created_at') FROM {schema}.patients p";
+
 const HISTORY: &str = "
   SELECT format('history %s: %s', '{schema}', to_jsonb(h) - 'applied_on') FROM {schema}.refinery_schema_history h";
 
+/// The migrator's own records, times and runs included: together with the facts they tell whether anything happened at all.
+const RECORDS: &str = "
+  SELECT to_jsonb(t)::text FROM control.tenants t UNION ALL SELECT to_jsonb(t)::text FROM control.tenant_identifiers t
+  UNION ALL SELECT to_jsonb(t)::text FROM control.ledger t UNION ALL SELECT to_jsonb(t)::text FROM control.runs t
+  UNION ALL SELECT to_jsonb(t)::text FROM control.outcomes t UNION ALL SELECT to_jsonb(t)::text FROM control.migrations t
+  UNION ALL SELECT to_jsonb(t)::text FROM control.fleet t";
+
 /// What is in a database.
+#[derive(PartialEq, Eq)]
 pub(super) struct Fleet {
     /// Sorted lines.
     pub(super) facts: String,
     /// The login roles of its tenants.
     pub(super) roles: Vec<String>,
+    records: Vec<String>,
+}
+
+/// Whether nothing has happened to a database since its original was described.
+pub(super) async fn is_as_found(postgres: &Postgres, database: &str, found: &Fleet) -> bool {
+    let client = postgres.connect(database).await.unwrap();
+    client.batch_execute("SET search_path = pg_catalog").await.unwrap();
+    // The records tell most of it, at little cost.
+    records(&client).await == found.records && read(&client).await == *found
 }
 
 pub(super) async fn describe(postgres: &Postgres, database: &str) -> Fleet {
     let client = postgres.connect(database).await.unwrap();
-    let lines = async |sql: &str| -> Vec<String> {
-        client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
-    };
-    let mut facts = lines(FACTS).await;
-    facts.extend(lines(&HISTORY.replace("{schema}", "control")).await);
-    let tenants = client.query("SELECT name, slug FROM control.tenants WHERE state <> 'deleted'", &[]).await.unwrap();
+    client.batch_execute("SET search_path = pg_catalog").await.unwrap();
+    read(&client).await
+}
+
+async fn lines(client: &Client, sql: &str) -> Vec<String> {
+    client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+async fn records(client: &Client) -> Vec<String> {
+    let mut records = lines(client, RECORDS).await;
+    records.sort();
+    records
+}
+
+async fn read(client: &Client) -> Fleet {
+    let mut facts = lines(client, FACTS).await;
+    facts.extend(lines(client, &HISTORY.replace("{schema}", "control")).await);
+    let tenants = client.query("SELECT name, CASE state WHEN 'spare' THEN 'spare' ELSE slug END FROM control.tenants WHERE state <> 'deleted'", &[]).await.unwrap();
     for tenant in &tenants {
-        for sql in [STAMP, HISTORY] {
-            facts.extend(lines(&sql.replace("{schema}", tenant.get(0))).await);
+        for sql in [STAMP, HISTORY, ROWS] {
+            facts.extend(lines(client, &sql.replace("{schema}", tenant.get(0))).await);
         }
+    }
+    let names: Vec<&str> = tenants.iter().map(|tenant| tenant.get(0)).collect();
+    for row in client.query(labor_catalog::sql::FLEET_FINGERPRINTS, &[&names]).await.unwrap() {
+        facts.push(format!("definition of {}: {}", row.get::<_, &str>(0), row.get::<_, &str>(1)));
     }
     for tenant in &tenants {
         let (name, slug): (&str, &str) = (tenant.get(0), tenant.get(1));
         facts.iter_mut().for_each(|fact| *fact = fact.replace(name, &format!("<{slug}>")));
     }
     facts.sort();
+    let records = records(client).await;
     let roles = tenants.iter().map(|tenant| format!("{}_app", tenant.get::<_, &str>(0))).collect();
-    Fleet { facts: facts.join("\n"), roles }
+    Fleet { facts: facts.join("\n"), roles, records }
 }

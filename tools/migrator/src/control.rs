@@ -1,34 +1,78 @@
 //! The control stream: control schema, queue, guard functions and claim keys.
-//! Must stay true: safe to run at any time and by two at once; an advisory lock makes them take turns.
+//! Must stay true: safe to run at any time and by two at once; an advisory lock makes them take turns; nobody who
+//! is served waits long behind us.
+use std::time::Duration;
+
+use aws_lc_rs::digest;
 use labor_catalog::claim::CLAIM_KEY_ID;
 use labor_catalog::sql;
 use labor_connect::ConnectError;
 use pgmq::PGMQueueExt;
+use refinery_core::{Migration, Runner};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tokio_postgres::{GenericClient, Transaction};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, GenericClient, Transaction};
 
-use crate::{Migrator, MigratorError, chain, refinery_transaction};
+use crate::connection::begin;
+use crate::{Migrator, MigratorError, refinery_transaction};
 
 /// Queue of stored raw messages that wait for a worker.
 pub const MESSAGES: &str = "messages";
 /// Messages that were given up, with the reason.
 pub const DEAD_MESSAGES: &str = "dead_messages";
 
+/// For this long sign-ins may queue behind us.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
+/// Milliseconds between tries: about half a minute together.
+const PAUSES: [u64; 9] = [250, 500, 1000, 2000, 3000, 5000, 5000, 5000, 5000];
+
 impl Migrator {
-    /// Brings control schema, queue and guard to the version of this binary.
+    /// Brings control schema, queue and guard to the version of this binary, unless they are there; gives the connection.
     ///
     /// # Errors
     /// When the database was never bootstrapped, or refuses.
-    pub async fn migrate_control(&self) -> Result<(), MigratorError> {
+    pub async fn migrate_control(&self) -> Result<Client, MigratorError> {
         let mut client = self.connect().await?;
-        let transaction = client.transaction().await.map_err(MigratorError::during("begin"))?;
+        let checksum = self.control_checksum();
+        if !is_current(&client, &checksum).await? {
+            self.apply_in_turn(&mut client, &checksum).await?;
+        }
+        self.require_secret(&client).await?;
+        Ok(client)
+    }
+
+    /// Every sign-in queues behind a lock that we wait for: it is waited for briefly, and again after a pause.
+    async fn apply_in_turn(&self, client: &mut Client, checksum: &str) -> Result<(), MigratorError> {
+        for pause in PAUSES.map(Duration::from_millis) {
+            match self.apply_control(client, checksum).await {
+                Err(error) if error.is_passing() => tracing::info!(%error, "the control schema will be tried again"),
+                ended => return ended,
+            }
+            tokio::time::sleep(pause).await;
+            // Another migrator may have done it meanwhile.
+            if is_current(client, checksum).await? {
+                return Ok(());
+            }
+        }
+        match self.apply_control(client, checksum).await {
+            Err(error @ MigratorError::ControlLocked(_)) => Err(error),
+            Err(error) if error.is_passing() => Err(MigratorError::ControlLocked(error.to_string())),
+            ended => ended,
+        }
+    }
+
+    async fn apply_control(&self, client: &mut Client, checksum: &str) -> Result<(), MigratorError> {
+        let transaction = begin(client, LOCK_TIMEOUT).await?;
         if !exists(&transaction, "guard").await? {
             return Err(MigratorError::NotBootstrapped);
         }
-        transaction
-            .batch_execute("SELECT pg_advisory_xact_lock(hashtext('labor control'))")
+        let ours = transaction
+            .query_one("SELECT pg_try_advisory_xact_lock(hashtext('labor control'))", &[])
             .await
-            .map_err(MigratorError::during("wait for another migrator"))?;
+            .map_err(MigratorError::during("look for another migrator"))?;
+        if !ours.get::<_, bool>(0) {
+            return Err(MigratorError::ControlLocked("another migrator is at work on it".to_owned()));
+        }
         // Most calls find nothing to do: an installed queue is not touched again.
         if !exists(&transaction, "pgmq").await? {
             self.install_queue().await?;
@@ -39,7 +83,7 @@ impl Migrator {
             )
             .await
             .map_err(MigratorError::during("enter the control schema"))?;
-        refinery_transaction::apply(&transaction, &chain::control()).await?;
+        refinery_transaction::apply(&transaction, &self.control_runner()?).await?;
         transaction.batch_execute(QUEUE_RIGHTS).await.map_err(MigratorError::during("grant rights on the queue"))?;
         transaction
             .batch_execute("SET LOCAL ROLE labor_guard")
@@ -47,7 +91,36 @@ impl Migrator {
             .map_err(MigratorError::during("become labor_guard"))?;
         transaction.batch_execute(sql::GUARD).await.map_err(MigratorError::during("db/rls/guard.sql"))?;
         self.write_claim_key(&transaction).await?;
+        let note = format!(
+            "UPDATE control.fleet SET control_checksum = $1, guard_fingerprint = ({GUARD_FINGERPRINT}), changed_at = now()"
+        );
+        transaction
+            .batch_execute("SET LOCAL ROLE NONE")
+            .await
+            .map_err(MigratorError::during("leave the control schema"))?;
+        transaction.execute(&note, &[&checksum]).await.map_err(MigratorError::during("note the control version"))?;
         transaction.commit().await.map_err(MigratorError::during("commit the control schema"))
+    }
+
+    fn control_runner(&self) -> Result<Runner, MigratorError> {
+        let migrations = self.control.iter().map(|(stem, sql)| Migration::unapplied(stem, sql));
+        Ok(Runner::new(&migrations.collect::<Result<Vec<_>, _>>()?))
+    }
+
+    /// Whether `up` would leave the control schema as it is.
+    pub(crate) async fn control_is_current(&self, client: &Client) -> Result<bool, MigratorError> {
+        is_current(client, &self.control_checksum()).await
+    }
+
+    /// Changes when anything does that [`Self::apply_control`] would apply.
+    pub(crate) fn control_checksum(&self) -> String {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for (stem, sql) in self.control.iter() {
+            context.update(format!("{stem}\n{sql}\n").as_bytes());
+        }
+        context.update(QUEUE_RIGHTS.as_bytes());
+        context.update(sql::GUARD.as_bytes());
+        hex::encode(context.finish())
     }
 
     /// Written once. Another key under the same number would shut every running process out of every tenant.
@@ -91,12 +164,30 @@ impl Migrator {
         Ok(())
     }
 
-    pub(crate) async fn require_control(&self, client: &tokio_postgres::Client) -> Result<(), MigratorError> {
+    pub(crate) async fn require_control(&self, client: &Client) -> Result<(), MigratorError> {
         let there = client
-            .query_one("SELECT to_regclass('control.ledger') IS NOT NULL", &[])
+            .query_one("SELECT to_regclass('control.fleet') IS NOT NULL", &[])
             .await
             .map_err(MigratorError::during("look for the control schema"))?;
         if there.get(0) { Ok(()) } else { Err(MigratorError::NotInitialised) }
+    }
+}
+
+/// The guard's functions as the database has them: somebody who changed one by hand is found, and it is put back.
+pub(crate) const GUARD_FINGERPRINT: &str = "
+    SELECT encode(sha256(convert_to(string_agg(concat_ws(' ', p.oid::regprocedure, p.proowner::regrole, p.prosecdef, p.provolatile,
+                  p.proconfig, p.proacl, p.prosrc), E'\\n' ORDER BY p.oid::regprocedure::text COLLATE \"C\"), 'UTF8')), 'hex')
+      FROM pg_proc p WHERE p.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'guard')";
+
+async fn is_current(client: &Client, checksum: &str) -> Result<bool, MigratorError> {
+    let sql = format!("SELECT control_checksum = $1 AND guard_fingerprint = ({GUARD_FINGERPRINT}) FROM control.fleet");
+    match client.query_opt(&sql, &[&checksum]).await {
+        Ok(row) => Ok(row.is_some_and(|row| row.get(0))),
+        // No control schema, or one that is older than this table.
+        Err(error) if matches!(error.code(), Some(code) if [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME].contains(code)) => {
+            Ok(false)
+        }
+        Err(error) => Err(MigratorError::during("read the fleet's version")(error)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every way in which the migrator can fail. A message tells what happened, to which tenant, and what to do.
 use labor_catalog::TenantName;
+use tokio_postgres::error::{ErrorPosition, SqlState};
 
 use crate::isolation::Finding;
 
@@ -18,14 +19,90 @@ pub enum MigratorError {
         source: tokio_postgres::Error,
     },
     /// A migration failed, or the files do not fit what was applied.
-    #[error("{}", describe_migration(.0))]
-    Migration(#[from] refinery_core::Error),
+    #[error("{}{}", describe_migration(.source), .line.map(|line| format!(" (at line {line} of the file)")).unwrap_or_default())]
+    Migration {
+        /// Line in the file, from 1, when the server says where it stopped.
+        line: Option<usize>,
+        /// What happened.
+        source: refinery_core::Error,
+    },
     /// pgmq could not be installed.
     #[error("the queue (pgmq) could not be installed: {0}")]
     Queue(String),
     /// The isolation check found something; the tenant was rolled back.
     #[error("the isolation check found {} fault(s), nothing was changed: {}", .0.len(), list(.0))]
     Isolation(Vec<Finding>),
+    /// What the files make out of nothing has a finding.
+    #[error(
+        "version {version} would weaken the isolation of every tenant ({} fault(s) on an empty schema), no tenant was touched: {}",
+        .findings.len(), list(.findings)
+    )]
+    Unsound {
+        /// Which version.
+        version: i32,
+        /// What was found.
+        findings: Vec<Finding>,
+    },
+    /// A file is not what was applied.
+    #[error("{file} was edited after it was applied; undo that, and put the change into a new file:\n{difference}")]
+    Edited {
+        /// Which file.
+        file: String,
+        /// Unified difference.
+        difference: String,
+    },
+    /// The schema is not what the files make.
+    #[error("{tenant} would not be what the files make at version {version}, nothing was changed")]
+    Drift {
+        /// Which tenant.
+        tenant: TenantName,
+        /// At which version.
+        version: i32,
+        /// What it would be, line by line.
+        lines: Vec<String>,
+    },
+    /// A version that was not built beforehand.
+    #[error(
+        "{tenant} would pass version {version}, which this run did not try beforehand; nothing was changed. Run the command again"
+    )]
+    NoReference {
+        /// Which tenant.
+        tenant: TenantName,
+        /// Which version.
+        version: i32,
+    },
+    /// An operator holds it back.
+    #[error("{tenant} is held back: {reason}; `labor-migrator release` lets it go")]
+    Held {
+        /// Which tenant.
+        tenant: TenantName,
+        /// Why.
+        reason: String,
+    },
+    /// Newer than wanted.
+    #[error("{tenant} is at version {version}, after the wanted {target}; going back is `labor-migrator undo`")]
+    Ahead {
+        /// Which tenant.
+        tenant: TenantName,
+        /// Where it is.
+        version: i32,
+        /// Where it should go.
+        target: i32,
+    },
+    /// Somebody else changed the ledger.
+    #[error("{0} was held, deleted or migrated by somebody else in the meantime; nothing was changed")]
+    Changed(TenantName),
+    /// Somebody is in its way for too long.
+    #[error(
+        "the control schema could not be locked for half a minute, and nothing was changed: {0}. Who is in the way: SELECT pid, \
+         usename, state, xact_start, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE granted AND \
+         (locktype = 'advisory' OR relation IN (SELECT oid FROM pg_class WHERE relnamespace = 'control'::regnamespace))); then run \
+         the command again"
+    )]
+    ControlLocked(String),
+    /// There is no schema.
+    #[error("the schema of {0} is gone; restore it (`labor-backup restore`), or have the tenant deleted")]
+    SchemaGone(TenantName),
     /// Another migrator holds this tenant.
     #[error("another migrator is at work on {0}; run the command again when it is done")]
     Busy(TenantName),
@@ -78,15 +155,63 @@ pub enum MigratorError {
     Random(#[from] aws_lc_rs::error::Unspecified),
 }
 
+impl From<refinery_core::Error> for MigratorError {
+    fn from(source: refinery_core::Error) -> Self {
+        Self::Migration { line: None, source }
+    }
+}
+
 impl MigratorError {
     /// For `.map_err(MigratorError::during("…"))`.
     pub(crate) fn during(action: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> Self {
         let action = action.into();
         move |source| Self::Database { action, source }
     }
+
+    /// Whether the same may succeed in a moment: a lock was not to be had, or two transactions met.
+    pub(crate) fn is_passing(&self) -> bool {
+        let passing =
+            [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];
+        matches!(self, Self::Busy(_) | Self::ControlLocked(_)) || self.code().is_some_and(|code| passing.contains(code))
+    }
+
+    /// The error and what it came from, in one line. Of the database's answer only what `describe` tells.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(inner) = source {
+            if inner.is::<refinery_core::Error>() {
+                break;
+            }
+            let postgres = inner.downcast_ref::<tokio_postgres::Error>();
+            let inner_text = postgres.map_or_else(|| inner.to_string(), describe);
+            if !text.contains(&inner_text) {
+                text = format!("{text}: {inner_text}");
+            }
+            source = inner.source();
+            // The driver's own text of an answer has the DETAIL.
+            if postgres.is_some_and(|error| error.as_db_error().is_some()) {
+                break;
+            }
+        }
+        text
+    }
+
+    /// What the server called it.
+    fn code(&self) -> Option<&SqlState> {
+        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = source {
+            if let Some(postgres) = error.downcast_ref::<tokio_postgres::Error>() {
+                return postgres.code();
+            }
+            source = error.source();
+        }
+        None
+    }
 }
 
-/// The server's message with code and position; never a DETAIL, which can hold row values.
+/// The server's message with its code, where it can only hold names; never a DETAIL, which can hold row values.
 fn describe(error: &tokio_postgres::Error) -> String {
     let Some(db) = error.as_db_error() else {
         return error.to_string();
@@ -96,8 +221,30 @@ fn describe(error: &tokio_postgres::Error) -> String {
         (Some(table), None) => format!(" (table {table})"),
         _ => String::new(),
     };
-    let hint = db.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-    format!("{} [{}]{place}{hint}", db.message(), db.code().code())
+    let code = db.code().code();
+    let in_our_text = matches!(db.position(), Some(ErrorPosition::Original(_)));
+    let names_only = holds_names_only(code, in_our_text);
+    let message = if names_only {
+        db.message()
+    } else if code.starts_with("22") {
+        "a value can't be converted or is out of range"
+    } else {
+        "the server's message may quote values, so it is in the server's log only"
+    };
+    // What 42501 advises is to lift the row rules.
+    let hint = db.hint().filter(|_| names_only && *db.code() != SqlState::INSUFFICIENT_PRIVILEGE);
+    format!("{message} [{code}]{place}{}", hint.map(|hint| format!("; {hint}")).unwrap_or_default())
+}
+
+/// Whether messages of this code hold names and no values. What is not known to is not shown.
+fn holds_names_only(code: &str, in_our_text: bool) -> bool {
+    match code.get(..2) {
+        // A constraint's violation names table, column and constraint; the row is its DETAIL.
+        Some("08" | "0A" | "23" | "25" | "28" | "2B" | "3D" | "3F" | "40" | "53" | "54" | "55" | "57" | "58") => true,
+        // A syntax error at run time, as in a tsquery, quotes the value; one with a position is in the statement that was sent.
+        Some("42") => in_our_text || !["42601", "42602", "42622"].contains(&code),
+        _ => false,
+    }
 }
 
 /// refinery wraps the driver's error, whose own text is only "db error".
@@ -115,4 +262,28 @@ fn describe_migration(error: &refinery_core::Error) -> String {
 
 fn list(findings: &[Finding]) -> String {
     findings.iter().map(|f| format!("{} {}: {}", f.kind, f.object, f.detail)).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holds_names_only;
+
+    #[test]
+    fn messages_that_can_quote_values_are_not_shown() {
+        // Code, whether it has a position in the statement, whether the message is shown.
+        for (code, in_our_text, shown) in [
+            ("23502", false, true),
+            ("55P03", false, true),
+            ("42P07", false, true),
+            ("42501", false, true),
+            ("42601", true, true),
+            ("42601", false, false),
+            ("22P02", true, false),
+            ("P0001", false, false),
+            ("XX000", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!(holds_names_only(code, in_our_text), shown, "{code}");
+        }
+    }
 }

@@ -100,7 +100,7 @@ impl Sources {
 impl SqlFile {
     fn stem(&self) -> Result<&str, MigratorError> {
         self.name.strip_suffix(".sql").ok_or_else(|| {
-            MigratorError::Invalid(format!("{} is not a .sql file; take it out of the folder", self.name))
+            MigratorError::Invalid(format!("{} must end in .sql in small letters: rename it", self.name))
         })
     }
 
@@ -146,7 +146,9 @@ fn read_folder(folder: &Path) -> Result<Vec<SqlFile>, MigratorError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable(folder))? {
         let path = entry.map_err(unreadable(folder))?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".sql")) else {
+        // Also .SQL: a name that is nearly right is refused, not passed over.
+        let is_sql = |name: &&str| name.to_ascii_lowercase().ends_with(".sql");
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(is_sql) else {
             continue;
         };
         files.push(SqlFile { name: name.to_owned(), bytes: std::fs::read(&path).map_err(unreadable(&path))? });

@@ -1,26 +1,56 @@
 //! The fleet migrator: the only package that runs DDL.
 //! Must stay true: whatever changes a tenant's schema happens in that tenant's own transaction, together with its stamp, its
 //! ledger row and the isolation check, so that a tenant is either wholly at a version or as it was.
+mod backfill;
+pub mod baseline;
+mod begun;
+mod birth;
 pub mod bootstrap;
 pub mod chain;
+mod concurrent;
+mod connection;
 pub mod control;
+pub mod drift;
 mod error;
 pub mod files;
+mod fleet_run;
+mod generation;
 pub mod header;
+pub mod history;
 pub mod isolation;
 pub mod lint;
+mod locking;
+pub mod locks;
 pub mod migration;
 pub mod new;
 pub mod offboard;
+pub mod plan;
+pub mod pool;
 pub mod provision;
+mod recorded;
+mod reference;
 mod refinery_transaction;
+pub mod rehearse;
+pub mod run;
+mod schema;
+mod script;
 pub mod statements;
 pub mod status;
-pub mod step;
+mod steer;
+mod step;
+pub mod undo;
 pub mod up;
+pub mod verify;
+pub mod waves;
+mod worker;
+
+use std::sync::Arc;
 
 pub use error::MigratorError;
 pub use labor_catalog::{MasterSecret, TenantName};
+
+use chain::Chain;
+use files::Sources;
 
 /// What every command of the migrator needs.
 #[derive(Clone)]
@@ -28,18 +58,45 @@ pub struct Migrator {
     url: String,
     config: tokio_postgres::Config,
     master: MasterSecret,
+    chain: Arc<Chain>,
+    control: Arc<Vec<(String, String)>>,
 }
 
 impl Migrator {
-    /// Reads the URL of the migrator's login. Connects to nothing yet.
+    /// Reads the URL of the migrator's login and the SQL files of this program. Connects to nothing yet.
     ///
     /// # Errors
-    /// When the URL can't be read.
+    /// When the URL or a file can't be read.
     pub fn new(url: &str, master: MasterSecret) -> Result<Self, MigratorError> {
-        Ok(Self { url: url.to_owned(), config: labor_connect::parse(url, "labor-migrator")?, master })
+        Self::with_sources(url, master, &Sources::embedded())
+    }
+
+    /// As [`Migrator::new`], with other SQL files.
+    ///
+    /// # Errors
+    /// When the URL or a file can't be read.
+    pub fn with_sources(url: &str, master: MasterSecret, sources: &Sources) -> Result<Self, MigratorError> {
+        Ok(Self {
+            url: url.to_owned(),
+            config: labor_connect::parse(url, "labor-migrator")?,
+            master,
+            chain: Arc::new(Chain::new(sources)?),
+            control: Arc::new(sources.control_migrations()?),
+        })
+    }
+
+    /// The migrations of a tenant's schema.
+    #[must_use]
+    pub fn chain(&self) -> &Arc<Chain> {
+        &self.chain
     }
 
     pub(crate) async fn connect(&self) -> Result<tokio_postgres::Client, MigratorError> {
         Ok(labor_connect::connect(&self.config).await?)
     }
+}
+
+/// A name that the database gave.
+pub(crate) fn parse_name(text: &str) -> Result<TenantName, MigratorError> {
+    TenantName::parse(text).map_err(|error| MigratorError::Invalid(error.to_string()))
 }

@@ -10,7 +10,7 @@ use crate::migration::{Kind, Migration, Phase};
 
 mod comments;
 mod contract;
-mod file;
+pub(crate) mod file;
 mod ignores;
 mod kinds;
 pub mod squawk;
@@ -57,12 +57,14 @@ impl std::fmt::Display for Finding {
 }
 
 /// Labor's own rules and what each is for; squawk's are in [`squawk::RULES`].
-pub const RULES: [(&str, &str); 13] = [
+pub const RULES: [(&str, &str); 15] = [
     ("header", "a migration says why it is, which locks it takes and what the previous release sees; an undo says why"),
     ("syntax", "the file is SQL"),
     ("contract-undeclared", "what the previous release would miss is taken away in a file that says `Phase: contract`"),
     ("concurrent-in-transaction", "a statement that can't run in a transaction is in a file of `Kind: concurrent`"),
     ("transaction-control", "the migrator begins and commits, no file does"),
+    ("migrators-own", "role, settings, locks, stamp and history are the migrator's"),
+    ("data-in-transaction", "rows of a table that is there are changed by a file of `Kind: backfill`"),
     ("not-repeatable", "a killed run begins a concurrent file anew, so each statement can be repeated"),
     ("backfill-shape", "a backfill is one statement that changes {batch} rows of a table that is there"),
     (
@@ -77,7 +79,25 @@ pub const RULES: [(&str, &str); 13] = [
 ];
 
 /// Exceptions from these would only move the failure to the run.
-const NO_EXCEPTION: [&str; 4] = ["syntax", "transaction-control", "concurrent-in-transaction", "backfill-shape"];
+const NO_EXCEPTION: [&str; 5] =
+    ["syntax", "transaction-control", "migrators-own", "concurrent-in-transaction", "backfill-shape"];
+
+/// What must not reach the server: the first finding that no exception can be made from, in a migration or its undo.
+pub(crate) fn unrunnable(migrations: &[Migration]) -> Option<Finding> {
+    let mut tables = Tables::default();
+    migrations.iter().find_map(|migration| {
+        let known = tables.names();
+        let mut findings = match File::parse(migration.file_name(), &migration.sql) {
+            Err(finding) => vec![finding],
+            Ok(file) => {
+                tables.follow(&file);
+                of_kind(&file, migration, &known)
+            }
+        };
+        findings.extend(undo(migration));
+        findings.into_iter().find(|finding| NO_EXCEPTION.contains(&finding.rule.as_str()))
+    })
+}
 
 /// Judges a chain of migrations, in the order of their versions, together with the row rules they are run with.
 #[must_use]
@@ -117,15 +137,24 @@ fn judge(file: &File, migration: &Migration, known: &BTreeSet<String>) -> Vec<Fi
     let mut findings = squawk::run(file, migration);
     findings.extend(tenant::judge(file));
     findings.extend(comments::judge(file));
-    findings.extend(kinds::transaction_control(file));
-    match migration.kind {
-        Kind::Transaction => findings.extend(kinds::transaction(file)),
-        Kind::Concurrent => findings.extend(kinds::concurrent(file)),
-        Kind::Backfill { .. } => findings.extend(kinds::backfill(file, known)),
+    findings.extend(of_kind(file, migration, known));
+    if migration.kind == Kind::Transaction {
+        findings.extend(kinds::data(file, known));
     }
     if migration.phase == Phase::Expand {
         findings.extend(contract::judge(file));
     }
+    findings
+}
+
+fn of_kind(file: &File, migration: &Migration, known: &BTreeSet<String>) -> Vec<Finding> {
+    let mut findings = kinds::transaction_control(file);
+    findings.extend(kinds::own(file));
+    findings.extend(match migration.kind {
+        Kind::Transaction => kinds::transaction(file),
+        Kind::Concurrent => kinds::concurrent(file),
+        Kind::Backfill { .. } => kinds::backfill(file, known),
+    });
     findings
 }
 
@@ -137,6 +166,7 @@ fn undo(migration: &Migration) -> Vec<Finding> {
         Err(finding) => findings.push(finding),
         Ok(file) => {
             findings.extend(kinds::transaction_control(&file));
+            findings.extend(kinds::own(&file));
             if migration.kind == Kind::Transaction {
                 findings.extend(kinds::transaction(&file));
             }

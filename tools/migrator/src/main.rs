@@ -1,136 +1,110 @@
 //! The `labor-migrator` program: reads the command line, calls the library, prints for people or machines.
-//! Exit codes: 0 done; 1 failed; 2 wrong command line; 3 some tenants failed or are behind; 4 the isolation check found something.
+//! Must stay true: the exit code alone tells a script what happened (docs/migrator.md has the list).
 
+mod arguments;
+mod on_files;
 mod output;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use arguments::{Arguments, Command, PlanArguments, RehearseArguments, UndoArguments, UpArguments};
+use clap::Parser as _;
+use labor_catalog::logs::may_log;
 use labor_migrator::bootstrap::{self, ServiceUrls};
+use labor_migrator::files::Sources;
+use labor_migrator::history::OutcomeFilter;
+use labor_migrator::plan::PlanOptions;
 use labor_migrator::provision::{Kind, NewTenant};
+use labor_migrator::rehearse::{self, Rehearsal, RehearseOptions};
+use labor_migrator::status::Listing;
+use labor_migrator::undo::UndoOptions;
+use labor_migrator::up::{Stop, UpOptions};
 use labor_migrator::{Migrator, MigratorError, TenantName};
+use tracing::Level;
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 use uuid::Uuid;
 
-#[derive(Parser)]
-#[command(name = "labor-migrator", version, about = "Migrates, provisions and checks every tenant's schema")]
-struct Arguments {
-    /// URL of the login labor_migrator.
-    #[arg(long, env = "LABOR_MIGRATOR_URL", hide_env_values = true, global = true)]
-    database_url: Option<String>,
-    /// File with the master secret (64 hexadecimal digits).
-    #[arg(long, env = "LABOR_MASTER_SECRET_FILE", global = true)]
-    master_secret_file: Option<PathBuf>,
-    /// Print JSON for machines.
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Prepare a database once, as a superuser: roles, hardening, passwords of the service logins.
-    Bootstrap {
-        /// URL of a superuser.
-        #[arg(long, env = "LABOR_ADMIN_URL", hide_env_values = true)]
-        admin_url: String,
-        /// URL of the login labor_control, for its password.
-        #[arg(long, env = "LABOR_CONTROL_URL", hide_env_values = true)]
-        control_url: String,
-        /// URL of the login labor_backup, for its password.
-        #[arg(long, env = "LABOR_BACKUP_URL", hide_env_values = true)]
-        backup_url: String,
-    },
-    /// Bring the control schema and all tenants to the newest version. Running it again continues where it stopped.
-    Up {
-        /// How many tenants at a time.
-        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-        workers: u16,
-    },
-    /// Where every tenant stands.
-    Status,
-    /// Create a tenant.
-    Provision {
-        /// What people type at sign-in: lower-case letters, digits, hyphens.
-        slug: String,
-        /// Name of the practice as shown.
-        #[arg(long)]
-        name: String,
-        /// (N)BSNR, nine digits; may be repeated.
-        #[arg(long = "bsnr")]
-        bsnrs: Vec<String>,
-        /// The one tenant that holds messages nobody could be found for.
-        #[arg(long, conflicts_with = "bsnrs")]
-        intake: bool,
-    },
-    /// Register a (N)BSNR of an existing practice.
-    Identify {
-        /// Sign-in name of the practice.
-        slug: String,
-        /// (N)BSNR, nine digits; may be repeated.
-        #[arg(long = "bsnr", required = true)]
-        bsnrs: Vec<String>,
-    },
-    /// Carry out an approved deletion of one tenant; prints the certificate. Running it again continues or repeats the certificate.
-    Delete {
-        /// Id of the request (`labor request list`).
-        #[arg(long)]
-        request: Uuid,
-    },
-    /// Isolation check of one tenant or of all.
-    Check {
-        /// Name of the tenant in the database; all without it.
-        tenant: Option<TenantName>,
-    },
-}
+/// Some tenants failed, are behind, or were not tried.
+const INCOMPLETE: u8 = 3;
+/// The isolation check found something.
+const FINDINGS: u8 = 4;
+/// Schemas, ledger and files do not agree.
+const DRIFT: u8 = 5;
+/// The linter found an error.
+const LINT: u8 = 6;
+/// As a shell says it of SIGINT.
+const INTERRUPTED: u8 = 130;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
-        .with_writer(std::io::stderr)
-        .init();
+    start_log();
     match run(Arguments::parse()).await {
         Ok(code) => code,
         Err(error) => {
-            output::aside(format_args!("labor-migrator: {}", with_sources(&error)));
+            output::aside(format_args!("labor-migrator: {}", error.told()));
             ExitCode::from(1)
         }
     }
 }
 
+/// RUST_LOG says how much, but never that drivers write what they send: [`may_log`] has the last word.
+fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    let never =
+        filter_fn(|record| may_log(record.target(), *record.level() > Level::INFO, *record.level() <= Level::WARN));
+    tracing_subscriber::registry().with(fmt::layer().with_writer(std::io::stderr)).with(filter).with(never).init();
+}
+
 async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
     let json = arguments.json;
+    let sources = arguments.db.as_deref().map_or_else(|| Ok(Sources::embedded()), Sources::folder)?;
+    if let Some(code) = on_files::run(json, arguments.db.as_deref(), &sources, &arguments.command)? {
+        return Ok(code);
+    }
     let url = arguments.database_url.clone().ok_or_else(|| missing("--database-url or LABOR_MIGRATOR_URL"))?;
     if let Command::Bootstrap { admin_url, control_url, backup_url } = &arguments.command {
         bootstrap::bootstrap(admin_url, &ServiceUrls { migrator: &url, control: control_url, backup: backup_url })
             .await?;
-        output::say(
-            json,
-            &serde_json::json!({ "bootstrapped": true }),
-            "the database is prepared; next: labor-migrator up",
-        );
+        let next = "the database is prepared; next: labor-migrator up";
+        output::say(json, &serde_json::json!({ "bootstrapped": true }), next);
         return Ok(ExitCode::SUCCESS);
     }
     let secret = arguments
         .master_secret_file
         .as_deref()
         .ok_or_else(|| missing("--master-secret-file or LABOR_MASTER_SECRET_FILE"))?;
-    let migrator = Migrator::new(&url, bootstrap::read_master_secret(secret)?)?;
-    match arguments.command {
-        Command::Bootstrap { .. } => Ok(ExitCode::SUCCESS),
-        Command::Up { workers } => output::up(json, &migrator, usize::from(workers)).await,
-        Command::Status => {
-            let status = migrator.status().await?;
-            output::status(json, &status);
-            Ok(if status.behind() == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) })
-        }
+    let migrator = Migrator::with_sources(&url, bootstrap::read_master_secret(secret)?, &sources)?;
+    on_fleet(json, &migrator, arguments.command).await
+}
+
+async fn on_fleet(json: bool, migrator: &Migrator, command: Command) -> Result<ExitCode, MigratorError> {
+    match command {
+        // Done before there was a migrator.
+        Command::Bootstrap { .. } | Command::Lint { .. } | Command::New(_) => Ok(ExitCode::SUCCESS),
+        Command::Up(arguments) => up(json, migrator, arguments).await,
+        Command::Undo(arguments) => undo(json, migrator, arguments).await,
+        Command::Status { all } => status(json, migrator, all).await,
         Command::Provision { slug, name, bsnrs, intake } => {
             let kind = if intake { Kind::Intake } else { Kind::Practice };
             let made = migrator.provision(&NewTenant { slug, display_name: name, kind, bsnrs }).await?;
             let text = format!("{} is {} at version {}", made.slug, made.tenant, made.version);
             output::say(json, &serde_json::json!(made), &text);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Baseline { schema, slug, name, bsnrs, version } => {
+            let wanted = NewTenant { slug, display_name: name, kind: Kind::Practice, bsnrs };
+            output::baseline::adopted(json, &migrator.baseline(&schema, &wanted, version).await?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Pool { keep } => {
+            let bar = output::bar(json);
+            let report = migrator.keep_spares(keep, |report| bar.set_position(report.made + report.dropped)).await?;
+            bar.finish_and_clear();
+            let text = format!("{} spare(s) ready, {} made, {} dropped", report.ready, report.made, report.dropped);
+            output::say(json, &serde_json::json!(report), &text);
             Ok(ExitCode::SUCCESS)
         }
         Command::Identify { slug, bsnrs } => {
@@ -144,39 +118,202 @@ async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
             output::line(format_args!("{certificate:#}"));
             Ok(ExitCode::SUCCESS)
         }
-        Command::Check { tenant } => check(json, &migrator, tenant).await,
+        Command::History { run, tenant, failed, limit } => {
+            history(json, migrator, run, tenant, failed, i64::from(limit)).await
+        }
+        Command::Hold { .. }
+        | Command::Release { .. }
+        | Command::Suspend { .. }
+        | Command::Resume { .. }
+        | Command::Rename { .. } => steer(json, migrator, command).await,
+        Command::Drift { tenants, diff } => drift(json, migrator, &tenants, diff).await,
+        Command::Plan(arguments) => plan(json, migrator, arguments).await,
+        Command::Rehearse(arguments) => rehearse(json, migrator, arguments).await,
+        Command::Check { tenant } => check(json, migrator, tenant).await,
+        Command::Verify { tenants } => verify(json, migrator, &tenants).await,
     }
 }
 
-async fn check(json: bool, migrator: &Migrator, tenant: Option<TenantName>) -> Result<ExitCode, MigratorError> {
-    let tenants = match tenant {
-        Some(tenant) => vec![tenant],
-        None => migrator.status().await?.tenants.into_iter().map(|t| t.tenant).collect(),
+async fn up(json: bool, migrator: &Migrator, arguments: UpArguments) -> Result<ExitCode, MigratorError> {
+    let options = UpOptions {
+        to: arguments.to,
+        tenants: resolve(migrator, &arguments.tenants).await?,
+        first: resolve(migrator, &arguments.first).await?,
+        waves: arguments.wave,
+        pause_between: arguments.pause_between,
+        rules: arguments.rules,
+        workers: usize::from(arguments.workers),
+        max_failures: arguments.max_failures,
+        lock_timeout: arguments.lock_timeout,
+        retries: arguments.retries,
     };
-    let mut findings = Vec::new();
-    for tenant in tenants {
-        for finding in migrator.check(&tenant).await? {
-            findings.push((tenant.clone(), finding));
-        }
+    let stop = Stop::default();
+    let report = tokio::select! {
+        report = output::up(json, migrator, &options, &stop) => report?,
+        // Tenants that were begun are rolled back by the server, which misses us.
+        () = interrupted_twice(&stop) => return Ok(ExitCode::from(INTERRUPTED)),
+    };
+    Ok(if report.complete() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+}
+
+async fn undo(json: bool, migrator: &Migrator, arguments: UndoArguments) -> Result<ExitCode, MigratorError> {
+    let options = UndoOptions {
+        to: arguments.to,
+        tenants: resolve(migrator, &arguments.tenants).await?,
+        workers: usize::from(arguments.workers),
+        max_failures: arguments.max_failures,
+        lock_timeout: arguments.lock_timeout,
+        retries: arguments.retries,
+    };
+    let plan = migrator.undo_plan(&options).await?;
+    output::undo::plan(&plan);
+    if !output::undo::agreed(json, arguments.yes, &plan)? {
+        output::aside(format_args!("labor-migrator: nothing was changed"));
+        return Ok(ExitCode::from(INCOMPLETE));
     }
-    output::findings(json, &findings);
-    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(4) })
+    let stop = Stop::default();
+    let report = tokio::select! {
+        report = output::undo::undo(json, migrator, &options, &stop) => report?,
+        () = interrupted_twice(&stop) => return Ok(ExitCode::from(INTERRUPTED)),
+    };
+    Ok(if report.complete() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+}
+
+/// The first Ctrl-C lets the tenants that were begun come to their end.
+async fn interrupted_twice(stop: &Stop) {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    output::aside(format_args!("labor-migrator: finishing the tenants that were begun; once more ends at once"));
+    stop.because("it was interrupted");
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn history(
+    json: bool,
+    migrator: &Migrator,
+    run: Option<Uuid>,
+    tenant: Option<String>,
+    failed: bool,
+    limit: i64,
+) -> Result<ExitCode, MigratorError> {
+    if run.is_none() && tenant.is_none() && !failed {
+        output::history::runs(json, &migrator.runs(limit).await?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let tenant = match tenant {
+        Some(name) => Some(migrator.resolve(&name).await?),
+        None => None,
+    };
+    output::history::outcomes(json, &migrator.outcomes(&OutcomeFilter { run, tenant, failed }, limit).await?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A decision about one tenant.
+async fn steer(json: bool, migrator: &Migrator, command: Command) -> Result<ExitCode, MigratorError> {
+    let (tenant, done) = match command {
+        Command::Hold { tenant, reason } => {
+            let tenant = migrator.resolve(&tenant).await?;
+            migrator.hold(&tenant, &reason).await?;
+            (tenant, "held: migrations pass it by")
+        }
+        Command::Release { tenant } => {
+            let tenant = migrator.resolve(&tenant).await?;
+            migrator.release(&tenant).await?;
+            (tenant, "released: the next up takes it along")
+        }
+        Command::Suspend { tenant, reason } => {
+            let tenant = migrator.resolve(&tenant).await?;
+            migrator.suspend(&tenant, &reason).await?;
+            (tenant, "suspended: nobody is served")
+        }
+        Command::Resume { tenant } => {
+            let tenant = migrator.resolve(&tenant).await?;
+            migrator.resume(&tenant).await?;
+            (tenant, "open again")
+        }
+        Command::Rename { tenant, name } => {
+            let tenant = migrator.resolve(&tenant).await?;
+            migrator.rename(&tenant, &name).await?;
+            (tenant, "renamed")
+        }
+        _ => return Err(MigratorError::Invalid("this command is about no single tenant".to_owned())),
+    };
+    output::say(json, &serde_json::json!({ "tenant": tenant, "done": done }), &format!("{tenant} is {done}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn resolve(migrator: &Migrator, names: &[String]) -> Result<Vec<TenantName>, MigratorError> {
+    let mut tenants = Vec::new();
+    for name in names {
+        tenants.push(migrator.resolve(name).await?);
+    }
+    Ok(tenants)
+}
+
+async fn status(json: bool, migrator: &Migrator, all: bool) -> Result<ExitCode, MigratorError> {
+    let status = migrator.status(if all { Listing::All } else { Listing::Unsettled(output::ROWS) }).await?;
+    output::status(json, &status);
+    Ok(if status.behind() + status.ahead() == 0 { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+}
+
+async fn drift(json: bool, migrator: &Migrator, names: &[String], diff: bool) -> Result<ExitCode, MigratorError> {
+    let tenants = resolve(migrator, names).await?;
+    let count = migrator.drift(&tenants, diff, |drift| output::drift(json, drift)).await?;
+    if count == 0 && !json {
+        output::line(format_args!("every schema is as the migrator left it"));
+    }
+    Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(DRIFT) })
+}
+
+async fn plan(json: bool, migrator: &Migrator, arguments: PlanArguments) -> Result<ExitCode, MigratorError> {
+    let tenants = resolve(migrator, &arguments.tenants).await?;
+    let workers = usize::from(arguments.workers);
+    let plan = migrator.plan(&PlanOptions { to: arguments.to, tenants, workers }).await?;
+    output::plan::plan(json, &plan);
+    Ok(on_files::exit_code(&plan.findings))
+}
+
+async fn rehearse(json: bool, migrator: &Migrator, arguments: RehearseArguments) -> Result<ExitCode, MigratorError> {
+    let tenant = match &arguments.tenant {
+        Some(name) => Some(migrator.resolve(name).await?),
+        None => None,
+    };
+    let backup = match (arguments.data, arguments.backup_url.as_deref().filter(|url| !url.is_empty())) {
+        (false, _) => None,
+        (true, Some(url)) => Some(rehearse::backup_login(url)?),
+        (true, None) => return Err(missing("--backup-url or LABOR_BACKUP_URL, with which --data reads the rows,")),
+    };
+    let options = RehearseOptions { to: arguments.to, tenant, backup };
+    let reports = migrator.rehearse(&options, |report| output::rehearse::rehearsal(json, report)).await?;
+    if reports.is_empty() && !json {
+        output::line(format_args!("nothing to rehearse: no tenant is behind"));
+    }
+    Ok(if reports.iter().all(Rehearsal::passed) { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn check(json: bool, migrator: &Migrator, tenant: Option<String>) -> Result<ExitCode, MigratorError> {
+    let tenants = resolve(migrator, tenant.as_slice()).await?;
+    let mut findings = output::check::Findings::new(json);
+    let result = migrator.check_fleet(&tenants, |tenant, finding| findings.tell(tenant, finding)).await;
+    let count = findings.end();
+    result?;
+    Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
+}
+
+async fn verify(json: bool, migrator: &Migrator, names: &[String]) -> Result<ExitCode, MigratorError> {
+    let tenants = resolve(migrator, names).await?;
+    let verified = migrator.verify(&tenants, |row| output::verify::row(json, row)).await?;
+    output::verify::end(json, &verified);
+    Ok(match (verified.findings, verified.busy) {
+        (0, 0) => ExitCode::SUCCESS,
+        (0, _) => ExitCode::from(INCOMPLETE),
+        _ => ExitCode::from(DRIFT),
+    })
 }
 
 fn missing(what: &str) -> MigratorError {
     MigratorError::Invalid(format!("{what} is missing"))
-}
-
-/// The error and what it came from, in one line.
-fn with_sources(error: &MigratorError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        source = inner.source();
-    }
-    text
 }

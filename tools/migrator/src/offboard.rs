@@ -15,6 +15,7 @@ use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
 pub use certificate::Certificate;
+pub(crate) use steps::disconnect;
 
 use crate::{Migrator, MigratorError};
 

@@ -1,14 +1,24 @@
 //! How results look: tables and a progress bar for people, JSON for machines.
+pub(crate) mod baseline;
+pub(crate) mod check;
+pub(crate) mod history;
+pub(crate) mod undo;
+pub(crate) mod verify;
+
+use std::cmp::Ordering;
 use std::fmt::Arguments;
 use std::io::{ErrorKind, IsTerminal as _, Write};
-use std::process::ExitCode;
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{ProgressBar, ProgressStyle};
-use labor_migrator::isolation::Finding;
-use labor_migrator::status::Status;
-use labor_migrator::up::Progress;
-use labor_migrator::{Migrator, MigratorError, TenantName};
+use labor_migrator::drift::Drift;
+use labor_migrator::status::{Status, TenantStatus};
+use labor_migrator::up::{Progress, Stop, TenantReport, UpOptions, UpReport};
+use labor_migrator::{Migrator, MigratorError};
+
+pub(crate) mod lint;
+pub(crate) mod plan;
+pub(crate) mod rehearse;
 
 /// A line on standard output. Who reads only the first lines (`| head`) is no fault; `println!` would panic.
 pub(crate) fn line(text: Arguments<'_>) {
@@ -38,97 +48,158 @@ pub(crate) fn say(json: bool, value: &serde_json::Value, text: &str) {
     }
 }
 
-/// Runs `up` with a bar on a terminal, else with one line per tenant.
-pub(crate) async fn up(json: bool, migrator: &Migrator, workers: usize) -> Result<ExitCode, MigratorError> {
-    let bar = (std::io::stderr().is_terminal() && !json).then(|| ProgressBar::new(0).with_style(style()));
+/// A bar on a terminal, nothing elsewhere.
+pub(crate) fn bar(json: bool) -> ProgressBar {
+    if std::io::stderr().is_terminal() && !json {
+        ProgressBar::new(0).with_style(style())
+    } else {
+        ProgressBar::hidden()
+    }
+}
+
+/// Runs `up` with a bar on a terminal, else with one line per tenant. As JSON each tenant is an object on a line of its own, and the
+/// run is the last.
+pub(crate) async fn up(
+    json: bool,
+    migrator: &Migrator,
+    options: &UpOptions,
+    stop: &Stop,
+) -> Result<UpReport, MigratorError> {
+    let bar = bar(json);
     let report = migrator
-        .up(workers, |progress| match (progress, &bar) {
-            (Progress::Started(count), Some(bar)) => bar.set_length(count as u64),
-            (Progress::Tenant(_), Some(bar)) => bar.inc(1),
-            (Progress::Tenant(t), None) if !json => {
-                line(format_args!(
-                    "{} {} in {} ms{}",
-                    t.tenant,
-                    t.outcome,
-                    t.milliseconds,
-                    t.error.as_ref().map(|e| format!(": {e}")).unwrap_or_default()
-                ));
+        .up(options, stop, |progress| match progress {
+            Progress::Started(count) => bar.set_length(count),
+            Progress::Wave(wave) => {
+                bar.set_message(wave.name.clone());
+                if bar.is_hidden() && !json && options.waves.list().len() > 1 {
+                    line(format_args!("wave {}", wave.name.trim_start_matches("wave ")));
+                }
             }
-            _ => {}
+            Progress::Tenant(tenant) => {
+                bar.inc(1);
+                if json {
+                    line(format_args!("{}", serde_json::json!(tenant)));
+                } else if bar.is_hidden() {
+                    line(format_args!("{}", one(tenant)));
+                } else if tenant.error.is_some() {
+                    bar.suspend(|| aside(format_args!("{}", one(tenant))));
+                }
+            }
         })
         .await?;
-    if let Some(bar) = &bar {
-        bar.finish_and_clear();
-        for failed in report.tenants.iter().filter(|t| t.error.is_some()) {
-            aside(format_args!(
-                "{} {}: {}",
-                failed.tenant,
-                failed.outcome,
-                failed.error.as_deref().unwrap_or_default()
-            ));
+    bar.finish_and_clear();
+    say(json, &serde_json::json!(report), &summary(&report));
+    Ok(report)
+}
+
+fn one(t: &TenantReport) -> String {
+    let attempts = if t.attempts > 1 { format!(" at attempt {}", t.attempts) } else { String::new() };
+    let error = t.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    format!("{} {} in {} ms{attempts}{error}", t.tenant, t.outcome, t.milliseconds)
+}
+
+fn summary(report: &UpReport) -> String {
+    let mut text = format!("version {}: {} migrated, {} failed", report.version, report.migrated, report.failed);
+    for (count, what) in [(report.left, "not tried"), (report.held, "held back")] {
+        if count > 0 {
+            text += &format!(", {count} {what}");
         }
     }
-    let (done, failed) = (report.tenants.len() - report.failed(), report.failed());
-    let text = format!("version {}: {done} migrated, {failed} failed, in {} ms", report.version, report.milliseconds);
-    say(json, &serde_json::json!(report), &text);
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) })
+    text += &format!(", in {} ms", report.milliseconds);
+    if let Some(reason) = &report.stopped {
+        text += &format!("; stopped because {reason}. Mend it and run the command again: it goes on with the rest");
+    }
+    text
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{bar:40} {pos}/{len} tenants {elapsed} (about {eta} left)")
+    ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {elapsed} (about {eta} left)")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// The fleet as a table.
+/// `status` lists so many tenants that need attention.
+pub(crate) const ROWS: i64 = 20;
+
+/// The fleet: how many stand how, and those that were asked for.
 pub(crate) fn status(json: bool, status: &Status) {
     if json {
-        line(format_args!("{}", serde_json::json!(status)));
+        let mut value = serde_json::json!(status);
+        value["total"] = status.total().into();
+        value["behind"] = status.behind().into();
+        value["ahead"] = status.ahead().into();
+        line(format_args!("{value}"));
         return;
     }
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header([
-        "tenant",
-        "practice",
-        "kind",
-        "state",
-        "version",
-        "class",
-        "last error",
-    ]);
-    for t in &status.tenants {
-        let version = if t.current { t.version.to_string() } else { format!("{} (behind)", t.version) };
-        let error = t.last_error.clone().unwrap_or_default();
-        table.add_row([
-            t.tenant.to_string(),
-            t.slug.clone(),
-            t.kind.clone(),
-            t.state.clone(),
-            version,
-            t.class.clone(),
-            error,
-        ]);
+    let mut groups = table(["version", "state", "class", "tenants", "held", "failed"]);
+    for g in &status.groups {
+        let version = match (g.current, g.ahead) {
+            (true, _) => g.version.to_string(),
+            (false, true) => format!("{} (ahead)", g.version),
+            (false, false) => format!("{} (behind)", g.version),
+        };
+        let counts = [g.tenants, g.held, g.failed].map(|count| count.to_string());
+        groups.add_row([version, g.state.clone(), g.class.clone()].into_iter().chain(counts));
     }
-    line(format_args!("{table}"));
-    let count = status.tenants.len();
+    line(format_args!("{groups}"));
+    if !status.tenants.is_empty() {
+        let mut tenants = table(["tenant", "practice", "kind", "state", "version", "class", "remarks"]);
+        for t in &status.tenants {
+            let version = match t.version.cmp(&status.target) {
+                _ if t.current => t.version.to_string(),
+                Ordering::Greater => format!("{} (ahead)", t.version),
+                _ => format!("{} (behind)", t.version),
+            };
+            let state = t.state.clone();
+            tenants.add_row([
+                t.tenant.to_string(),
+                t.slug.clone(),
+                t.kind.clone(),
+                state,
+                version,
+                t.class.clone(),
+                remarks(t),
+            ]);
+        }
+        line(format_args!("{tenants}"));
+    }
     line(format_args!(
-        "{count} tenants, {} behind version {}, {} class(es)",
+        "{} tenants, {} behind version {}, {} class(es) as recorded",
+        status.total(),
         status.behind(),
         status.target,
         status.classes()
     ));
+    if status.ahead() > 0 {
+        let ahead = status.ahead();
+        line(format_args!(
+            "{ahead} are after version {}: this program is older than the fleet; use the newer release",
+            status.target
+        ));
+    }
 }
 
-/// What the isolation check found.
-pub(crate) fn findings(json: bool, findings: &[(TenantName, Finding)]) {
+fn remarks(t: &TenantStatus) -> String {
+    let held = t.held.as_ref().map(|reason| format!("held: {reason}"));
+    let progress = t.progress.as_ref().map(|p| format!("version {}: {} rows done", p["version"], p["rows"]));
+    let error = t.last_error.as_ref().map(|error| format!("failed: {error}"));
+    [held, progress, error].into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
+    table
+}
+
+/// A tenant whose schema is not as the migrator left it.
+pub(crate) fn drift(json: bool, drift: &Drift) {
     if json {
-        let rows: Vec<_> =
-            findings.iter().map(|(tenant, f)| serde_json::json!({ "tenant": tenant, "finding": f })).collect();
-        line(format_args!("{}", serde_json::json!(rows)));
-    } else if findings.is_empty() {
-        line(format_args!("no finding"));
-    } else {
-        for (tenant, f) in findings {
-            line(format_args!("{tenant} {} {}: {}", f.kind, f.object, f.detail));
-        }
+        line(format_args!("{}", serde_json::json!(drift)));
+        return;
+    }
+    let what = if drift.found.is_empty() { "its schema is gone" } else { "was changed by hand" };
+    line(format_args!("{} (version {}): {what}", drift.tenant, drift.version));
+    for difference in &drift.difference {
+        line(format_args!("  {difference}"));
     }
 }

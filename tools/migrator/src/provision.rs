@@ -1,10 +1,20 @@
-//! Creates a tenant: login role, schema at the current version, registry and ledger rows, in one transaction.
+//! Creates a practice: takes a spare schema that is kept ready, or makes one, and registers it, in one transaction.
+//! Must stay true: a tenant is born at the fleet's generation, so that a run that is under way misses nobody; taking a spare is
+//! proven like making one.
+use std::time::Duration;
+
 use labor_catalog::TenantName;
 use serde::Serialize;
+use serde_json::json;
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
-use crate::{Migrator, MigratorError, chain, step};
+use crate::connection::{Connection, begin};
+use crate::run::{self, Ending};
+use crate::{Migrator, MigratorError, generation, pool};
+
+/// Nobody but the database itself holds a lock on what is made.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a new tenant is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -38,6 +48,8 @@ pub struct Provisioned {
     pub slug: String,
     /// Version of its schema.
     pub version: i32,
+    /// Whether a spare schema was taken.
+    pub from_pool: bool,
 }
 
 impl Migrator {
@@ -47,32 +59,38 @@ impl Migrator {
     /// When the slug or a BSNR is taken or malformed, or the database refuses.
     pub async fn provision(&self, wanted: &NewTenant) -> Result<Provisioned, MigratorError> {
         validate(wanted)?;
-        let mut client = self.connect().await?;
+        let Connection { mut client, proof, .. } = self.connection().await?;
         self.require_control(&client).await?;
         // The new login's password comes out of the secret.
         self.require_secret(&client).await?;
-        let target = chain::target();
-        let tenant = TenantName::random()?;
-        let run_id = Uuid::now_v7();
-        let transaction = step::begin(&mut client).await?;
-        let during = |what: &str| MigratorError::during(format!("provision {}: {what}", wanted.slug));
-        transaction
-            .execute("INSERT INTO control.runs (id, command) VALUES ($1, 'provision')", &[&run_id])
-            .await
-            .map_err(during("record the run"))?;
-        self.create_role(&transaction, &tenant).await?;
-        transaction
-            .batch_execute(&format!("CREATE SCHEMA {tenant} AUTHORIZATION labor_owner"))
-            .await
-            .map_err(during("create the schema"))?;
-        register(&transaction, &tenant, wanted).await?;
-        step::run(&transaction, &tenant, &target, run_id).await?;
-        transaction
-            .execute("UPDATE control.runs SET finished_at = now(), succeeded = 1 WHERE id = $1", &[&run_id])
-            .await
-            .map_err(during("record the run"))?;
-        transaction.commit().await.map_err(during("commit"))?;
-        Ok(Provisioned { tenant, slug: wanted.slug.clone(), version: target.version })
+        let transaction = begin(&mut client, LOCK_TIMEOUT).await?;
+        let run_id = run::begin(&transaction, "provision", None, &json!({})).await?;
+        let target = generation::of_births(&transaction, self.chain()).await?;
+        let spare = match wanted.kind {
+            Kind::Practice => pool::take(&transaction, &proof, &target, wanted).await?,
+            Kind::Intake => None,
+        };
+        let (tenant, from_pool) = match spare {
+            Some(tenant) => {
+                let findings = proof.findings(&transaction, &tenant).await?;
+                if !findings.is_empty() {
+                    return Err(MigratorError::Isolation(findings));
+                }
+                self.open_role(&transaction, &tenant).await?;
+                (tenant, true)
+            }
+            None => {
+                let tenant = TenantName::random()?;
+                register(&transaction, &tenant, wanted).await?;
+                self.bear(&transaction, &proof, &tenant, &target, run_id).await?;
+                (tenant, false)
+            }
+        };
+        insert_bsnrs(&transaction, tenant.as_str(), &wanted.bsnrs).await?;
+        outcome(&transaction, run_id, &tenant, if from_pool { target.version } else { 0 }, target.version).await?;
+        run::end(&transaction, run_id, Ending::Completed, None).await?;
+        transaction.commit().await.map_err(MigratorError::during(format!("provision {}: commit", wanted.slug)))?;
+        Ok(Provisioned { tenant, slug: wanted.slug.clone(), version: target.version, from_pool })
     }
 
     /// Registers further BSNRs of an existing practice, all or none.
@@ -82,7 +100,7 @@ impl Migrator {
     pub async fn identify(&self, slug: &str, bsnrs: &[String]) -> Result<(), MigratorError> {
         require_bsnrs(bsnrs)?;
         let mut client = self.connect().await?;
-        let transaction = step::begin(&mut client).await?;
+        let transaction = begin(&mut client, LOCK_TIMEOUT).await?;
         let tenant = transaction
             .query_opt(
                 "SELECT name FROM control.tenants WHERE slug = $1 AND kind = 'practice' AND state <> 'deleted'",
@@ -94,18 +112,24 @@ impl Migrator {
         insert_bsnrs(&transaction, tenant.get(0), bsnrs).await?;
         transaction.commit().await.map_err(MigratorError::during("commit"))
     }
+}
 
-    /// The login role owns nothing, inherits only what the marker group has, and finds nothing but its own schema.
-    async fn create_role(&self, transaction: &Transaction<'_>, tenant: &TenantName) -> Result<(), MigratorError> {
-        let role = tenant.role();
-        let verifier = self.master.scram_verifier(&role)?;
-        let statements = format!(
-            "CREATE ROLE {role} LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
-                    CONNECTION LIMIT 50 PASSWORD '{verifier}' IN ROLE labor_tenants;
-             ALTER ROLE {role} SET search_path = {tenant}, pg_catalog, pg_temp"
-        );
-        transaction.batch_execute(&statements).await.map_err(MigratorError::during(format!("create role {role}")))
-    }
+/// Notes in a run that a tenant was made, in the transaction that makes it.
+pub(crate) async fn outcome(
+    transaction: &Transaction<'_>,
+    run_id: Uuid,
+    tenant: &TenantName,
+    from: i32,
+    to: i32,
+) -> Result<(), MigratorError> {
+    transaction
+        .execute(
+            "INSERT INTO control.outcomes (run_id, tenant, from_version, to_version, outcome) VALUES ($1, $2, $3, $4, 'migrated')",
+            &[&run_id, &tenant.as_str(), &from, &to],
+        )
+        .await
+        .map_err(MigratorError::during("record the outcome"))?;
+    Ok(())
 }
 
 fn require_bsnrs(bsnrs: &[String]) -> Result<(), MigratorError> {
@@ -115,8 +139,11 @@ fn require_bsnrs(bsnrs: &[String]) -> Result<(), MigratorError> {
     }
 }
 
-fn validate(wanted: &NewTenant) -> Result<(), MigratorError> {
+pub(crate) fn validate(wanted: &NewTenant) -> Result<(), MigratorError> {
     require_bsnrs(&wanted.bsnrs)?;
+    if wanted.display_name.trim().is_empty() || wanted.display_name.chars().count() > 200 {
+        return Err(MigratorError::Invalid("a displayed name has 1 to 200 characters".to_owned()));
+    }
     let slug_chars = wanted.slug.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
     if wanted.slug.is_empty()
         || wanted.slug.len() > 63
@@ -132,7 +159,11 @@ fn validate(wanted: &NewTenant) -> Result<(), MigratorError> {
     Ok(())
 }
 
-async fn register(transaction: &Transaction<'_>, tenant: &TenantName, wanted: &NewTenant) -> Result<(), MigratorError> {
+pub(crate) async fn register(
+    transaction: &Transaction<'_>,
+    tenant: &TenantName,
+    wanted: &NewTenant,
+) -> Result<(), MigratorError> {
     let kind = match wanted.kind {
         Kind::Practice => "practice",
         Kind::Intake => "intake",
@@ -144,18 +175,14 @@ async fn register(transaction: &Transaction<'_>, tenant: &TenantName, wanted: &N
         )
         .await
         .map_err(|error| taken(error, &wanted.slug))?;
-    insert_bsnrs(transaction, tenant.as_str(), &wanted.bsnrs).await?;
-    transaction
-        .execute(
-            "INSERT INTO control.ledger (tenant, version, chain_checksum, fingerprint) VALUES ($1, 0, '', '')",
-            &[&tenant.as_str()],
-        )
-        .await
-        .map_err(MigratorError::during("write the ledger"))?;
     Ok(())
 }
 
-async fn insert_bsnrs(transaction: &Transaction<'_>, tenant: &str, bsnrs: &[String]) -> Result<(), MigratorError> {
+pub(crate) async fn insert_bsnrs(
+    transaction: &Transaction<'_>,
+    tenant: &str,
+    bsnrs: &[String],
+) -> Result<(), MigratorError> {
     for bsnr in bsnrs {
         transaction
             .execute(
@@ -169,7 +196,7 @@ async fn insert_bsnrs(transaction: &Transaction<'_>, tenant: &str, bsnrs: &[Stri
 }
 
 /// A unique violation in words, by the constraint that is violated; anything else as it is.
-fn taken(error: tokio_postgres::Error, value: &str) -> MigratorError {
+pub(crate) fn taken(error: tokio_postgres::Error, value: &str) -> MigratorError {
     let constraint = error
         .as_db_error()
         .filter(|db| *db.code() == tokio_postgres::error::SqlState::UNIQUE_VIOLATION)

@@ -4,14 +4,30 @@ use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction}
 use refinery_core::{Migration, Report, Runner};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio_postgres::error::ErrorPosition;
 use tokio_postgres::{Error, Transaction};
 
+use crate::MigratorError;
+
 /// A transaction in the form that refinery drives.
-struct InTransaction<'a, 'c>(&'a Transaction<'c>);
+struct InTransaction<'a, 'c> {
+    transaction: &'a Transaction<'c>,
+    /// The line of the file at which the server stopped.
+    line: Option<usize>,
+}
 
 /// Applies what is missing, in this transaction. Edited, missing and out-of-order files are refused.
-pub(crate) async fn apply(transaction: &Transaction<'_>, runner: &Runner) -> Result<Report, refinery_core::Error> {
-    runner.run_async(&mut InTransaction(transaction)).await
+pub(crate) async fn apply(transaction: &Transaction<'_>, runner: &Runner) -> Result<Report, MigratorError> {
+    let mut inside = InTransaction { transaction, line: None };
+    let result = runner.run_async(&mut inside).await;
+    result.map_err(|source| MigratorError::Migration { line: inside.line, source })
+}
+
+/// The server says at which character it stopped.
+fn line_of(query: &str, error: &Error) -> Option<usize> {
+    let Some(ErrorPosition::Original(position)) = error.as_db_error()?.position() else { return None };
+    let before = usize::try_from(*position).ok()?.saturating_sub(1);
+    Some(1 + query.chars().take(before).filter(|character| *character == '\n').count())
 }
 
 impl AsyncTransaction for InTransaction<'_, '_> {
@@ -20,7 +36,7 @@ impl AsyncTransaction for InTransaction<'_, '_> {
     async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(&'a mut self, queries: T) -> Result<usize, Error> {
         let mut count = 0;
         for query in queries {
-            self.0.batch_execute(query).await?;
+            self.transaction.batch_execute(query).await.inspect_err(|error| self.line = line_of(query, error))?;
             count += 1;
         }
         Ok(count)
@@ -29,7 +45,7 @@ impl AsyncTransaction for InTransaction<'_, '_> {
 
 impl AsyncQuery<Vec<Migration>> for InTransaction<'_, '_> {
     async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Migration>, Error> {
-        let rows = self.0.query(query, &[]).await?;
+        let rows = self.transaction.query(query, &[]).await?;
         // A history row that nobody but refinery writes: text in RFC 3339 and a decimal u64. A damaged one reads as a
         // checksum of 0 at the epoch, which refinery then reports as divergent.
         let applied = rows.into_iter().map(|row| {

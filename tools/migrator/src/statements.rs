@@ -111,6 +111,39 @@ pub fn index_built(statement: &Statement) -> Option<String> {
     }
 }
 
+/// Whether a file makes a table, or may: what a code block or a function does is not looked into.
+pub(crate) fn makes_table(sql: &str) -> bool {
+    use SyntaxKind as K;
+    let Ok((parsed, _)) = parse(sql) else { return true };
+    let makes = |node: SyntaxNode| {
+        matches!(
+            node.kind(),
+            K::CREATE_TABLE | K::CREATE_TABLE_AS | K::CREATE_FOREIGN_TABLE | K::SELECT_INTO | K::INTO_CLAUSE | K::DO
+        )
+    };
+    parsed.tree().syntax().descendants().any(makes)
+}
+
+/// The names in a REINDEX: of an index or a table; empty when the statement is another one.
+#[must_use]
+pub fn names_reindexed(statement: &Statement) -> Vec<String> {
+    let Ok((parsed, _)) = parse(&statement.sql) else { return Vec::new() };
+    let Some(node) = parsed.tree().stmts().next().map(|statement| statement.syntax().clone()) else {
+        return Vec::new();
+    };
+    if node.kind() != SyntaxKind::REINDEX {
+        return Vec::new();
+    }
+    let tokens = node.descendants_with_tokens().filter_map(|element| element.into_token());
+    tokens
+        .filter(|token| token.kind() == SyntaxKind::IDENT)
+        .map(|token| match token.text().strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            Some(quoted) => quoted.replace("\"\"", "\""),
+            None => token.text().to_lowercase(),
+        })
+        .collect()
+}
+
 /// Where CONCURRENTLY is a keyword and not a name.
 pub(crate) fn takes_keyword(kind: SyntaxKind) -> bool {
     matches!(
@@ -133,12 +166,40 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_makes_a_table_is_told_from_what_only_mentions_it() {
+        let making = [
+            "CREATE  TABLE a (b int);",
+            "SELECT 1; create\n table if not exists a ();",
+            "CREATE UNLOGGED TABLE a (b int);",
+            "CREATE TABLE a AS SELECT 1;",
+            "SELECT 1 AS b INTO a;",
+            "DO $$ BEGIN EXECUTE 'x'; END $$;",
+        ];
+        assert!(making.iter().all(|sql| makes_table(sql)), "{making:?}");
+        let others = [
+            "-- CREATE TABLE\nSELECT 1;",
+            "COMMENT ON TABLE a IS 'CREATE TABLE';",
+            "ALTER TABLE a ADD COLUMN b text;",
+            "INSERT INTO a SELECT 1;",
+        ];
+        assert!(!others.iter().any(|sql| makes_table(sql)), "{others:?}");
+    }
+
+    #[test]
     fn an_index_that_may_be_left_invalid_is_named() {
         let built = |sql: &str| index_built(&Statement { sql: sql.to_owned(), line: 1 });
         assert_eq!(built("CREATE INDEX CONCURRENTLY IF NOT EXISTS a_b ON b (c);"), Some("a_b".to_owned()));
         assert_eq!(built("CREATE INDEX CONCURRENTLY \"A b\" ON b (c);"), Some("A b".to_owned()));
         assert_eq!(built("CREATE INDEX a ON b (c);"), None);
         assert_eq!(built("DROP INDEX CONCURRENTLY a;"), None);
+    }
+
+    #[test]
+    fn what_is_indexed_anew_is_named() {
+        let named = |sql: &str| names_reindexed(&Statement { sql: sql.to_owned(), line: 1 });
+        assert_eq!(named("REINDEX INDEX CONCURRENTLY A_b;"), ["a_b"]);
+        assert_eq!(named("REINDEX TABLE CONCURRENTLY \"A\";"), ["A"]);
+        assert!(named("DROP INDEX CONCURRENTLY a;").is_empty());
     }
 
     fn texts(sql: &str) -> Vec<(String, usize)> {

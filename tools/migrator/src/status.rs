@@ -1,10 +1,32 @@
-//! `status`: where every tenant stands. One query, whatever the number of tenants.
+//! `status`: where the fleet stands. One query for the summary, one for the tenants that are asked for.
 use labor_catalog::TenantName;
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::{Migrator, MigratorError, chain};
+use crate::{Migrator, MigratorError, parse_name};
 
-/// One tenant's line.
+/// Tenants that stand alike.
+#[derive(Debug, Clone, Serialize)]
+pub struct Group {
+    /// Version of their schema.
+    pub version: i32,
+    /// Whether it is the version of this program, row rules included.
+    pub current: bool,
+    /// Whether it is after the version of this program: a newer release was here.
+    pub ahead: bool,
+    /// First digits of the schema's fingerprint as it was recorded: tenants of a class share it.
+    pub class: String,
+    /// active, frozen or spare.
+    pub state: String,
+    /// How many.
+    pub tenants: i64,
+    /// How many of them are held back.
+    pub held: i64,
+    /// How many of them failed when they were tried last.
+    pub failed: i64,
+}
+
+/// One tenant.
 #[derive(Debug, Clone, Serialize)]
 pub struct TenantStatus {
     /// Name in the database.
@@ -13,14 +35,18 @@ pub struct TenantStatus {
     pub slug: String,
     /// practice or intake.
     pub kind: String,
-    /// active, frozen or deleted.
+    /// active, frozen or spare.
     pub state: String,
     /// Version of its schema.
     pub version: i32,
-    /// Whether it is at the version of this binary.
+    /// Whether it is at the version of this program.
     pub current: bool,
-    /// First digits of the schema's fingerprint: tenants of a class share it.
+    /// First digits of the schema's fingerprint.
     pub class: String,
+    /// Why it is held back.
+    pub held: Option<String>,
+    /// Of a migration in several transactions: version and rows done.
+    pub progress: Option<Value>,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
 }
@@ -28,59 +54,136 @@ pub struct TenantStatus {
 /// The fleet.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
-    /// Version of this binary.
+    /// Version of this program.
     pub target: i32,
-    /// Tenants, in order of their names.
+    /// Version that new tenants are born at; 0: that of the program.
+    pub generation: i32,
+    /// Tenants by how they stand.
+    pub groups: Vec<Group>,
+    /// The tenants that were asked for, in order of their kind and name.
     pub tenants: Vec<TenantStatus>,
 }
 
+/// Which tenants are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// Those that are behind, held, failed or suspended, at most so many.
+    Unsettled(i64),
+    /// All.
+    All,
+}
+
 impl Status {
-    /// How many tenants are behind or failed.
+    /// How many tenants there are.
     #[must_use]
-    pub fn behind(&self) -> usize {
-        self.tenants.iter().filter(|t| !t.current).count()
+    pub fn total(&self) -> i64 {
+        self.groups.iter().map(|group| group.tenants).sum()
+    }
+
+    /// How many are behind although nobody holds them back.
+    #[must_use]
+    pub fn behind(&self) -> i64 {
+        let behind = self.groups.iter().filter(|group| !group.current && !group.ahead);
+        behind.map(|group| group.tenants - group.held).sum()
+    }
+
+    /// How many are after the version of this program.
+    #[must_use]
+    pub fn ahead(&self) -> i64 {
+        self.groups.iter().filter(|group| group.ahead).map(|group| group.tenants).sum()
     }
 
     /// How many different schema definitions there are; a healthy fleet has one.
     #[must_use]
     pub fn classes(&self) -> usize {
-        self.tenants.iter().map(|t| &t.class).collect::<std::collections::BTreeSet<_>>().len()
+        self.groups.iter().map(|group| &group.class).collect::<std::collections::BTreeSet<_>>().len()
     }
 }
 
 impl Migrator {
-    /// Where every tenant stands.
+    /// Where the fleet stands.
     ///
     /// # Errors
     /// When the database can't be asked.
-    pub async fn status(&self) -> Result<Status, MigratorError> {
+    pub async fn status(&self, listing: Listing) -> Result<Status, MigratorError> {
         let client = self.connect().await?;
         self.require_control(&client).await?;
-        let target = chain::target();
+        let target = self.chain().newest();
+        let during = || MigratorError::during("read the ledger");
         let rows = client
             .query(
-                "SELECT t.name, t.slug, t.kind, t.state, l.version, l.chain_checksum = $1 AS current, left(l.fingerprint, 12), l.last_error
-                   FROM control.tenants t JOIN control.ledger l ON l.tenant = t.name
-                  WHERE t.state <> 'deleted' ORDER BY t.kind DESC, t.slug",
+                "SELECT l.version, l.chain_checksum = $1, left(l.fingerprint, 12), t.state, count(*), count(l.held_at), count(l.last_error),
+                        (SELECT generation FROM control.fleet)
+                   FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
+                  WHERE t.state <> 'deleted' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 4, 3",
                 &[&target.checksum],
             )
             .await
-            .map_err(MigratorError::during("read the ledger"))?;
-        let tenants = rows
-            .iter()
-            .map(|row| {
-                Ok(TenantStatus {
-                    tenant: TenantName::parse(row.get(0)).map_err(|e| MigratorError::Invalid(e.to_string()))?,
-                    slug: row.get(1),
-                    kind: row.get(2),
-                    state: row.get(3),
-                    version: row.get(4),
-                    current: row.get(5),
-                    class: row.get(6),
-                    last_error: row.get(7),
-                })
-            })
-            .collect::<Result<_, MigratorError>>()?;
-        Ok(Status { target: target.version, tenants })
+            .map_err(during())?;
+        let groups = rows.iter().map(|row| Group {
+            version: row.get(0),
+            current: row.get(1),
+            ahead: row.get::<_, i32>(0) > target.version,
+            class: row.get(2),
+            state: row.get(3),
+            tenants: row.get(4),
+            held: row.get(5),
+            failed: row.get(6),
+        });
+        let limit = match listing {
+            Listing::Unsettled(limit) => Some(limit),
+            Listing::All => None,
+        };
+        let tenants = client
+            .query(
+                "SELECT t.name, t.slug, t.kind, t.state, l.version, l.chain_checksum = $1, left(l.fingerprint, 12), l.held_reason,
+                        l.progress, l.last_error
+                   FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
+                  WHERE t.state <> 'deleted'
+                    AND ($2::bigint IS NULL OR l.chain_checksum <> $1 OR l.held_at IS NOT NULL OR l.last_error IS NOT NULL
+                         OR t.state = 'frozen')
+                  ORDER BY l.last_error IS NULL, t.kind DESC, t.slug LIMIT $2",
+                &[&target.checksum, &limit],
+            )
+            .await
+            .map_err(during())?;
+        Ok(Status {
+            target: target.version,
+            generation: rows.first().map_or(0, |row| row.get(7)),
+            groups: groups.collect(),
+            tenants: tenants.iter().map(tenant).collect::<Result<_, _>>()?,
+        })
     }
+
+    /// A tenant by its name in the database, or by what people type at sign-in.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn resolve(&self, name: &str) -> Result<TenantName, MigratorError> {
+        let client = self.connect().await?;
+        self.require_control(&client).await?;
+        let row = client
+            .query_opt(
+                "SELECT name FROM control.tenants WHERE (name = $1 OR slug = $1) AND state <> 'deleted'",
+                &[&name],
+            )
+            .await
+            .map_err(MigratorError::during("look up the tenant"))?;
+        row.map_or_else(|| Err(MigratorError::UnknownTenant(name.to_owned())), |row| parse_name(row.get(0)))
+    }
+}
+
+fn tenant(row: &tokio_postgres::Row) -> Result<TenantStatus, MigratorError> {
+    Ok(TenantStatus {
+        tenant: parse_name(row.get(0))?,
+        slug: row.get(1),
+        kind: row.get(2),
+        state: row.get(3),
+        version: row.get(4),
+        current: row.get(5),
+        class: row.get(6),
+        held: row.get(7),
+        progress: row.get(8),
+        last_error: row.get(9),
+    })
 }

@@ -1,139 +1,327 @@
-//! One tenant, one transaction: migrations, row rules, stamp, ledger row and proof.
-//! Must stay true: nothing here commits; whoever opened the transaction commits when the step returned `Ok`, else nothing
-//! happened. The tenant's ledger row is the lock, tried and never waited for.
-use labor_catalog::{TenantName, sql};
-use tokio_postgres::{IsolationLevel, Transaction};
+//! One tenant on its way to a version: a transaction for each part of the way, with DDL, row rules, proof, stamp, ledger and outcome.
+//! Must stay true: a transaction commits only when the schema is exactly what the files make out of nothing and the isolation check
+//! finds nothing; what runs outside of a transaction can be repeated, and is recorded by one.
+use std::time::{Duration, Instant};
+
+use futures_util::future::{join, join_all, join3};
+use labor_catalog::TenantName;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use crate::chain::Target;
-use crate::{Migrator, MigratorError, chain, isolation, refinery_transaction};
+use crate::chain::{Chain, Segment, Target};
+use crate::connection::Connection;
+use crate::migration::{Kind, Migration};
+use crate::reference::Reference;
+use crate::script::Script;
+use crate::{MigratorError, backfill, begun, concurrent};
 
-/// Readers and writers of a tenant never queue behind DDL for longer than this.
-const LOCK_TIMEOUT: &str = "500ms";
+/// Which way the tenants of a run go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By the migrations.
+    Up,
+    /// By their undos.
+    Back,
+}
+
+impl Way {
+    /// What became of a tenant that went it.
+    pub(crate) fn done(self) -> &'static str {
+        match self {
+            Self::Up => "migrated",
+            Self::Back => "undone",
+        }
+    }
+}
+
+/// What is to be done with each tenant of a run.
+pub(crate) struct Task {
+    pub(crate) chain: std::sync::Arc<Chain>,
+    pub(crate) way: Way,
+    pub(crate) target: Target,
+    pub(crate) reference: Reference,
+    pub(crate) run_id: Uuid,
+    /// Readers and writers of a tenant never wait for a lock of ours longer than this.
+    pub(crate) lock_timeout: Duration,
+    /// Apply the row rules, whatever the ledger says of them.
+    pub(crate) rules_again: bool,
+}
+
+/// An attempt at a tenant.
+pub(crate) struct Attempt {
+    pub(crate) number: i32,
+    pub(crate) started: Instant,
+}
 
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The schema was changed and proven.
     Migrated,
     /// It was already there.
     Current,
 }
 
-/// Opens the transaction of a step.
-pub(crate) async fn begin(client: &mut tokio_postgres::Client) -> Result<Transaction<'_>, MigratorError> {
-    let transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::ReadCommitted)
-        .start()
-        .await
-        .map_err(MigratorError::during("begin"))?;
-    transaction
-        .batch_execute(&format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
-        .await
-        .map_err(MigratorError::during("set lock_timeout"))?;
-    Ok(transaction)
+/// Where a tenant stands, by the ledger.
+struct Standing {
+    version: i32,
+    checksum: String,
+    rules: Option<String>,
+    held: Option<String>,
+    schema: bool,
+    /// The run that brought it there.
+    run_id: Option<Uuid>,
+    /// Whether the ledger holds an error.
+    error: bool,
 }
 
-/// Brings one tenant to the target in the caller's transaction, and proves it.
+/// Brings one tenant to the task's version.
 ///
 /// # Errors
-/// [`MigratorError::Busy`] when another migrator holds the tenant; else whatever failed. The caller rolls back.
-pub(crate) async fn run(
-    transaction: &Transaction<'_>,
+/// [`MigratorError::Busy`] when another migrator is at work on it; else whatever failed. Parts of the way that were committed stay.
+pub(crate) async fn bring(
+    connection: &mut Connection,
     tenant: &TenantName,
-    target: &Target,
-    run_id: Uuid,
+    task: &Task,
+    attempt: &Attempt,
 ) -> Result<Outcome, MigratorError> {
-    let during = |what: &str| MigratorError::during(format!("{tenant}: {what}"));
-    let row = transaction
-        .query_opt(
-            "SELECT chain_checksum FROM control.ledger WHERE tenant = $1 FOR UPDATE SKIP LOCKED",
-            &[&tenant.as_str()],
-        )
-        .await
-        .map_err(during("lock the ledger row"))?;
-    let Some(row) = row else {
-        return Err(MigratorError::Busy(tenant.clone()));
-    };
-    if row.get::<_, &str>(0) == target.checksum {
-        return Ok(Outcome::Current);
+    let standing = lock(connection, tenant).await?;
+    let (ours, error) = (standing.run_id == Some(task.run_id), standing.error);
+    let mut result = walk(connection, tenant, task, attempt, standing).await;
+    if matches!(result, Ok(Outcome::Current)) {
+        if error {
+            result = forget_error(connection, tenant).await.and(result);
+        }
+        // Committed by an attempt whose answer was lost.
+        if ours {
+            result = result.and(Ok(Outcome::Migrated));
+        }
     }
-    // row_security = off: a data migration that row rules would silently empty fails loudly instead.
-    let enter = format!("SET LOCAL ROLE labor_owner; SET LOCAL row_security = off; SET LOCAL search_path = {tenant}");
-    transaction.batch_execute(&enter).await.map_err(during("enter the schema"))?;
-    refinery_transaction::apply(transaction, &chain::tenant()).await?;
-    let rules = sql::TENANT_RULES.replace("{tenant}", tenant.as_str());
-    transaction.batch_execute(&rules).await.map_err(during("apply the row rules"))?;
-    stamp(transaction, tenant, target).await.map_err(during("write the stamp"))?;
-    // The fingerprint and the check are taken where no tenant's schema is in the path (db/rls/fingerprint.sql).
-    transaction.batch_execute("SET LOCAL search_path = pg_catalog").await.map_err(during("leave the schema"))?;
-    let fingerprint: String =
-        transaction.query_one(sql::FINGERPRINT, &[&tenant.as_str()]).await.map_err(during("fingerprint"))?.get(0);
-    transaction
-        .execute(
-            "UPDATE control.ledger SET version = $2, chain_checksum = $3, fingerprint = $4, run_id = $5, migrated_at = now(),
-                    last_error = NULL, last_error_at = NULL
-              WHERE tenant = $1",
-            &[&tenant.as_str(), &target.version, &target.checksum, &fingerprint, &run_id],
-        )
-        .await
-        .map_err(during("write the ledger"))?;
-    transaction.batch_execute("SET LOCAL ROLE NONE").await.map_err(during("become the migrator"))?;
-    let findings = isolation::check(transaction, tenant).await?;
-    if findings.is_empty() { Ok(Outcome::Migrated) } else { Err(MigratorError::Isolation(findings)) }
+    // A connection that was lost has given its lock back.
+    if !connection.client.is_closed() {
+        unlock(connection, tenant).await?;
+    }
+    result
 }
 
-async fn stamp(
-    transaction: &Transaction<'_>,
-    tenant: &TenantName,
-    target: &Target,
-) -> Result<u64, tokio_postgres::Error> {
-    transaction
-        .execute(
-            "INSERT INTO schema_stamp (tenant, version, chain_checksum) VALUES ($1, $2, $3)
-             ON CONFLICT (singleton) DO UPDATE
-                SET tenant = EXCLUDED.tenant, version = EXCLUDED.version, chain_checksum = EXCLUDED.chain_checksum, stamped_at = now()",
-            &[&tenant.as_str(), &target.version, &target.checksum],
-        )
-        .await
-}
-
-impl Migrator {
-    /// One tenant in a transaction of its own; a failure is recorded in the ledger after the rollback.
-    pub(crate) async fn step(
-        &self,
-        client: &mut tokio_postgres::Client,
-        tenant: &TenantName,
-        target: &Target,
-        run_id: Uuid,
-    ) -> Result<Outcome, MigratorError> {
-        let transaction = begin(client).await?;
-        match run(&transaction, tenant, target, run_id).await {
-            Ok(outcome) => {
-                transaction.commit().await.map_err(MigratorError::during(format!("{tenant}: commit")))?;
-                Ok(outcome)
+async fn lock(connection: &Connection, tenant: &TenantName) -> Result<Standing, MigratorError> {
+    let name = tenant.as_str();
+    let during = || MigratorError::during(format!("{tenant}: read the ledger"));
+    // Sent together, run one after the other: the ledger is read under the lock.
+    let (locked, standing) = join(
+        connection.client.query_one(&connection.lock, &[&name]),
+        connection.client.query_opt(&connection.standing, &[&name]),
+    )
+    .await;
+    if !locked.map_err(during())?.get::<_, bool>(0) {
+        return Err(MigratorError::Busy(tenant.clone()));
+    }
+    match standing.map_err(during()) {
+        Ok(Some(row)) => Ok(Standing {
+            version: row.get(0),
+            checksum: row.get(1),
+            rules: row.get(2),
+            held: row.get(3),
+            schema: row.get(4),
+            run_id: row.get(5),
+            error: row.get(6),
+        }),
+        Ok(None) => {
+            unlock(connection, tenant).await?;
+            Err(MigratorError::UnknownTenant(tenant.to_string()))
+        }
+        Err(error) => {
+            if !connection.client.is_closed() {
+                unlock(connection, tenant).await?;
             }
-            Err(error) => {
-                drop(transaction);
-                if !matches!(error, MigratorError::Busy(_)) {
-                    record_failure(client, tenant, &error).await;
-                }
-                Err(error)
-            }
+            Err(error)
         }
     }
 }
 
-/// Best effort: when the connection itself is gone, the report of the run still names the failure.
-async fn record_failure(client: &tokio_postgres::Client, tenant: &TenantName, error: &MigratorError) {
-    let written = client
-        .execute(
-            "UPDATE control.ledger SET last_error = left($2, 2000), last_error_at = now() WHERE tenant = $1",
-            &[&tenant.as_str(), &error.to_string()],
-        )
-        .await;
-    if let Err(error) = written {
-        tracing::warn!(%tenant, %error, "the failure could not be written to the ledger");
+/// What failed is mended: the tenant is where it should be.
+async fn forget_error(connection: &Connection, tenant: &TenantName) -> Result<(), MigratorError> {
+    let sql = "UPDATE control.ledger SET last_error = NULL, last_error_at = NULL WHERE tenant = $1";
+    connection
+        .client
+        .execute(sql, &[&tenant.as_str()])
+        .await
+        .map_err(MigratorError::during(format!("{tenant}: clear the error")))?;
+    Ok(())
+}
+
+async fn unlock(connection: &Connection, tenant: &TenantName) -> Result<(), MigratorError> {
+    connection
+        .client
+        .execute(&connection.unlock, &[&tenant.as_str()])
+        .await
+        .map_err(MigratorError::during(format!("{tenant}: give the lock back")))?;
+    Ok(())
+}
+
+async fn walk(
+    connection: &mut Connection,
+    tenant: &TenantName,
+    task: &Task,
+    attempt: &Attempt,
+    mut standing: Standing,
+) -> Result<Outcome, MigratorError> {
+    if let Some(reason) = standing.held {
+        return Err(MigratorError::Held { tenant: tenant.clone(), reason });
+    }
+    if !standing.schema {
+        return Err(MigratorError::SchemaGone(tenant.clone()));
+    }
+    // The mark takes the checksum away, so only those without one can have been begun.
+    let begun = if standing.checksum.is_empty() { begun::at(connection, tenant).await? } else { None };
+    let mut reached = begun.map_or(standing.version, |version| version.max(standing.version));
+    let ahead = reached > task.target.version;
+    if ahead && task.way == Way::Up {
+        return Err(MigratorError::Ahead { tenant: tenant.clone(), version: reached, target: task.target.version });
+    }
+    let settled = standing.checksum == task.target.checksum && !task.rules_again;
+    if settled || (!ahead && task.way == Way::Back) {
+        return Ok(Outcome::Current);
+    }
+    let segments = match task.way {
+        Way::Up => task.chain.segments(standing.version, task.target.version),
+        Way::Back => task.chain.segments_back(reached, task.target.version),
+    };
+    if task.way == Way::Up && begun == Some(standing.version) {
+        // Its undo was begun and did not come to its end: what it took away is made again.
+        for migration in task.chain.migrations().iter().filter(|migration| Some(migration.version) == begun) {
+            outside(connection, tenant, task, standing.version, migration).await?;
+            begun::is_whole(connection, tenant, standing.version).await?;
+        }
+    }
+    for segment in segments {
+        if let Some(migration) = segment.outside {
+            outside(connection, tenant, task, standing.version, migration).await?;
+        }
+        let (from, rules) = (standing.version, standing.rules.as_deref());
+        let part = Part { tenant, task, attempt, segment, from, reached, rules };
+        part.commit(connection).await?;
+        standing.version = segment.to;
+        reached = segment.to;
+        standing.rules = Some(task.chain.rules_checksum().to_owned());
+    }
+    Ok(Outcome::Migrated)
+}
+
+/// What happens outside of the segment's transaction, before it.
+async fn outside(
+    connection: &mut Connection,
+    tenant: &TenantName,
+    task: &Task,
+    from: i32,
+    migration: &Migration,
+) -> Result<(), MigratorError> {
+    begun::mark(connection, tenant, task.way, from, migration).await?;
+    match (task.way, migration.kind) {
+        (Way::Back, _) => {
+            concurrent::run(connection, tenant, &concurrent::Script::undo(migration)?, task.lock_timeout).await
+        }
+        (Way::Up, Kind::Backfill { batch, pause }) => {
+            let batches = backfill::Batches { size: batch, pause, lock_timeout: task.lock_timeout };
+            backfill::run(connection, tenant, Some(from), migration, &batches).await
+        }
+        (Way::Up, _) => {
+            concurrent::run(connection, tenant, &concurrent::Script::of(migration)?, task.lock_timeout).await
+        }
+    }
+}
+
+/// A part of the way that ends with a transaction.
+pub(crate) struct Part<'a> {
+    pub(crate) tenant: &'a TenantName,
+    pub(crate) task: &'a Task,
+    attempt: &'a Attempt,
+    pub(crate) segment: Segment<'a>,
+    /// Version before.
+    pub(crate) from: i32,
+    /// The same, or the version after it that was begun outside of a transaction and is taken back.
+    pub(crate) reached: i32,
+    /// Row rules before, by the ledger.
+    pub(crate) rules: Option<&'a str>,
+}
+
+impl Part<'_> {
+    /// Sends all of the transaction up to its proof at once, then, when it is proven, the ledger and COMMIT.
+    async fn commit(&self, connection: &Connection) -> Result<(), MigratorError> {
+        let result = match self.change(connection).await {
+            Ok(fingerprint) => self.record(connection, &fingerprint).await,
+            Err(error) => Err(error),
+        };
+        if result.is_err() && !connection.client.is_closed() {
+            let back = MigratorError::during(format!("{}: roll back", self.tenant));
+            connection.client.batch_execute("ROLLBACK").await.map_err(back)?;
+        }
+        result
+    }
+
+    /// Changes the schema in an open transaction and proves it; its fingerprint.
+    async fn change(&self, connection: &Connection) -> Result<String, MigratorError> {
+        let (client, proof, tenant) = (&connection.client, &connection.proof, self.tenant);
+        let version = self.segment.to;
+        let expected = self.task.reference.expected(version);
+        let expected = expected.ok_or_else(|| MigratorError::NoReference { tenant: tenant.clone(), version })?;
+        let script = Script::of(self)?;
+        let sent = join_all(script.messages.iter().map(|message| client.batch_execute(&message.sql)));
+        // Polled in this order, so sent in this order; after an error the server refuses the rest.
+        let (results, fingerprint, findings) =
+            join3(sent, proof.fingerprint(client, tenant), proof.reach(client, tenant)).await;
+        for (message, result) in script.messages.iter().zip(results) {
+            result.map_err(|source| message.failed(tenant, source))?;
+        }
+        let (fingerprint, findings) = (fingerprint?.unwrap_or_default(), findings?);
+        if !findings.is_empty() {
+            return Err(MigratorError::Isolation(findings));
+        }
+        if expected == fingerprint {
+            return Ok(fingerprint);
+        }
+        // Not what the files make. Perhaps it is even unsound, which says more.
+        let findings = proof.findings(client, tenant).await?;
+        if !findings.is_empty() {
+            return Err(MigratorError::Isolation(findings));
+        }
+        Err(MigratorError::Drift {
+            tenant: tenant.clone(),
+            version: self.segment.to,
+            lines: crate::isolation::lines(client, tenant).await?,
+        })
+    }
+
+    /// Ledger, outcome and COMMIT, sent together.
+    async fn record(&self, connection: &Connection, fingerprint: &str) -> Result<(), MigratorError> {
+        let (task, tenant) = (self.task, self.tenant);
+        let target = task.chain.at(self.segment.to)?;
+        let outcome = if target.version == task.target.version { "migrated" } else { "running" };
+        let milliseconds = i32::try_from(self.attempt.started.elapsed().as_millis()).unwrap_or(i32::MAX);
+        let name = tenant.as_str();
+        let rules = task.chain.rules_checksum();
+        let parameters: [&(dyn ToSql + Sync); 10] = [
+            &name,
+            &target.version,
+            &target.checksum,
+            &fingerprint,
+            &rules,
+            &task.run_id,
+            &self.from,
+            &outcome,
+            &self.attempt.number,
+            &milliseconds,
+        ];
+        let (written, committed) =
+            join(connection.client.query(&connection.record, &parameters), connection.client.batch_execute("COMMIT"))
+                .await;
+        match written {
+            Err(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO) => {
+                Err(MigratorError::Changed(tenant.clone()))
+            }
+            Err(error) => Err(MigratorError::during(format!("{tenant}: write the ledger"))(error)),
+            Ok(_) => committed.map_err(MigratorError::during(format!("{tenant}: commit"))),
+        }
     }
 }

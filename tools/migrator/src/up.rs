@@ -1,30 +1,76 @@
-//! `up`: the control schema first, then every tenant that is not at the target, several at a time.
-//! Must stay true: one failing tenant stops nothing but itself; running again continues where it stopped; nothing to do costs
-//! one query.
-use std::collections::VecDeque;
-use std::sync::Arc;
+//! `up`: the control schema first, then every tenant that is not at the target, wave by wave, several at a time.
+//! Must stay true: nothing is begun before the files were compared with what was applied and tried on an empty schema; running it again
+//! goes on where it stopped; nothing to do costs a few queries, and memory does not grow with the number of tenants.
 use std::time::{Duration, Instant};
 
 use labor_catalog::TenantName;
 use serde::Serialize;
-use tokio::sync::{Mutex, mpsc};
-use tokio::task::JoinSet;
+use serde_json::json;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::chain::Target;
-use crate::step::Outcome;
-use crate::{Migrator, MigratorError, chain};
+use crate::fleet_run::FleetRun;
+use crate::reference::Reference;
+use crate::step::{Task, Way};
+use crate::waves::{Tolerance, Wave, Waves};
+use crate::worker::Selection;
+use crate::{Migrator, MigratorError, generation, recorded, run};
+
+/// How a run goes about it.
+#[derive(Debug, Clone)]
+pub struct UpOptions {
+    /// Version to bring tenants to; `None`: the newest.
+    pub to: Option<i32>,
+    /// Only these; empty: all.
+    pub tenants: Vec<TenantName>,
+    /// These before all others.
+    pub first: Vec<TenantName>,
+    /// A few first, then more.
+    pub waves: Waves,
+    /// Rest between two waves.
+    pub pause_between: Duration,
+    /// Apply the row rules again, also where nothing else is to be done.
+    pub rules: bool,
+    /// How many tenants at a time.
+    pub workers: usize,
+    /// How many may fail before the run stops.
+    pub max_failures: Tolerance,
+    /// How long readers and writers of a tenant may have to wait behind a lock that is itself waited for.
+    pub lock_timeout: Duration,
+    /// How often a tenant is tried again when a lock or the connection was not to be had.
+    pub retries: u32,
+}
+
+impl Default for UpOptions {
+    fn default() -> Self {
+        Self {
+            to: None,
+            tenants: Vec::new(),
+            first: Vec::new(),
+            waves: Waves::default(),
+            pause_between: Duration::ZERO,
+            rules: false,
+            workers: 4,
+            max_failures: Tolerance::Count(3),
+            lock_timeout: Duration::from_millis(500),
+            retries: 5,
+        }
+    }
+}
 
 /// What became of one tenant.
 #[derive(Debug, Clone, Serialize)]
 pub struct TenantReport {
     /// Which.
     pub tenant: TenantName,
-    /// How long it took, in milliseconds.
+    /// How long it took, in milliseconds, waits included.
     pub milliseconds: u128,
-    /// `migrated`, `current`, `busy` or `failed`.
+    /// How often it was tried.
+    pub attempts: i32,
+    /// `migrated`, `undone`, `current`, `passed by`, `busy` or `failed`.
     pub outcome: &'static str,
-    /// Why it failed.
+    /// Why it failed, or was passed by.
     pub error: Option<String>,
 }
 
@@ -33,76 +79,27 @@ pub struct TenantReport {
 pub struct UpReport {
     /// Version that was wanted.
     pub version: i32,
-    /// Tenants that had something to do.
-    pub tenants: Vec<TenantReport>,
+    /// Id of the run in `history`; `None`: there was nothing to do.
+    pub run: Option<Uuid>,
+    /// Tenants that reached the version.
+    pub migrated: u64,
+    /// Tenants that did not, because something failed or another migrator was at work on them.
+    pub failed: u64,
+    /// Tenants that were not tried.
+    pub left: u64,
+    /// Tenants that are held back.
+    pub held: u64,
+    /// Why the run stopped early.
+    pub stopped: Option<String>,
     /// Duration of the whole in milliseconds.
     pub milliseconds: u128,
 }
 
 impl UpReport {
-    /// How many tenants are not where they should be.
+    /// Whether every tenant that is not held is where it should be.
     #[must_use]
-    pub fn failed(&self) -> usize {
-        self.tenants.iter().filter(|t| t.error.is_some()).count()
-    }
-}
-
-impl Migrator {
-    /// Brings the control schema and all tenants to the newest version. `progress` hears of each tenant as it ends, after
-    /// having heard once how many there are.
-    ///
-    /// # Errors
-    /// When the database can't be reached or the control schema fails; a failing tenant is in the report instead.
-    pub async fn up(&self, workers: usize, progress: impl FnMut(Progress<'_>)) -> Result<UpReport, MigratorError> {
-        let started = Instant::now();
-        self.migrate_control().await?;
-        let target = chain::target();
-        let client = self.connect().await?;
-        let pending = pending(&client, &target).await?;
-        let tenants = if pending.is_empty() {
-            Vec::new()
-        } else {
-            let run_id = start_run(&client).await?;
-            let tenants = self.fan_out(pending, workers, &target, run_id, progress).await?;
-            finish_run(&client, run_id, &tenants).await?;
-            tenants
-        };
-        Ok(UpReport { version: target.version, tenants, milliseconds: started.elapsed().as_millis() })
-    }
-
-    async fn fan_out(
-        &self,
-        pending: VecDeque<TenantName>,
-        workers: usize,
-        target: &Target,
-        run_id: Uuid,
-        mut progress: impl FnMut(Progress<'_>),
-    ) -> Result<Vec<TenantReport>, MigratorError> {
-        progress(Progress::Started(pending.len()));
-        let workers = workers.clamp(1, pending.len());
-        let queue = Arc::new(Mutex::new(pending));
-        let (send, mut receive) = mpsc::channel(workers);
-        let mut tasks = JoinSet::new();
-        for _ in 0..workers {
-            let worker = Worker {
-                migrator: self.clone(),
-                queue: queue.clone(),
-                target: target.clone(),
-                run_id,
-                reports: send.clone(),
-            };
-            tasks.spawn(worker.run());
-        }
-        drop(send);
-        let mut reports = Vec::new();
-        while let Some(report) = receive.recv().await {
-            progress(Progress::Tenant(&report));
-            reports.push(report);
-        }
-        while let Some(ended) = tasks.join_next().await {
-            ended.map_err(|error| MigratorError::Invalid(format!("a worker ended unexpectedly: {error}")))??;
-        }
-        Ok(reports)
+    pub fn complete(&self) -> bool {
+        self.failed == 0 && self.left == 0
     }
 }
 
@@ -110,84 +107,144 @@ impl Migrator {
 #[derive(Debug)]
 pub enum Progress<'a> {
     /// So many tenants will be migrated.
-    Started(usize),
-    /// One of them is done.
+    Started(u64),
+    /// A wave begins.
+    Wave(&'a Wave),
+    /// One tenant is done.
     Tenant(&'a TenantReport),
 }
 
-struct Worker {
-    migrator: Migrator,
-    queue: Arc<Mutex<VecDeque<TenantName>>>,
-    target: Target,
-    run_id: Uuid,
-    reports: mpsc::Sender<TenantReport>,
-}
+/// Asks a run to end: tenants that were begun are finished, no other is begun.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Sender<Option<String>>);
 
-impl Worker {
-    async fn run(self) -> Result<(), MigratorError> {
-        let mut client = self.migrator.connect().await?;
-        loop {
-            let next = self.queue.lock().await.pop_front();
-            let Some(tenant) = next else { return Ok(()) };
-            if client.is_closed() {
-                client = self.migrator.connect().await?;
-            }
-            let started = Instant::now();
-            let result = self.migrator.step(&mut client, &tenant, &self.target, self.run_id).await;
-            let report = describe(tenant, started.elapsed(), &result);
-            if self.reports.send(report).await.is_err() {
-                return Ok(());
-            }
-        }
+impl Default for Stop {
+    fn default() -> Self {
+        Self(watch::Sender::new(None))
     }
 }
 
-fn describe(tenant: TenantName, took: Duration, result: &Result<Outcome, MigratorError>) -> TenantReport {
-    let (outcome, error) = match result {
-        Ok(Outcome::Migrated) => ("migrated", None),
-        Ok(Outcome::Current) => ("current", None),
-        Err(error @ MigratorError::Busy(_)) => ("busy", Some(error.to_string())),
-        Err(error) => ("failed", Some(error.to_string())),
-    };
-    TenantReport { tenant, milliseconds: took.as_millis(), outcome, error }
+impl Stop {
+    /// The first reason stays.
+    pub fn because(&self, reason: impl Into<String>) {
+        self.0.send_if_modified(|known| known.is_none() && known.replace(reason.into()).is_none());
+    }
+
+    /// Why, if it was asked for.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        self.0.borrow().clone()
+    }
+
+    pub(crate) async fn asked(&self) {
+        // The sender is ours, so this ends only when a reason is there.
+        let _ = self.0.subscribe().wait_for(Option::is_some).await;
+    }
 }
 
-async fn pending(client: &tokio_postgres::Client, target: &Target) -> Result<VecDeque<TenantName>, MigratorError> {
-    let rows = client
-        .query(
-            "SELECT l.tenant FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
-              WHERE l.chain_checksum <> $1 AND t.state <> 'deleted' ORDER BY l.tenant",
+impl Migrator {
+    /// Brings the control schema and all tenants to a version.
+    ///
+    /// # Errors
+    /// When the database can't be reached, the control schema fails, the files don't fit what was applied, or they fail on an empty
+    /// schema; a failing tenant is told to `progress` and counted instead.
+    pub async fn up(
+        &self,
+        options: &UpOptions,
+        stop: &Stop,
+        mut progress: impl FnMut(Progress<'_>),
+    ) -> Result<UpReport, MigratorError> {
+        let started = Instant::now();
+        let client = self.migrate_control().await?;
+        recorded::compare(&client, self.chain()).await?;
+        let target = options.to.map_or_else(|| Ok(self.chain().newest()), |version| self.chain().at(version))?;
+        let names = |list: &[TenantName]| list.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
+        let mut selection = Selection {
+            way: Way::Up,
+            task: Uuid::nil(),
+            checksum: target.checksum.clone(),
+            version: target.version,
+            settled_too: options.rules,
+            only: (!options.tenants.is_empty()).then(|| names(&options.tenants)),
+            first: names(&options.first),
+        };
+        known(&client, &[names(&options.tenants), names(&options.first)].concat()).await?;
+        selection.choose_first(&client).await?;
+        let (total, ..) = selection.count(&client).await?;
+        let mut report = UpReport {
+            version: target.version,
+            run: None,
+            migrated: 0,
+            failed: 0,
+            left: 0,
+            held: held(&client, &target).await?,
+            stopped: None,
+            milliseconds: 0,
+        };
+        if total == 0 {
+            recorded::keep(&client, self.chain(), &target).await?;
+            if selection.only.is_none() {
+                let mut client = client;
+                generation::raise(&mut client, target.version).await?;
+            }
+            report.milliseconds = started.elapsed().as_millis();
+            return Ok(report);
+        }
+        progress(Progress::Started(total));
+        let task = self.begin_up(&client, options, target, total).await?;
+        let run = FleetRun::new(self, client, options, stop, task, selection, total);
+        run.finish(&mut report, &mut progress).await?;
+        report.milliseconds = started.elapsed().as_millis();
+        Ok(report)
+    }
+
+    /// Tries the files on an empty schema, keeps them, and records that a run begins.
+    async fn begin_up(
+        &self,
+        client: &tokio_postgres::Client,
+        options: &UpOptions,
+        target: Target,
+        total: u64,
+    ) -> Result<Task, MigratorError> {
+        let mut connection = self.connection().await?;
+        let chain = self.chain().clone();
+        // From the beginning: one that is released, adopted or restored during the run may be at any version.
+        let passed = chain.segments(0, target.version).iter().map(|segment| segment.to).collect::<Vec<_>>();
+        let reference = Reference::build(self, &mut connection, &chain, &passed).await?;
+        recorded::record(client, &chain, target.version).await?;
+        let arguments = json!({
+            "waves": options.waves, "max_failures": options.max_failures, "workers": options.workers,
+            "tenants": options.tenants, "rules": options.rules, "retries": options.retries, "tenants_pending": total,
+        });
+        let run_id = run::begin(client, "up", Some(target.version), &arguments).await?;
+        let (lock_timeout, rules_again) = (options.lock_timeout, options.rules);
+        Ok(Task { chain, way: Way::Up, target, reference, run_id, lock_timeout, rules_again })
+    }
+}
+
+async fn held(client: &tokio_postgres::Client, target: &Target) -> Result<u64, MigratorError> {
+    let row = client
+        .query_one(
+            "SELECT count(*) FROM control.ledger WHERE held_at IS NOT NULL AND chain_checksum <> $1",
             &[&target.checksum],
         )
         .await
-        .map_err(MigratorError::during("list the tenants"))?;
-    rows.iter()
-        .map(|row| TenantName::parse(row.get(0)).map_err(|error| MigratorError::Invalid(error.to_string())))
-        .collect()
+        .map_err(MigratorError::during("count the held tenants"))?;
+    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
 }
 
-async fn start_run(client: &tokio_postgres::Client) -> Result<Uuid, MigratorError> {
-    let run_id = Uuid::now_v7();
-    client
-        .execute("INSERT INTO control.runs (id, command) VALUES ($1, 'up')", &[&run_id])
-        .await
-        .map_err(MigratorError::during("record the run"))?;
-    Ok(run_id)
-}
-
-async fn finish_run(
-    client: &tokio_postgres::Client,
-    run_id: Uuid,
-    tenants: &[TenantReport],
-) -> Result<(), MigratorError> {
-    let failed = tenants.iter().filter(|t| t.error.is_some()).count();
-    let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-    client
-        .execute(
-            "UPDATE control.runs SET finished_at = now(), succeeded = $2, failed = $3 WHERE id = $1",
-            &[&run_id, &count(tenants.len() - failed), &count(failed)],
+/// A name that was typed wrong is no tenant that is up to date.
+pub(crate) async fn known(client: &tokio_postgres::Client, names: &[String]) -> Result<(), MigratorError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let row = client
+        .query_opt(
+            "SELECT n FROM unnest($1::text[]) AS n
+              WHERE NOT EXISTS (SELECT FROM control.tenants t WHERE t.name = n AND t.state <> 'deleted') LIMIT 1",
+            &[&names],
         )
         .await
-        .map_err(MigratorError::during("record the run"))?;
-    Ok(())
+        .map_err(MigratorError::during("look up the tenants"))?;
+    row.map_or(Ok(()), |row| Err(MigratorError::UnknownTenant(row.get(0))))
 }

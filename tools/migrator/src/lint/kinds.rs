@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::Finding;
-use super::file::{File, has_token, holds, opening, table_of};
+use super::file::{File, has_token, holds, last_part, opening, parts, table_of};
 use crate::statements::{BATCH, takes_keyword};
 
 /// Begins, ends or divides a transaction.
@@ -30,6 +30,73 @@ pub(crate) fn transaction_control(file: &File) -> Vec<Finding> {
     file.nodes(&CONTROL)
         .iter()
         .map(|node| file.error(node, "transaction-control", format!("`{}` in a migration", opening(node)), help))
+        .collect()
+}
+
+/// Sets what the migrator has set.
+pub(crate) const SETTINGS: [SyntaxKind; 12] = [
+    SyntaxKind::SET,
+    SyntaxKind::SET_ROLE,
+    SyntaxKind::SET_SESSION_AUTH,
+    SyntaxKind::SET_CONSTRAINTS,
+    SyntaxKind::RESET,
+    SyntaxKind::RESET_ROLE,
+    SyntaxKind::RESET_SESSION_AUTH,
+    SyntaxKind::DISCARD,
+    SyntaxKind::DISCARD_ALL,
+    SyntaxKind::DISCARD_PLANS,
+    SyntaxKind::DISCARD_SEQUENCES,
+    SyntaxKind::DISCARD_TEMP,
+];
+
+/// What tells of a schema where it stands.
+const RECORDS: [&str; 2] = ["schema_stamp", "refinery_schema_history"];
+
+/// Role, settings, advisory locks, stamp and history: the proof and the ledger rest on them.
+pub(crate) fn own(file: &File) -> Vec<Finding> {
+    use SyntaxKind::{CALL_EXPR, DELETE, INSERT, TRUNCATE, UPDATE};
+    const RULE: &str = "migrators-own";
+    let mut findings = Vec::new();
+    for statement in file.statements().iter().filter(|statement| SETTINGS.contains(&statement.kind())) {
+        let help = "take it away: the migrator sets role, search_path and timeouts, and needs them as it set them";
+        let message = format!("`{} …` changes what the migrator has set", opening(statement));
+        findings.push(file.error(statement, RULE, message, help));
+    }
+    for call in file.nodes(&[CALL_EXPR]) {
+        let name = call.first_child().map(|callee| last_part(&callee)).unwrap_or_default();
+        if name == "set_config" || name.contains("advisory_") {
+            let help = "settings and locks are the migrator's and the application's, not a migration's";
+            findings.push(file.error(&call, RULE, format!("a call of {name}"), help));
+        }
+    }
+    for write in file.nodes(&[INSERT, UPDATE, DELETE, TRUNCATE]) {
+        let table = if write.kind() == TRUNCATE {
+            parts(&write).into_iter().find(|part| RECORDS.contains(&part.as_str()))
+        } else {
+            table_of(&write)
+        };
+        if let Some(table) = table.filter(|table| RECORDS.contains(&table.as_str())) {
+            let help = "take it away: the migrator writes it with the ledger";
+            findings.push(file.error(&write, RULE, format!("{table} is written"), help));
+        }
+    }
+    findings
+}
+
+/// Rows of a table that is there: row rules bind even the owner, so it fails, or holds the table for as long as it takes.
+pub(crate) fn data(file: &File, known: &BTreeSet<String>) -> Vec<Finding> {
+    let help = "put it into a file of its own with `-- Kind: backfill`: there it is a role that row rules don't bind, batch by batch";
+    file.nodes(&[SyntaxKind::INSERT, SyntaxKind::UPDATE, SyntaxKind::DELETE])
+        .iter()
+        .filter_map(|node| Some((node, table_of(node).filter(|table| known.contains(table))?)))
+        .map(|(node, table)| {
+            file.error(
+                node,
+                "data-in-transaction",
+                format!("rows of {table} are changed in the tenant's transaction"),
+                help,
+            )
+        })
         .collect()
 }
 
@@ -120,6 +187,10 @@ pub(crate) fn backfill(file: &File, known: &BTreeSet<String>) -> Vec<Finding> {
         let help =
             "choose the rows in a sub-select: `WHERE id IN (SELECT id FROM … WHERE <not yet done> LIMIT {batch})`";
         fault("this backfill has no `LIMIT {batch}`: it would change all rows in one transaction".to_owned(), help)
+    } else if holds(statement, SyntaxKind::SKIP_LOCKED) {
+        let help =
+            "take SKIP LOCKED away: a batch waits for a row no longer than lock_timeout, and is then tried again";
+        fault("with SKIP LOCKED a batch can find nothing while rows are left, and that is its end".to_owned(), help)
     } else {
         let table = table_of(statement).unwrap_or_default();
         if known.contains(&table) {

@@ -4,7 +4,7 @@
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::file::{File, child, has_token, last_part, opening, parts};
-use super::kinds::CONTROL;
+use super::kinds::{CONTROL, SETTINGS};
 use super::{Finding, Severity};
 
 const RULE: &str = "tenant-schema-rules";
@@ -41,7 +41,7 @@ fn by_statement(file: &File, statement: &SyntaxNode) -> Option<Finding> {
         | K::ANALYZE
         | K::LOCK
         | K::TRUNCATE => None,
-        kind if CONTROL.contains(&kind) => None,
+        kind if CONTROL.contains(&kind) || SETTINGS.contains(&kind) => None,
         K::DO => Some(Finding {
             severity: Severity::Warning,
             ..file.error(
@@ -53,16 +53,6 @@ fn by_statement(file: &File, statement: &SyntaxNode) -> Option<Finding> {
         }),
         K::GRANT | K::REVOKE | K::CREATE_POLICY | K::ALTER_POLICY | K::DROP_POLICY | K::ALTER_DEFAULT_PRIVILEGES => {
             Some(right(file, statement))
-        }
-        K::SET
-        | K::SET_ROLE
-        | K::SET_SESSION_AUTH
-        | K::SET_CONSTRAINTS
-        | K::RESET
-        | K::RESET_ROLE
-        | K::RESET_SESSION_AUTH => {
-            let help = "take it away: the migrator sets role, search_path and timeouts, and needs them as it set them";
-            Some(file.error(statement, RULE, format!("`{said} …` changes what the migrator has set"), help))
         }
         _ => {
             let help = "a tenant's schema holds tables, indexes and constraints: keys are UUIDv7 made by the application, \
@@ -99,7 +89,7 @@ fn numbers(file: &File) -> Vec<Finding> {
         .collect()
 }
 
-/// Functions that reach for sequences or settings, or out of the schema.
+/// Functions that reach for sequences, or out of the schema.
 fn calls(file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
     for call in file.nodes(&[SyntaxKind::CALL_EXPR]) {
@@ -109,8 +99,8 @@ fn calls(file: &File) -> Vec<Finding> {
             continue;
         };
         let name = parts(&callee);
-        if name.last().is_some_and(|name| ["nextval", "setval", "set_config"].contains(&name.as_str())) {
-            let help = "sequences and settings are the migrator's and the application's, not a migration's";
+        if name.last().is_some_and(|name| ["nextval", "setval"].contains(&name.as_str())) {
+            let help = "a uuid made by the application needs no sequence";
             findings.push(file.error(&call, RULE, format!("a call of {}", name.join(".")), help));
         } else if outside(&name, 2) {
             findings.push(foreign(file, &call, &name));

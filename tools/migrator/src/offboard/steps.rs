@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio_postgres::{Client, Transaction};
 
 use super::copies;
-use crate::MigratorError;
+use crate::{MigratorError, birth};
 
 /// For how long connections may take to end.
 const DISCONNECT_LIMIT: Duration = Duration::from_secs(30);
@@ -39,7 +39,7 @@ pub(super) async fn freeze(transaction: &Transaction<'_>, tenant: &TenantName) -
 
 /// Ends every connection of these roles and waits until there is none. Outside of a transaction, which would see its first
 /// picture of the activity again and again.
-pub(super) async fn disconnect(client: &Client, tenant: &TenantName, roles: &[u32]) -> Result<Value, MigratorError> {
+pub(crate) async fn disconnect(client: &Client, tenant: &TenantName, roles: &[u32]) -> Result<Value, MigratorError> {
     let started = Instant::now();
     let mut closed = BTreeSet::new();
     loop {
@@ -81,8 +81,9 @@ pub(super) async fn drop_schemas(transaction: &Transaction<'_>, tenant: &TenantN
         .await
         .map_err(during("count the tables"))?;
     for name in copies.iter().chain([tenant]) {
-        let statements = format!("DROP SCHEMA IF EXISTS {name} CASCADE; DROP ROLE IF EXISTS {}", name.role());
-        transaction.batch_execute(&statements).await.map_err(during(name.as_str()))?;
+        let statement = format!("DROP SCHEMA IF EXISTS {name} CASCADE");
+        transaction.batch_execute(&statement).await.map_err(during(name.as_str()))?;
+        birth::drop_role(transaction, name).await?;
     }
     Ok(json!({ "tables_dropped": tables.get::<_, i64>(0), "copies_dropped": copies.len() }))
 }
@@ -105,6 +106,7 @@ pub(super) async fn forget(transaction: &Transaction<'_>, tenant: &TenantName) -
     let identifiers =
         transaction.execute("DELETE FROM control.tenant_identifiers WHERE tenant = $1", &[&tenant.as_str()]).await?;
     transaction.execute("DELETE FROM control.ledger WHERE tenant = $1", &[&tenant.as_str()]).await?;
+    transaction.execute("DELETE FROM control.outcomes WHERE tenant = $1", &[&tenant.as_str()]).await?;
     transaction
         .execute(
             "UPDATE control.tenants SET state = 'deleted', slug = replace(name, '_', '-'), display_name = 'deleted' WHERE name = $1",
@@ -116,6 +118,13 @@ pub(super) async fn forget(transaction: &Transaction<'_>, tenant: &TenantName) -
 
 /// A hold's foreign key locks the same row: one that is being written is waited for, and none can come until we commit.
 async fn lock_unless_held(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<(), MigratorError> {
+    let ours = transaction
+        .query_one("SELECT pg_try_advisory_xact_lock(hashtextextended('labor tenant ' || $1, 0))", &[&tenant.as_str()])
+        .await
+        .map_err(MigratorError::during(format!("{tenant}: look for a migrator")))?;
+    if !ours.get::<_, bool>(0) {
+        return Err(MigratorError::Busy(tenant.clone()));
+    }
     transaction
         .execute("SELECT FROM control.tenants WHERE name = $1 FOR UPDATE", &[&tenant.as_str()])
         .await

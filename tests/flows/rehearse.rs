@@ -1,0 +1,117 @@
+//! Rehearse: the pending files on a clone of which nothing stays.
+use labor_testing::{Platform, Program, postgres, scratch};
+use serde_json::Value;
+use tokio_postgres::Client;
+
+use crate::lock_budget::folder;
+
+const HEADER: &str = "-- A test.\n-- Phase: expand\n-- Why: a test.\n-- Locks: some.\n-- Previous release: nothing.\n";
+const V3: &str = "-- Kind: transaction\nALTER TABLE orders ADD COLUMN remark text;\nCOMMENT ON COLUMN orders.remark IS 'x';\n\
+    ALTER TABLE patients ADD COLUMN number uuid DEFAULT gen_random_uuid();\nCOMMENT ON COLUMN patients.number IS 'x';\n";
+const V4: &str = "-- Kind: concurrent\nCREATE INDEX CONCURRENTLY IF NOT EXISTS orders_remark ON orders (remark);\n";
+const V5: &str = "-- Kind: backfill\n-- Batch: 2\n-- Pause: 1 ms\n\
+    UPDATE orders SET remark = 'x' WHERE id IN (SELECT id FROM orders WHERE remark IS NULL LIMIT {batch});\n";
+const FAILING: &str =
+    "-- Kind: transaction\nALTER TABLE orders ADD CONSTRAINT orders_none CHECK (laboratory <> 'L');\n";
+
+/// Every schema, table and role of ours; tenants' files and rows are told by the ledger and the statistics of the catalog.
+const EVERYTHING: &str = "SELECT (SELECT count(*) FROM pg_class) || ' ' || (SELECT string_agg(nspname, ' ' ORDER BY nspname) FROM pg_namespace
+    WHERE nspname NOT LIKE 'pg\\_%') || (SELECT count(*) FROM pg_roles r WHERE rolname IN (SELECT nspname || '_app' FROM pg_namespace))
+    || (SELECT string_agg(l::text, ';' ORDER BY tenant) FROM control.ledger l) || (SELECT count(*) FROM control.outcomes)";
+
+async fn platform(name: &str) -> (Platform, String, Client) {
+    let platform = Platform::create(postgres().await, &scratch().await.unwrap().join(name), name).await.unwrap();
+    let tenant = platform.practice("p1", "Praxis", "100000001").await.unwrap();
+    platform.practice("p2", "Praxis", "100000002").await.unwrap();
+    let client = postgres().await.connect(name).await.unwrap();
+    client
+        .batch_execute(&format!(
+            "INSERT INTO {tenant}.patients (id, identity_key, family_name, given_name)
+               SELECT gen_random_uuid(), lpad(n::text, 64, '0'), 'Probe', 'Eins' FROM generate_series(1, 3) n;
+             INSERT INTO {tenant}.orders (id, laboratory, lab_order_number, patient_id)
+               SELECT gen_random_uuid(), 'L', patient_number, id FROM (SELECT id, identity_key AS patient_number FROM {tenant}.patients) p;
+             ANALYZE"
+        ))
+        .await
+        .unwrap();
+    (platform, tenant, client)
+}
+
+async fn everything(client: &Client) -> String {
+    client.query_one(EVERYTHING, &[]).await.unwrap().get(0)
+}
+
+fn rehearse(platform: &Platform, db: &str, arguments: &[&str]) -> Program {
+    let program = platform.program("labor-migrator").unwrap().args(["--json", "--db", db, "rehearse"]);
+    program.args(arguments.iter().copied())
+}
+
+fn with_header(sql: &str) -> String {
+    format!("{HEADER}{sql}")
+}
+
+#[tokio::test]
+async fn a_rehearsal_with_rows_measures_and_leaves_nothing() {
+    let (platform, tenant, client) = platform("rehearse").await;
+    let files = [("V3__a.sql", with_header(V3)), ("V4__b.sql", with_header(V4)), ("V5__c.sql", with_header(V5))];
+    let db = folder(&platform, &files.each_ref().map(|(name, sql)| (*name, sql.as_str())));
+    let before = everything(&client).await;
+    let run = rehearse(&platform, &db, &["--data", "--tenant", "p1"]).run().await.unwrap();
+    assert!(run.status.success(), "{}{}", run.stdout, run.stderr);
+    let report: Value = serde_json::from_str(run.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!((&report["rows_of"], &report["rows"]), (&tenant.as_str().into(), &6.into()), "{report}");
+    assert_eq!((&report["faithful"], &report["error"]), (&true.into(), &Value::Null), "{report}");
+    let statements = report["statements"].as_array().unwrap();
+    assert_eq!(statements.len(), 6, "{report}");
+    assert_eq!(statements[0]["locks"][0]["mode"], "ACCESS EXCLUSIVE");
+    assert_eq!(statements[2]["rewritten"][0], "patients");
+    assert!(statements.iter().all(|s| s["unforetold"].as_array().unwrap().is_empty()), "{report}");
+    assert_eq!(everything(&client).await, before, "the clone is gone, and nobody noticed it");
+    let up = platform.program("labor-migrator").unwrap().args(["--db", &db, "up"]).run().await.unwrap();
+    assert!(up.status.success(), "{}{}", up.stdout, up.stderr);
+    let fingerprint: String =
+        client.query_one("SELECT left(min(fingerprint), 12) FROM control.ledger", &[]).await.unwrap().get(0);
+    assert_eq!(report["fingerprint"], fingerprint.as_str(), "the rehearsal foretold what up makes");
+}
+
+#[tokio::test]
+async fn what_fails_only_on_rows_fails_in_the_rehearsal() {
+    let (platform, _, client) = platform("rehearse_fail").await;
+    let db = folder(&platform, &[("V3__a.sql", &with_header(FAILING))]);
+    let before = everything(&client).await;
+    let empty = rehearse(&platform, &db, &[]).run().await.unwrap();
+    assert_eq!(empty.status.code(), Some(0), "{}{}", empty.stdout, empty.stderr);
+    let full = rehearse(&platform, &db, &["--data"]).run().await.unwrap();
+    assert_eq!(full.status.code(), Some(1), "{}{}", full.stdout, full.stderr);
+    assert!(full.stdout.contains("V3__a.sql:7") && full.stdout.contains("orders_none"), "{}", full.stdout);
+    assert!(!full.stdout.contains("Probe"), "no row is told");
+    let without = rehearse(&platform, &db, &["--data"]).env("LABOR_BACKUP_URL", "").run().await.unwrap();
+    assert!(!without.status.success() && without.stderr.contains("LABOR_BACKUP_URL"), "{}", without.stderr);
+    assert_eq!(everything(&client).await, before);
+}
+
+#[tokio::test]
+async fn what_a_killed_rehearsal_left_is_dropped_by_the_next() {
+    let (platform, _, client) = platform("rehearse_kill").await;
+    let slow = with_header("-- Kind: concurrent\nSELECT pg_sleep(60);\n");
+    let db = folder(&platform, &[("V3__a.sql", &slow)]);
+    let before = everything(&client).await;
+    let running = rehearse(&platform, &db, &[]).start_with_log(&platform.folder().join("rehearse.log")).unwrap();
+    let sleeping = "SELECT count(*), min(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND state = 'active' AND query LIKE 'SELECT pg_sleep%'";
+    let pid: i32 = labor_testing::until("the clone", std::time::Duration::from_secs(30), async || {
+        let row = client.query_one(sleeping, &[]).await.unwrap();
+        Ok(if row.get::<_, i64>(0) > 0 { Ok(row.get(1)) } else { Err(running.said()) })
+    })
+    .await
+    .unwrap();
+    running.kill9();
+    assert_ne!(everything(&client).await, before, "it is still there");
+    client.query_one("SELECT pg_terminate_backend($1, 10000)", &[&pid]).await.unwrap();
+    // A schema with such a comment that is a tenant's stays.
+    let name: String = client.query_one("SELECT min(name) FROM control.tenants", &[]).await.unwrap().get(0);
+    client.batch_execute(&format!("COMMENT ON SCHEMA {name} IS 'labor-migrator rehearsal by nobody'")).await.unwrap();
+    let next = platform.program("labor-migrator").unwrap().args(["rehearse"]).run().await.unwrap();
+    assert!(next.status.success(), "{}", next.stderr);
+    assert_eq!(everything(&client).await, before);
+}

@@ -1,0 +1,116 @@
+//! What an operator decides about one practice, and what the migrator remembers of its runs.
+use labor_testing::{Platform, postgres, scratch};
+use serde_json::Value;
+
+use crate::clinic::{PASSWORD, User, without_worker};
+
+async fn migrator(platform: &Platform, arguments: &[&str]) -> (Option<i32>, String) {
+    let run = platform.program("labor-migrator").unwrap().args(arguments.iter().copied()).run().await.unwrap();
+    (run.status.code(), run.stdout + &run.stderr)
+}
+
+#[tokio::test]
+async fn a_held_practice_is_passed_by_until_it_is_released() {
+    let platform =
+        Platform::create(postgres().await, &scratch().await.unwrap().join("steer_hold"), "steer_hold").await.unwrap();
+    let held = platform.practice("p1", "Praxis", "100000001").await.unwrap();
+    platform.practice("p2", "Praxis", "100000002").await.unwrap();
+    let client = postgres().await.connect("steer_hold").await.unwrap();
+    assert_eq!(migrator(&platform, &["hold", "p1", "--reason", ""]).await.0, Some(1));
+    let (code, said) = migrator(&platform, &["hold", "p1", "--reason", "moving house"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = migrator(&platform, &["hold", &held, "--reason", "again"]).await;
+    assert!(code == Some(1) && said.contains("is held already"), "{said}");
+
+    client.batch_execute("UPDATE control.ledger SET chain_checksum = 'older'").await.unwrap();
+    let (code, said) = migrator(&platform, &["up"]).await;
+    assert!(code == Some(0) && said.contains("2 migrated, 0 failed, 1 held back"), "{said}");
+    let (code, said) = migrator(&platform, &["status"]).await;
+    assert!(code == Some(0) && said.contains("held: moving house") && said.contains("0 behind"), "{said}");
+
+    assert_eq!(migrator(&platform, &["release", "p1"]).await.0, Some(0));
+    assert_eq!(migrator(&platform, &["release", "p1"]).await.0, Some(1));
+    assert_eq!(migrator(&platform, &["status"]).await.0, Some(3), "it is behind now");
+    assert_eq!(migrator(&platform, &["up"]).await.0, Some(0));
+
+    let runs = platform.json("labor-migrator", &["--json", "history"], "").await.unwrap();
+    let commands: Vec<_> = runs.as_array().unwrap().iter().map(|run| run["command"].as_str().unwrap()).collect();
+    assert_eq!(commands, ["up", "release", "up", "hold", "provision", "provision", "provision"]);
+    assert!(
+        runs.as_array().unwrap().iter().all(|run| run["outcome"] == "completed" && run["finished_at"].is_string()),
+        "{runs}"
+    );
+    let of_one = platform.json("labor-migrator", &["--json", "history", "--tenant", "p1"], "").await.unwrap();
+    let of_one: Vec<_> = of_one.as_array().unwrap().iter().map(|o| (&o["command"], &o["outcome"])).collect();
+    assert_eq!(of_one, [(&Value::from("up"), &Value::from("migrated")), (&"provision".into(), &"migrated".into())]);
+    let (code, said) = migrator(&platform, &["hold", "nobody", "--reason", "x"]).await;
+    assert!(code == Some(1) && said.contains("there is no tenant nobody"), "{said}");
+}
+
+#[tokio::test]
+async fn a_suspended_practice_is_served_again_when_it_is_resumed() {
+    let clinic = without_worker("steer_suspend").await;
+    let doctor = clinic.doctor("a").await;
+    assert!(doctor.get("/v1/reports").await.status().is_success());
+    let (code, said) = migrator(&clinic.platform, &["suspend", "a", "--reason", "unpaid"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!doctor.get("/v1/reports").await.status().is_success());
+    assert!(User::sign_in(&clinic.server.base, "a", "doctor", PASSWORD).await.is_err());
+    assert!(clinic.doctor("b").await.get("/v1/reports").await.status().is_success());
+    assert_eq!(migrator(&clinic.platform, &["suspend", "a", "--reason", "twice"]).await.0, Some(1));
+    // It goes on being migrated, and checked.
+    clinic.execute("UPDATE control.ledger SET chain_checksum = 'older'").await;
+    assert_eq!(migrator(&clinic.platform, &["up"]).await.0, Some(0));
+    assert_eq!(migrator(&clinic.platform, &["resume", "a"]).await.0, Some(0));
+    let doctor = clinic.doctor("a").await;
+    assert!(doctor.get("/v1/reports").await.status().is_success());
+    let (code, said) = migrator(&clinic.platform, &["rename", "a", "--name", "Praxis am See"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(clinic.count("SELECT count(*) FROM control.tenants WHERE display_name = 'Praxis am See'").await, 1);
+}
+
+#[tokio::test]
+async fn spares_are_migrated_with_the_fleet_and_taken_by_the_next_practice() {
+    let platform =
+        Platform::create(postgres().await, &scratch().await.unwrap().join("steer_pool"), "steer_pool").await.unwrap();
+    let client = postgres().await.connect("steer_pool").await.unwrap();
+    let kept = platform.json("labor-migrator", &["--json", "pool", "--keep", "3"], "").await.unwrap();
+    assert_eq!((&kept["ready"], &kept["made"]), (&3.into(), &3.into()));
+    client.batch_execute("UPDATE control.ledger SET chain_checksum = 'older'").await.unwrap();
+    // A spare that is behind is no use to anybody.
+    let cold = platform.json("labor-migrator", &["--json", "provision", "p1", "--name", "Eins"], "").await.unwrap();
+    assert_eq!(cold["from_pool"], false);
+    assert_eq!(migrator(&platform, &["up"]).await.0, Some(0));
+    let warm = platform
+        .json("labor-migrator", &["--json", "provision", "p2", "--name", "Zwei", "--bsnr", "100000002"], "")
+        .await
+        .unwrap();
+    assert_eq!(warm["from_pool"], true);
+    let (code, said) = migrator(&platform, &["provision", "p2", "--name", "Twice"]).await;
+    assert!(code == Some(1) && said.contains("the sign-in name \"p2\" is taken"), "{said}");
+    assert_eq!(migrator(&platform, &["check"]).await.0, Some(0));
+    let spares = "SELECT count(*) FROM control.tenants WHERE state = 'spare'";
+    assert_eq!(client.query_one(spares, &[]).await.unwrap().get::<_, i64>(0), 2);
+    // Nobody logs in to one, and one with a past is passed by.
+    let first = "SELECT t.name, r.rolcanlogin FROM control.tenants t JOIN pg_roles r ON r.rolname = t.name || '_app'
+                  WHERE t.state = 'spare' ORDER BY t.name LIMIT 1";
+    let row = client.query_one(first, &[]).await.unwrap();
+    let (spare, open): (String, bool) = (row.get(0), row.get(1));
+    assert!(!open);
+    let past = format!(
+        "INSERT INTO {spare}.users (id, username, password_hash, role, display_name)
+         VALUES (gen_random_uuid(), 'x', '$argon2id$x', 'admin', 'X')"
+    );
+    client.batch_execute(&past).await.unwrap();
+    let made =
+        platform.json("labor-migrator", &["--json", "provision", "wary", "--name", "Vorsicht"], "").await.unwrap();
+    assert_eq!(made["from_pool"], true);
+    assert_ne!(made["tenant"], spare.as_str());
+    let left = platform.json("labor-migrator", &["--json", "pool", "--keep", "0"], "").await.unwrap();
+    assert_eq!(left["dropped"], 0, "rows are not dropped by the way");
+    client.batch_execute(&format!("TRUNCATE {spare}.users CASCADE")).await.unwrap();
+    let dropped = platform.json("labor-migrator", &["--json", "pool", "--keep", "0"], "").await.unwrap();
+    assert_eq!((&dropped["ready"], &dropped["dropped"]), (&0.into(), &1.into()));
+    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 't\\_%'";
+    assert_eq!(client.query_one(schemas, &[]).await.unwrap().get::<_, i64>(0), 4, "intake, p1, p2 and wary");
+}

@@ -1,0 +1,43 @@
+//! Practices that sign up while a run is under way.
+use super::{Fleet, LIMIT, end_of};
+
+#[tokio::test]
+async fn practices_born_during_a_run_are_missed_by_none() {
+    let fleet = Fleet::copy("waves_births").await;
+    let chain = fleet.whole().await;
+    let born = async |slug: &str| {
+        let ran = fleet.ran(chain.migrator(&fleet.platform, &["--json", "provision", slug, "--name", "X"])).await;
+        assert_eq!(ran.code, Some(0), "{}", ran.text);
+        ran.lines[0]["version"].as_i64().unwrap()
+    };
+    let (canary, last) = (fleet.other().await, fleet.other().await);
+    let lock = "BEGIN; LOCK TABLE {slug}.patients IN ACCESS SHARE MODE";
+    for (client, slug) in [(&canary, "p1"), (&last, "p4")] {
+        client.batch_execute(&lock.replace("{slug}", fleet.name(slug))).await.unwrap();
+    }
+    let arguments = [
+        "--first",
+        "p1",
+        "--wave",
+        "canary=1,rest=rest",
+        "--pause-between",
+        "2s",
+        "--workers",
+        "2",
+        "--retries",
+        "100",
+    ];
+    let running = fleet.begin(&chain, &[arguments.as_slice(), &["--lock-timeout", "200ms"]].concat());
+    fleet.blocked("LOCK TABLE").await;
+    assert_eq!(born("early").await, 2, "the canary has not succeeded yet");
+    canary.batch_execute("ROLLBACK").await.unwrap();
+    running.wait_for_line(fleet.name("p1"), LIMIT).await.unwrap();
+    assert_eq!(born("between").await, 6);
+    running.wait_for_line("wave rest", LIMIT).await.unwrap();
+    fleet.blocked("LOCK TABLE").await;
+    assert_eq!(born("late").await, 6);
+    last.batch_execute("ROLLBACK").await.unwrap();
+    let (code, said) = end_of(&running).await;
+    assert_eq!(code, Some(0), "{said}");
+    fleet.is_whole(6).await;
+}

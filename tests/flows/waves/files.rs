@@ -1,0 +1,112 @@
+//! Files that must not be applied: nobody is touched, and the message says where and what.
+use super::{Fleet, Ran};
+use crate::chain::{Chain, V3};
+
+/// What a refused run must not change.
+async fn state(fleet: &Fleet) -> String {
+    let sql = "SELECT (SELECT string_agg(l::text, ';' ORDER BY tenant) FROM control.ledger l) || (SELECT count(*) FROM pg_class)
+                   || (SELECT count(*) FROM control.migrations) || (SELECT generation FROM control.fleet)";
+    fleet.client.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+/// Refused with exit code 1, and nothing was changed.
+async fn refused(fleet: &Fleet, chain: &Chain, arguments: &[&str]) -> Ran {
+    let before = state(fleet).await;
+    let ran = fleet.ran(fleet.up(chain, arguments)).await;
+    assert_eq!((ran.code, ran.lines.len()), (Some(1), 0), "{}", ran.text);
+    assert_eq!(state(fleet).await, before, "{}", ran.text);
+    ran
+}
+
+fn says(ran: &Ran, parts: &[&str]) {
+    for part in parts {
+        assert!(ran.text.contains(part), "{part:?} is not in: {}", ran.text);
+    }
+}
+
+#[tokio::test]
+async fn a_table_without_row_rules_is_refused_before_anybody_is_touched() {
+    let fleet = Fleet::copy("waves_rules").await;
+    let chain = Chain::copy(&fleet.files().await).with(V3);
+    says(&refused(&fleet, &chain, &[]).await, &["version 3", "remarks", "db/rls/tenant.sql", "no tenant was touched"]);
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_file_is_told_with_file_and_line() {
+    let fleet = Fleet::copy("waves_syntax").await;
+    let chain = Chain::copy(&fleet.files().await);
+    for kind in ["transaction", "concurrent"] {
+        let sql = format!("-- Kind: {kind}\n-- Phase: expand\n\nALTER TABLE patients ADD x text y z;\n");
+        let chain = chain.clone().with(("V3__mistake", &sql));
+        says(&refused(&fleet, &chain, &[]).await, &["V3__mistake.sql:4", "this is not SQL"]);
+    }
+    let chain = chain.with(("V3__mistake", "-- Kind: transaction\n\nALTER TABLE pacients\n  ADD COLUMN x text;\n"));
+    says(&refused(&fleet, &chain, &[]).await, &["V3__mistake", "pacients", "does not exist"]);
+}
+
+#[tokio::test]
+async fn edited_missing_and_late_files_are_refused_with_the_difference() {
+    let fleet = Fleet::copy("waves_edited").await;
+    let column = |name: &str| {
+        format!(
+            "-- Kind: transaction\n-- Phase: expand\nALTER TABLE patients ADD COLUMN {name} text;\nCOMMENT ON COLUMN patients.{name} IS 'x';\n"
+        )
+    };
+    let chain = Chain::copy(&fleet.files().await).with(("V3__first", &column("a"))).with(("V4__second", &column("b")));
+    assert_eq!(fleet.ran(fleet.up(&chain, &[])).await.code, Some(0));
+
+    let chain = chain.with(("V3__first", &column("a").replace(" text;", " text NOT NULL;")));
+    let edited = refused(&fleet, &chain, &[]).await;
+    says(
+        &edited,
+        &[
+            "V3__first.sql was edited",
+            "-ALTER TABLE patients ADD COLUMN a text;",
+            "+ALTER TABLE patients ADD COLUMN a text NOT NULL;",
+        ],
+    );
+
+    let chain = chain.with(("V3__first", &column("a")));
+    std::fs::remove_file(chain.file("V4__second")).unwrap();
+    says(&refused(&fleet, &chain, &[]).await, &["V4__second.sql was applied", "take the release that has it"]);
+
+    let chain = chain.with(("V4__second", &column("b"))).with(("V4__other", &column("c")));
+    says(&refused(&fleet, &chain, &[]).await, &["V4__other.sql", "V4__second.sql", "are both version 4"]);
+    std::fs::remove_file(chain.file("V4__other")).unwrap();
+    assert_eq!(fleet.ran(fleet.up(&chain, &[])).await.code, Some(0));
+}
+
+#[tokio::test]
+async fn unknown_tenants_and_versions_are_told() {
+    let fleet = Fleet::copy("waves_unknown").await;
+    let chain = fleet.whole().await;
+    says(&refused(&fleet, &chain, &["--tenant", "nobody"]).await, &["there is no tenant nobody"]);
+    says(&refused(&fleet, &chain, &["--first", "nobody"]).await, &["there is no tenant nobody"]);
+    says(&refused(&fleet, &chain, &["--to", "99"]).await, &["there is no version 99", "from 1 to 6"]);
+}
+
+#[tokio::test]
+async fn files_that_the_first_tenants_were_born_with_are_kept() {
+    let fleet = Fleet::copy("waves_born").await;
+    let chain = Chain::copy(&fleet.files().await);
+    let file = chain.file("V2__reader_version");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let edited = chain.with(("V2__reader_version", &format!("{text}-- edited\n")));
+    says(&refused(&fleet, &edited, &[]).await, &["V2__reader_version.sql was edited", "+-- edited"]);
+    std::fs::write(file, text).unwrap();
+    assert_eq!(fleet.ran(fleet.up(&edited, &[])).await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_commit_never_reaches_the_server() {
+    let fleet = Fleet::copy("waves_commit").await;
+    let chain = Chain::copy(&fleet.files().await);
+    for (undo, sql) in [(false, "COMMIT;"), (false, "SELECT pg_advisory_unlock_all();"), (true, "COMMIT;")] {
+        let column = "-- Why: x.\nALTER TABLE patients ADD COLUMN x text;\n";
+        let text = if undo { column.to_owned() } else { format!("{column}{sql}\n") };
+        let chain =
+            chain.clone().with(("V3__commit", &text)).with(("V3__commit.undo", &format!("-- Why: x.\n{sql}\n")));
+        let place = if undo { "V3__commit.undo.sql:2" } else { "V3__commit.sql:3" };
+        says(&refused(&fleet, &chain, &[]).await, &[place]);
+    }
+}

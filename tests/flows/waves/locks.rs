@@ -1,0 +1,71 @@
+//! Locks: a migration never makes readers and writers of a practice wait for longer than it may, and comes again.
+use std::time::{Duration, Instant};
+
+use labor_testing::until;
+
+use super::{Fleet, LIMIT, end_of};
+use crate::chain::Chain;
+
+const V3: (&str, &str) = (
+    "V3__seen",
+    "-- Kind: transaction\n-- Phase: expand\nALTER TABLE reports ADD COLUMN seen_at timestamptz;\nCOMMENT ON COLUMN reports.seen_at IS 'x';\n",
+);
+const INDEX: (&str, &str) = (
+    "V3__given_name",
+    "-- Kind: concurrent\n-- Phase: expand\nCREATE INDEX CONCURRENTLY IF NOT EXISTS patients_given_name ON patients (given_name);\n",
+);
+
+#[tokio::test]
+async fn who_reads_for_long_delays_the_migration_and_nobody_else() {
+    let fleet = Fleet::copy("waves_reader").await;
+    let chain = Chain::copy(&fleet.files().await).with(V3);
+    let (reader, other) = (fleet.other().await, fleet.other().await);
+    reader.batch_execute(&fleet.sql("BEGIN; SELECT id FROM {p1}.reports")).await.unwrap();
+    let given_up = fleet.ran(fleet.up(&chain, &["--tenant", "p1", "--retries", "0", "--lock-timeout", "100ms"])).await;
+    assert_eq!((given_up.code, given_up.of("p1").0), (Some(3), "failed"), "{}", given_up.text);
+    let error = given_up.of("p1").1;
+    assert!(error.contains("lock timeout") && error.contains("take the locks"), "{error}");
+
+    let running = fleet.begin(&chain, &["--retries", "100", "--lock-timeout", "200ms"]);
+    let work = fleet.sql("SELECT id FROM {p1}.reports; UPDATE {p1}.reports SET notes = notes");
+    let (mut longest, mut blocked) = (Duration::ZERO, 0);
+    until("five attempts", LIMIT, async || {
+        // Asked first: this statement comes into the queue behind the migrator's lock.
+        blocked += usize::from(fleet.number("SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE NOT granted AND c.relname = 'reports' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())").await > 0);
+        let start = Instant::now();
+        other.batch_execute(&work).await.unwrap();
+        longest = longest.max(start.elapsed());
+        Ok(if blocked >= 5 { Ok(()) } else { Err(blocked.to_string()) })
+    })
+    .await
+    .unwrap();
+    reader.batch_execute("ROLLBACK").await.unwrap();
+    let (code, said) = end_of(&running).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(" at attempt "), "{said}");
+    assert!(longest < Duration::from_millis(200 + 1500), "somebody waited for {longest:?}");
+    fleet.is_whole(3).await;
+}
+
+#[tokio::test]
+async fn an_index_whose_build_was_killed_is_built_anew() {
+    let fleet = Fleet::copy("waves_index").await;
+    let chain = Chain::copy(&fleet.files().await).with(INDEX);
+    let writer = fleet.other().await;
+    writer.batch_execute(&fleet.sql("BEGIN; UPDATE {p1}.patients SET given_name = given_name")).await.unwrap();
+    let running = fleet.begin(&chain, &["--tenant", "p1"]);
+    let backend = fleet.blocked("CREATE INDEX CONCURRENTLY").await;
+    running.kill9();
+    until("the killed migrator's backend to end by itself", LIMIT, async || {
+        let sql = "SELECT FROM pg_stat_activity WHERE pid = $1";
+        Ok(fleet.client.query_opt(sql, &[&backend]).await.unwrap().map_or(Ok(()), |_| Err(backend.to_string())))
+    })
+    .await
+    .unwrap();
+    writer.batch_execute("ROLLBACK").await.unwrap();
+    let invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
+    assert_eq!(fleet.number(invalid).await, 1, "the test did not test anything");
+    let ran = fleet.ran(fleet.up(&chain, &[])).await;
+    assert_eq!((ran.code, fleet.number(invalid).await), (Some(0), 0), "{}", ran.text);
+    fleet.is_whole(3).await;
+}

@@ -1,0 +1,172 @@
+//! The order of a run: canary, percentages, the rest; and two runs at once.
+use super::Fleet;
+
+/// The lines of a run in words: waves by name, tenants by what became of them.
+fn course(text: &str) -> Vec<String> {
+    let word = |line: &str| line.split_whitespace().nth(1).unwrap_or_default().to_owned();
+    let lines = text.lines().filter(|line| line.starts_with("wave ") || line.contains(" in "));
+    lines
+        .filter(|line| !line.starts_with("version "))
+        .map(|line| if line.starts_with("wave ") { line.to_owned() } else { word(line) })
+        .collect()
+}
+
+#[tokio::test]
+async fn waves_come_in_order_and_a_canary_that_fails_stops_all_others() {
+    let fleet = Fleet::copy("waves_order").await;
+    let chain = fleet.whole().await;
+    let up =
+        ["up", "--wave", "canary=1,half=50%,rest=rest", "--first", "p2", "--workers", "2", "--max-failures", "100%"];
+    let broken = "ALTER TABLE {p2}.patients ADD COLUMN search_name text";
+    fleet.execute(broken).await;
+    let ran = fleet.ran(chain.migrator(&fleet.platform, &up)).await;
+    assert_eq!(
+        (ran.code, course(&ran.text)),
+        (Some(3), vec!["wave canary".to_owned(), "failed".to_owned()]),
+        "{}",
+        ran.text
+    );
+    assert!(ran.text.contains("p2 failed in the canary wave") && ran.text.contains("4 not tried"), "{}", ran.text);
+    assert_eq!(fleet.versions().await, "intake 2, p1 2, p2 2, p3 2, p4 2");
+    assert_eq!(fleet.number("SELECT generation::bigint FROM control.fleet").await, 2);
+
+    fleet.execute("ALTER TABLE {p2}.patients DROP COLUMN search_name").await;
+    let ran = fleet.ran(chain.migrator(&fleet.platform, &up)).await;
+    let m = "migrated";
+    assert_eq!(
+        (ran.code, course(&ran.text)),
+        (Some(0), ["wave canary", m, "wave half", m, m, m, "wave rest", m].map(str::to_owned).to_vec()),
+        "{}",
+        ran.text
+    );
+    assert!(ran.text.lines().nth(1).unwrap().starts_with("p2 "), "{}", ran.text);
+    fleet.is_whole(6).await;
+}
+
+#[tokio::test]
+async fn two_migrators_at_once_bring_each_tenant_up_once() {
+    let fleet = Fleet::copy("waves_two").await;
+    let chain = fleet.whole().await;
+    let (one, two) = (fleet.up(&chain, &["--workers", "1"]), fleet.up(&chain, &["--workers", "3"]));
+    let (one, two) = tokio::join!(fleet.ran(one), fleet.ran(two));
+    for ran in [&one, &two] {
+        let tenants = ran.lines.split_last().map_or(&[][..], |(_, tenants)| tenants);
+        assert!(tenants.iter().all(|tenant| tenant["outcome"] != "failed"), "{}", ran.text);
+        assert_eq!(ran.code, Some(0), "{}", ran.text);
+    }
+    fleet.is_whole(6).await;
+    let twice = "SELECT count(*) FROM (SELECT FROM control.outcomes WHERE outcome = 'migrated' AND to_version = 6 GROUP BY tenant HAVING count(*) <> 1) t";
+    assert_eq!(fleet.number(twice).await, 0);
+}
+
+/// The tenants that a run told of, in order.
+fn told(ran: &super::Ran) -> Vec<String> {
+    ran.lines
+        .iter()
+        .filter_map(|line| Some(format!("{} {}", line["tenant"].as_str()?, line["outcome"].as_str()?)))
+        .collect()
+}
+
+#[tokio::test]
+async fn those_that_come_first_and_find_no_place_head_the_next_wave() {
+    let fleet = Fleet::copy("waves_first").await;
+    let chain = fleet.whole().await;
+    let first = ["--workers", "1", "--first", "p2", "--first", "p3", "--first", "p4", "--first", "p2"];
+    let not_selected = fleet.ran(fleet.up(&chain, &["--tenant", "p1", "--first", "p2"])).await;
+    assert!(not_selected.code == Some(1) && not_selected.text.contains("--first"), "{}", not_selected.text);
+    let canary = fleet.ran(fleet.up(&chain, &[&["--wave", "canary=1"], first.as_slice()].concat())).await;
+    assert_eq!((canary.code, told(&canary)), (Some(3), vec!["p2 migrated".to_owned()]), "{}", canary.text);
+
+    // Neither who is there already nor who is held is the canary.
+    let hold = "UPDATE control.ledger SET held_at = now(), held_by = 'test', held_reason = 'x' WHERE tenant = '{p3}'";
+    fleet.execute(hold).await;
+    let arguments = ["--wave", "canary=1,100%,rest", "--pause-between", "1s"];
+    let ran = fleet.ran(fleet.up(&chain, &[&arguments, first.as_slice()].concat())).await;
+    assert_eq!((ran.code, told(&ran).len(), told(&ran)[0].as_str()), (Some(0), 3, "p4 migrated"), "{}", ran.text);
+    fleet.execute("UPDATE control.ledger SET held_at = NULL, held_by = NULL, held_reason = NULL").await;
+    // Nothing is left for the second wave, and no rest is taken before it.
+    let ran = fleet.ran(fleet.up(&chain, &["--wave", "canary=1,rest", "--pause-between", "10m"])).await;
+    assert_eq!((ran.code, told(&ran)), (Some(0), vec!["p3 migrated".to_owned()]), "{}", ran.text);
+    fleet.is_whole(6).await;
+}
+
+#[tokio::test]
+async fn a_canary_alone_raises_the_version_of_births_only_when_it_succeeds() {
+    let fleet = Fleet::copy("waves_alone").await;
+    let chain = fleet.whole().await;
+    let up = ["--wave", "canary=1", "--first", "p2"];
+    fleet.execute("ALTER TABLE {p2}.patients ADD COLUMN search_name text").await;
+    assert_eq!(fleet.ran(fleet.up(&chain, &up)).await.of("p2").0, "failed");
+    assert_eq!(fleet.number("SELECT generation::bigint FROM control.fleet").await, 2);
+    fleet.execute("ALTER TABLE {p2}.patients DROP COLUMN search_name").await;
+    assert_eq!(fleet.ran(fleet.up(&chain, &up)).await.of("p2").0, "migrated");
+    assert_eq!(fleet.number("SELECT generation::bigint FROM control.fleet").await, 6);
+}
+
+const KEY: &str = "(hashtextextended('labor tenant {p2}', 0))";
+
+#[tokio::test]
+async fn who_is_held_by_another_migrator_is_tried_again_and_stops_no_canary() {
+    let fleet = Fleet::copy("waves_busy").await;
+    let chain = fleet.whole().await;
+    fleet.execute(&format!("SELECT pg_advisory_lock{KEY}")).await;
+    let up = ["--wave", "canary=1,rest", "--first", "p2", "--max-failures", "0"];
+    let ran = fleet.ran(fleet.up(&chain, &[up.as_slice(), &["--retries", "1"]].concat())).await;
+    assert_eq!((ran.code, ran.of("p2").0), (Some(3), "busy"), "{}", ran.text);
+    assert_eq!(fleet.versions().await, "intake 6, p1 6, p2 2, p3 6, p4 6");
+    let busy = fleet.ran(fleet.up(&chain, &[up.as_slice(), &["--retries", "8"]].concat()));
+    let given_back = async {
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        fleet.execute(&format!("SELECT pg_advisory_unlock{KEY}")).await;
+    };
+    let (ran, ()) = tokio::join!(busy, given_back);
+    assert_eq!((ran.code, ran.of("p2").0), (Some(0), "migrated"), "{}", ran.text);
+    fleet.is_whole(6).await;
+}
+
+#[tokio::test]
+async fn who_is_held_deleted_or_brought_there_meanwhile_is_nobodys_failure() {
+    let fleet = Fleet::copy("waves_meanwhile").await;
+    let chain = fleet.whole().await;
+    let reader = fleet.other().await;
+    reader.batch_execute(&fleet.sql("BEGIN; LOCK TABLE {p1}.patients IN ACCESS SHARE MODE")).await.unwrap();
+    let first = ["--first", "p1", "--first", "p2", "--first", "p3", "--first", "p4"];
+    let rest = ["--wave", "canary=4,rest", "--workers", "1", "--retries", "100", "--max-failures", "0"];
+    let running = fleet.begin(&chain, &[first.as_slice(), &rest].concat());
+    fleet.blocked("LOCK TABLE").await;
+    assert_eq!(fleet.ran(fleet.up(&chain, &["--tenant", "p4"])).await.code, Some(0));
+    fleet
+        .execute(
+            "UPDATE control.ledger SET held_at = now(), held_by = 'test', held_reason = 'x' WHERE tenant = '{p2}';
+             DELETE FROM control.outcomes WHERE tenant = '{p3}'; DELETE FROM control.ledger WHERE tenant = '{p3}';
+             UPDATE control.ledger SET last_error = 'x', last_error_at = now() WHERE tenant = '{p4}'",
+        )
+        .await;
+    reader.batch_execute("ROLLBACK").await.unwrap();
+    let (code, said) = super::end_of(&running).await;
+    assert_eq!(code, Some(0), "{said}");
+    for (slug, outcome) in [("p1", "migrated"), ("p2", "passed by"), ("p3", "passed by"), ("p4", "current")] {
+        assert!(said.contains(&format!("{} {outcome} in ", fleet.name(slug))), "{slug} {outcome}: {said}");
+    }
+    assert_eq!(fleet.versions().await, "intake 6, p1 6, p2 2, p4 6");
+    assert_eq!(fleet.number("SELECT count(*) FROM control.ledger WHERE last_error IS NOT NULL").await, 0);
+}
+
+#[tokio::test]
+async fn who_is_released_during_a_run_below_all_others_is_taken_along() {
+    let fleet = Fleet::copy("waves_released").await;
+    let chain = fleet.whole().await;
+    fleet
+        .execute("UPDATE control.ledger SET held_at = now(), held_by = 'test', held_reason = 'x' WHERE tenant = '{p2}'")
+        .await;
+    assert_eq!(fleet.ran(fleet.up(&chain, &["--to", "5"])).await.code, Some(0));
+    let reader = fleet.other().await;
+    reader.batch_execute(&fleet.sql("BEGIN; LOCK TABLE {p1}.patients IN ACCESS SHARE MODE")).await.unwrap();
+    let running = fleet.begin(&chain, &["--first", "p1", "--workers", "1", "--retries", "100", "--rules"]);
+    fleet.blocked("LOCK TABLE").await;
+    fleet.execute("UPDATE control.ledger SET held_at = NULL, held_by = NULL, held_reason = NULL").await;
+    reader.batch_execute("ROLLBACK").await.unwrap();
+    let (code, said) = super::end_of(&running).await;
+    assert_eq!(code, Some(0), "{said}");
+    fleet.is_whole(6).await;
+}

@@ -1,0 +1,307 @@
+//! The command line.
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use labor_migrator::waves::{Tolerance, Waves};
+use uuid::Uuid;
+
+/// What the program is asked.
+#[derive(Parser)]
+#[command(name = "labor-migrator", version, about = "Migrates, provisions and checks every tenant's schema", after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// URL of the login labor_migrator.
+    #[arg(long, env = "LABOR_MIGRATOR_URL", hide_env_values = true, global = true)]
+    pub(crate) database_url: Option<String>,
+    /// File with the master secret (64 hexadecimal digits).
+    #[arg(long, env = "LABOR_MASTER_SECRET_FILE", global = true)]
+    pub(crate) master_secret_file: Option<PathBuf>,
+    /// Folder with migrations and row rules, laid out like the repository's db, instead of those in this program.
+    #[arg(long, env = "LABOR_DB", value_name = "DIR", global = true)]
+    pub(crate) db: Option<PathBuf>,
+    /// Print JSON for machines.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed, see the message
+  2  wrong command line
+  3  tenants failed, are behind or were not tried
+  4  the isolation check found something
+  5  schemas, ledger and files do not agree
+  6  lint found something
+  130  interrupted twice";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Prepare a database once, as a superuser: roles, hardening, passwords of the service logins.
+    Bootstrap {
+        /// URL of a superuser.
+        #[arg(long, env = "LABOR_ADMIN_URL", hide_env_values = true)]
+        admin_url: String,
+        /// URL of the login labor_control, for its password.
+        #[arg(long, env = "LABOR_CONTROL_URL", hide_env_values = true)]
+        control_url: String,
+        /// URL of the login labor_backup, for its password.
+        #[arg(long, env = "LABOR_BACKUP_URL", hide_env_values = true)]
+        backup_url: String,
+    },
+    /// Bring the control schema and all tenants to the newest version. Running it again goes on where it stopped.
+    Up(UpArguments),
+    /// Take expand migrations back with their .undo.sql, while no tenant has contracted.
+    Undo(UndoArguments),
+    /// Where the fleet stands: one query, whatever its size.
+    Status {
+        /// List every tenant, not only those that are behind, held, failed or suspended.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Create a tenant, from a spare schema if there is one.
+    Provision {
+        /// What people type at sign-in: lower-case letters, digits, hyphens.
+        slug: String,
+        /// Name of the practice as shown.
+        #[arg(long)]
+        name: String,
+        /// (N)BSNR, nine digits; may be repeated.
+        #[arg(long = "bsnr")]
+        bsnrs: Vec<String>,
+        /// The one tenant that holds messages nobody could be found for.
+        #[arg(long, conflicts_with = "bsnrs")]
+        intake: bool,
+    },
+    /// Adopt a schema that is called like a tenant's and registered as none's: restored by psql, or made by refinery alone.
+    Baseline {
+        /// Name of the schema: t_ and 12 lower-case letters or digits.
+        schema: String,
+        /// What people type at sign-in: lower-case letters, digits, hyphens.
+        #[arg(long)]
+        slug: String,
+        /// Name of the practice as shown.
+        #[arg(long)]
+        name: String,
+        /// (N)BSNR, nine digits; may be repeated.
+        #[arg(long = "bsnr")]
+        bsnrs: Vec<String>,
+        /// Version of the schema, when neither its stamp nor its history tells.
+        #[arg(long = "version", id = "schema_version", value_name = "VERSION")]
+        version: Option<i32>,
+    },
+    /// Keep so many empty schemas ready, so that provisioning only assigns one.
+    Pool {
+        /// How many.
+        #[arg(long)]
+        keep: u64,
+    },
+    /// Register a (N)BSNR of an existing practice.
+    Identify {
+        /// Sign-in name of the practice.
+        slug: String,
+        /// (N)BSNR, nine digits; may be repeated.
+        #[arg(long = "bsnr", required = true)]
+        bsnrs: Vec<String>,
+    },
+    /// Carry out an approved deletion of one tenant; prints the certificate. Running it again continues or repeats the certificate.
+    Delete {
+        /// Id of the request (`labor request list`).
+        #[arg(long)]
+        request: Uuid,
+    },
+    /// Which runs there were, or what became of tenants in a run.
+    History {
+        /// What became of each tenant in this run.
+        #[arg(long)]
+        run: Option<Uuid>,
+        /// What became of this tenant in all runs (sign-in name, or name in the database).
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Only tenants that failed.
+        #[arg(long)]
+        failed: bool,
+        /// How many lines at most, newest first.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// Let migrations pass a tenant by.
+    Hold {
+        /// Sign-in name, or name in the database.
+        tenant: String,
+        /// Why; no health data.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let migrations take a held tenant along again.
+    Release {
+        /// Sign-in name, or name in the database.
+        tenant: String,
+    },
+    /// Close a practice: nobody is served, its data stays.
+    Suspend {
+        /// Sign-in name, or name in the database.
+        tenant: String,
+        /// Why; no health data.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Open a suspended practice again.
+    Resume {
+        /// Sign-in name, or name in the database.
+        tenant: String,
+    },
+    /// Give a practice another displayed name.
+    Rename {
+        /// Sign-in name, or name in the database.
+        tenant: String,
+        /// The new name as shown.
+        #[arg(long)]
+        name: String,
+    },
+    /// Compare every schema with what the migrator left.
+    Drift {
+        /// Sign-in names, or names in the database; all without one.
+        tenants: Vec<String>,
+        /// Show the lines that differ from what the files make.
+        #[arg(long)]
+        diff: bool,
+    },
+    /// Judge migrations before any practice meets them; needs no database.
+    Lint {
+        /// Only what concerns these files (path or name); all of the chain without one.
+        files: Vec<PathBuf>,
+    },
+    /// Begin a migration: the next number, and a header to be filled in; needs no database.
+    New(NewArguments),
+    /// What `up` would do, which locks it would take, how long about; changes nothing.
+    Plan(PlanArguments),
+    /// Run the pending migrations on a clone of each class of tenants, and take it away again.
+    Rehearse(RehearseArguments),
+    /// Isolation check of one tenant or of all.
+    Check {
+        /// Sign-in name, or name in the database; all without it.
+        tenant: Option<String>,
+    },
+    /// Whether everything agrees: schemas, stamps, histories, ledger, registry, logins, control schema and files.
+    Verify {
+        /// Sign-in names, or names in the database; without one all, and what belongs to no tenant.
+        tenants: Vec<String>,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct UpArguments {
+    /// Bring tenants to this version instead of the newest.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<i32>,
+    /// Only this tenant (sign-in name, or name in the database); may be repeated.
+    #[arg(long = "tenant", value_name = "TENANT")]
+    pub(crate) tenants: Vec<String>,
+    /// This tenant before all others; may be repeated.
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) first: Vec<String>,
+    /// Waves, such as canary=5,10%,rest: numbers of tenants, percentages, and what is left. In a wave called canary no failure is
+    /// tolerated.
+    #[arg(long, default_value = "rest")]
+    pub(crate) wave: Waves,
+    /// How long to rest between two waves, such as 30s or 10m.
+    #[arg(long, default_value = "0s", value_parser = duration)]
+    pub(crate) pause_between: Duration,
+    /// Apply the row rules again, also where nothing else is to be done: puts back what somebody changed by hand.
+    #[arg(long)]
+    pub(crate) rules: bool,
+    /// How many tenants at a time.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) workers: u16,
+    /// Stop when more tenants than that have failed: a number, or a percentage of all that are to be migrated.
+    #[arg(long, default_value = "3", value_name = "N|%")]
+    pub(crate) max_failures: Tolerance,
+    /// Give up on a lock after this long: readers and writers of a tenant never queue behind us for longer.
+    #[arg(long, default_value = "500ms", value_parser = duration)]
+    pub(crate) lock_timeout: Duration,
+    /// How often a tenant is tried again when a lock or the connection was not to be had.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) retries: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct UndoArguments {
+    /// Version to take tenants back to.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: i32,
+    /// Only this tenant (sign-in name, or name in the database); may be repeated.
+    #[arg(long = "tenant", value_name = "TENANT")]
+    pub(crate) tenants: Vec<String>,
+    /// How many tenants at a time.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) workers: u16,
+    /// Stop when more tenants than that have failed: a number, or a percentage of all that are to be taken back.
+    #[arg(long, default_value = "3", value_name = "N|%")]
+    pub(crate) max_failures: Tolerance,
+    /// Give up on a lock after this long: readers and writers of a tenant never queue behind us for longer.
+    #[arg(long, default_value = "500ms", value_parser = duration)]
+    pub(crate) lock_timeout: Duration,
+    /// How often a tenant is tried again when a lock or the connection was not to be had.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) retries: u32,
+    /// Don't ask. Needed for more than one tenant where nobody can be asked.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct NewArguments {
+    /// What it does, in lower case letters, digits and single underscores.
+    pub(crate) name: String,
+    /// How it is run.
+    #[arg(long, default_value = "transaction", value_parser = ["transaction", "concurrent", "backfill"])]
+    pub(crate) kind: String,
+    /// Whether the previous release goes on working (expand), or only what it needed is taken away (contract).
+    #[arg(long, default_value = "expand", value_parser = ["expand", "contract"])]
+    pub(crate) phase: String,
+}
+
+#[derive(Args)]
+pub(crate) struct PlanArguments {
+    /// Version to bring tenants to instead of the newest.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<i32>,
+    /// Only this tenant (sign-in name, or name in the database); may be repeated.
+    #[arg(long = "tenant", value_name = "TENANT")]
+    pub(crate) tenants: Vec<String>,
+    /// How many tenants at a time, for the estimate.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) workers: u16,
+}
+
+#[derive(Args)]
+pub(crate) struct RehearseArguments {
+    /// Version to rehearse instead of the newest.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<i32>,
+    /// Only the class of this tenant (sign-in name, or name in the database); with --data its rows.
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) tenant: Option<String>,
+    /// Fill the clone with the rows of the class's largest tenant; they stay in the database and go with the clone.
+    #[arg(long)]
+    pub(crate) data: bool,
+    /// URL of the login labor_backup, for --data.
+    #[arg(long, env = "LABOR_BACKUP_URL", hide_env_values = true)]
+    pub(crate) backup_url: Option<String>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let wrong = || format!("{text:?} is not a duration; write 500ms, 30s or 10m");
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        _ => Err(wrong()),
+    }
+}

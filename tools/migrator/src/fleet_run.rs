@@ -1,0 +1,214 @@
+//! A run over the fleet with something to do, up or back: wave by wave, several tenants at a time, until nobody is left.
+//! Must stay true: what became of it is written down however it ends; tenants that were born in the meantime are reached too.
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+use tokio_postgres::Client;
+
+use crate::run::{self, Ending};
+use crate::step::{Task, Way};
+use crate::up::{Progress, Stop, UpOptions, UpReport};
+use crate::waves::Wave;
+use crate::worker::{Ended, PASSED_BY, Queue, Selection, Worker};
+use crate::{Migrator, MigratorError, generation};
+
+/// What became of the tenants of a wave.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    succeeded: u64,
+    failed: u64,
+    /// Held by another migrator up to the end.
+    busy: u64,
+    /// Another migrator brought them there.
+    current: u64,
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+        self.busy += other.busy;
+        self.current += other.current;
+    }
+
+    /// Whether it brought the run any further.
+    fn is_idle(self) -> bool {
+        self.succeeded + self.failed + self.busy + self.current == 0
+    }
+}
+
+/// A run with something to do.
+pub(crate) struct FleetRun<'a> {
+    migrator: &'a Migrator,
+    options: &'a UpOptions,
+    stop: &'a Stop,
+    task: Arc<Task>,
+    queue: Arc<Mutex<Queue>>,
+    selection: Selection,
+    total: u64,
+}
+
+impl<'a> FleetRun<'a> {
+    pub(crate) fn new(
+        migrator: &'a Migrator,
+        client: Client,
+        options: &'a UpOptions,
+        stop: &'a Stop,
+        task: Task,
+        mut selection: Selection,
+        total: u64,
+    ) -> Self {
+        selection.task = task.run_id;
+        let queue = Arc::new(Mutex::new(Queue::new(client, selection.clone())));
+        Self { migrator, options, stop, task: Arc::new(task), queue, selection, total }
+    }
+
+    /// Goes to its end, whatever that is, and writes it down.
+    pub(crate) async fn finish(
+        self,
+        report: &mut UpReport,
+        progress: &mut impl FnMut(Progress<'_>),
+    ) -> Result<(), MigratorError> {
+        report.run = Some(self.task.run_id);
+        let result = self.waves(report, progress).await;
+        let ended = self.end(report, &result).await;
+        result.and(ended)
+    }
+
+    /// The waves, and then those who were born in the meantime.
+    async fn waves(&self, report: &mut UpReport, progress: &mut impl FnMut(Progress<'_>)) -> Result<(), MigratorError> {
+        let raise = self.task.way == Way::Up && self.options.tenants.is_empty();
+        let waves = self.options.waves.list();
+        let mut raised = !raise;
+        let mut all = Tally::default();
+        for (number, wave) in waves.iter().enumerate() {
+            let size = wave.of(self.total);
+            // With nothing before it nobody shows that the version works; after others it is shown by whom they brought there.
+            if !raised && size.is_none() && (number == 0 || all.succeeded > 0) {
+                self.raise_generation().await?;
+                raised = true;
+            }
+            if number > 0 {
+                if self.pending().await? == 0 {
+                    break;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(self.options.pause_between) => {}
+                    () = self.stop.asked() => {}
+                }
+            }
+            progress(Progress::Wave(wave));
+            let tally = self.wave(wave, size, (&mut all, report), progress).await?;
+            if self.stop.reason().is_some() {
+                return Ok(());
+            }
+            // This wave has shown that the version works: new tenants need not be born at the old one.
+            if !raised && tally.succeeded > 0 && tally.failed == 0 {
+                self.raise_generation().await?;
+                raised = true;
+            }
+        }
+        let Some(last) = waves.last().filter(|wave| wave.of(self.total).is_none()) else { return Ok(()) };
+        while self.stop.reason().is_none() && self.pending().await? > 0 {
+            if self.wave(last, None, (&mut all, report), progress).await?.is_idle() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn raise_generation(&self) -> Result<(), MigratorError> {
+        generation::raise(self.queue.lock().await.client(self.migrator).await?, self.task.target.version).await
+    }
+
+    async fn pending(&self) -> Result<u64, MigratorError> {
+        Ok(self.selection.count(self.queue.lock().await.client(self.migrator).await?).await?.0)
+    }
+
+    async fn wave(
+        &self,
+        wave: &Wave,
+        size: Option<u64>,
+        (all, report): (&mut Tally, &mut UpReport),
+        progress: &mut impl FnMut(Progress<'_>),
+    ) -> Result<Tally, MigratorError> {
+        self.queue.lock().await.begin(size);
+        let workers =
+            self.options.workers.clamp(1, usize::try_from(size.unwrap_or(self.total)).unwrap_or(usize::MAX).max(1));
+        let (send, mut receive) = mpsc::channel(workers);
+        let mut tasks = JoinSet::new();
+        for _ in 0..workers {
+            let worker = Worker {
+                migrator: self.migrator.clone(),
+                queue: self.queue.clone(),
+                task: self.task.clone(),
+                retries: self.options.retries,
+                stop: self.stop.clone(),
+                reports: send.clone(),
+            };
+            tasks.spawn(worker.run());
+        }
+        drop(send);
+        let mut tally = Tally::default();
+        while let Some((tenant, counted)) = receive.recv().await {
+            let mut one = Tally::default();
+            match tenant.outcome {
+                "migrated" | "undone" => one.succeeded = 1,
+                "current" => one.current = 1,
+                "busy" => one.busy = 1,
+                PASSED_BY => {}
+                _ => one.failed = 1,
+            }
+            tally.add(one);
+            all.add(one);
+            report.migrated += one.succeeded;
+            report.failed += one.failed + one.busy;
+            if wave.is_canary() && one.failed > 0 {
+                self.stop.because(format!("{} failed in the canary wave", tenant.tenant));
+            } else if self.options.max_failures.exceeded(all.failed, self.total) {
+                self.stop.because(format!("{} tenants failed, which is more than allowed", all.failed));
+            }
+            progress(Progress::Tenant(&tenant));
+            // Who doesn't wait for this any more is gone.
+            let _ = counted.send(());
+        }
+        let (mut result, mut without, mut done) = (Ok(tally), None, 0);
+        while let Some(ended) = tasks.join_next().await {
+            match ended {
+                Ok(Ok(())) => done += 1,
+                Ok(Err(Ended::WithoutTenant(error))) => {
+                    tracing::warn!(%error, "a worker ended; the others do its part");
+                    without = without.or(Some(error));
+                }
+                Ok(Err(Ended::WithTenant(error))) => result = result.and(Err(error)),
+                Err(error) => {
+                    let error = MigratorError::Invalid(format!("a worker ended unexpectedly: {error}"));
+                    result = result.and(Err(error));
+                }
+            }
+        }
+        match without {
+            Some(error) if done == 0 => result.and(Err(error)),
+            _ => result,
+        }
+    }
+
+    /// Writes the end down. When even that fails, the run shows as killed, and what failed is told.
+    async fn end(&self, report: &mut UpReport, result: &Result<(), MigratorError>) -> Result<(), MigratorError> {
+        let mut queue = self.queue.lock().await;
+        let client = match queue.client(self.migrator).await {
+            Ok(client) => client,
+            Err(_) if result.is_err() => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        report.left = self.selection.count(client).await?.0;
+        report.stopped = self.stop.reason();
+        let (ending, message) = match result {
+            Err(error) => (Ending::Failed, Some(error.to_string())),
+            Ok(()) if report.stopped.is_some() => (Ending::Stopped, report.stopped.clone()),
+            Ok(()) => (Ending::Completed, None),
+        };
+        run::end(&*client, self.task.run_id, ending, message.as_deref()).await
+    }
+}

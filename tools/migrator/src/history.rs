@@ -1,0 +1,157 @@
+//! `history`: which runs there were, what became of each tenant in one, and of one tenant in all.
+use chrono::{DateTime, Utc};
+use labor_catalog::TenantName;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{Migrator, MigratorError, parse_name};
+
+/// A run of the migrator.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunRecord {
+    /// Its id.
+    pub run: Uuid,
+    /// Such as `up` or `provision`.
+    pub command: String,
+    /// Version that was wanted.
+    pub target: Option<i32>,
+    /// Operating system user and host.
+    pub started_on: Option<String>,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended; `None`: it is running, or was killed.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// completed, stopped or failed.
+    pub outcome: Option<String>,
+    /// Why it stopped or failed.
+    pub message: Option<String>,
+    /// Tenants that reached the target.
+    pub succeeded: i64,
+    /// Tenants that did not.
+    pub failed: i64,
+    /// How it was called.
+    pub arguments: Value,
+}
+
+/// What became of a tenant in a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct OutcomeRecord {
+    /// The run.
+    pub run: Uuid,
+    /// Its command.
+    pub command: String,
+    /// The tenant.
+    pub tenant: TenantName,
+    /// Version before.
+    pub from_version: i32,
+    /// Version after.
+    pub to_version: i32,
+    /// running, migrated, failed or busy.
+    pub outcome: String,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// How long it took, waits included.
+    pub milliseconds: i32,
+    /// When.
+    pub written_at: DateTime<Utc>,
+}
+
+/// Which outcomes are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct OutcomeFilter {
+    /// Of this run.
+    pub run: Option<Uuid>,
+    /// Of this tenant.
+    pub tenant: Option<TenantName>,
+    /// Only those that failed.
+    pub failed: bool,
+}
+
+impl Migrator {
+    /// The latest runs, newest first.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn runs(&self, limit: i64) -> Result<Vec<RunRecord>, MigratorError> {
+        let client = self.connect().await?;
+        self.require_control(&client).await?;
+        // Of a run that has not ended, or was killed, the outcomes are counted.
+        let rows = client
+            .query(
+                "SELECT r.id, r.command, r.target, r.started_on, r.started_at, r.finished_at, r.outcome, r.message,
+                        CASE WHEN r.finished_at IS NULL THEN o.succeeded ELSE r.succeeded END,
+                        CASE WHEN r.finished_at IS NULL THEN o.failed ELSE r.failed END, r.arguments
+                   FROM (SELECT id, command, target, started_on, started_at, finished_at, outcome, message, succeeded, failed, arguments
+                           FROM control.runs ORDER BY started_at DESC LIMIT $1) r
+                  CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE outcome = 'migrated') AS succeeded,
+                                             count(*) FILTER (WHERE outcome IN ('failed', 'busy')) AS failed
+                                        FROM control.outcomes WHERE run_id = r.id AND r.finished_at IS NULL) o
+                  ORDER BY r.started_at DESC",
+                &[&limit],
+            )
+            .await
+            .map_err(MigratorError::during("read the runs"))?;
+        Ok(rows
+            .iter()
+            .map(|row| RunRecord {
+                run: row.get(0),
+                command: row.get(1),
+                target: row.get(2),
+                started_on: row.get(3),
+                started_at: row.get(4),
+                finished_at: row.get(5),
+                outcome: row.get(6),
+                message: row.get(7),
+                succeeded: row.get(8),
+                failed: row.get(9),
+                arguments: row.get(10),
+            })
+            .collect())
+    }
+
+    /// What became of tenants, newest first.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn outcomes(&self, filter: &OutcomeFilter, limit: i64) -> Result<Vec<OutcomeRecord>, MigratorError> {
+        let client = self.connect().await?;
+        self.require_control(&client).await?;
+        if let Some(run) = filter.run {
+            let known = client
+                .query_opt("SELECT FROM control.runs WHERE id = $1", &[&run])
+                .await
+                .map_err(MigratorError::during("look up the run"))?;
+            known.ok_or_else(|| MigratorError::Invalid(format!("there is no run {run}; `history` lists them")))?;
+        }
+        let rows = client
+            .query(
+                "SELECT o.run_id, r.command, o.tenant, o.from_version, o.to_version, o.outcome, o.error, o.attempts, o.milliseconds, o.written_at
+                   FROM control.outcomes o JOIN control.runs r ON r.id = o.run_id
+                  WHERE ($1::uuid IS NULL OR o.run_id = $1) AND ($2::text IS NULL OR o.tenant = $2)
+                    AND (NOT $3 OR o.outcome IN ('failed', 'busy'))
+                  ORDER BY o.written_at DESC, o.tenant LIMIT $4",
+                &[&filter.run, &filter.tenant.as_ref().map(TenantName::as_str), &filter.failed, &limit],
+            )
+            .await
+            .map_err(MigratorError::during("read the outcomes"))?;
+        rows.iter()
+            .map(|row| {
+                Ok(OutcomeRecord {
+                    run: row.get(0),
+                    command: row.get(1),
+                    tenant: parse_name(row.get(2))?,
+                    from_version: row.get(3),
+                    to_version: row.get(4),
+                    outcome: row.get(5),
+                    error: row.get(6),
+                    attempts: row.get(7),
+                    milliseconds: row.get(8),
+                    written_at: row.get(9),
+                })
+            })
+            .collect()
+    }
+}

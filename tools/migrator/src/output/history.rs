@@ -1,0 +1,51 @@
+//! How runs and outcomes look.
+use labor_migrator::history::{OutcomeRecord, RunRecord};
+
+use super::{line, table};
+
+/// Runs, newest first.
+pub(crate) fn runs(json: bool, runs: &[RunRecord]) {
+    if json {
+        line(format_args!("{}", serde_json::json!(runs)));
+        return;
+    }
+    let mut rows = table(["run", "command", "to", "started", "took", "by", "outcome", "done", "failed", "message"]);
+    for r in runs {
+        rows.add_row([
+            r.run.to_string(),
+            r.command.clone(),
+            r.target.map(|version| version.to_string()).unwrap_or_default(),
+            r.started_at.format("%F %T").to_string(),
+            r.finished_at.map_or_else(String::new, |end| format!("{} ms", (end - r.started_at).num_milliseconds())),
+            r.started_on.clone().unwrap_or_default(),
+            r.outcome.clone().unwrap_or_else(|| "running or killed".to_owned()),
+            r.succeeded.to_string(),
+            r.failed.to_string(),
+            r.message.clone().unwrap_or_default(),
+        ]);
+    }
+    line(format_args!("{rows}"));
+}
+
+/// What became of tenants, newest first.
+pub(crate) fn outcomes(json: bool, outcomes: &[OutcomeRecord]) {
+    if json {
+        line(format_args!("{}", serde_json::json!(outcomes)));
+        return;
+    }
+    let mut rows = table(["when", "command", "tenant", "from", "to", "outcome", "attempts", "took", "error"]);
+    for o in outcomes {
+        rows.add_row([
+            o.written_at.format("%F %T").to_string(),
+            o.command.clone(),
+            o.tenant.to_string(),
+            o.from_version.to_string(),
+            o.to_version.to_string(),
+            o.outcome.clone(),
+            o.attempts.to_string(),
+            format!("{} ms", o.milliseconds),
+            o.error.clone().unwrap_or_default(),
+        ]);
+    }
+    line(format_args!("{rows}"));
+}

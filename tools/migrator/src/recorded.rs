@@ -1,0 +1,117 @@
+//! The files as they were applied first, kept in control.migrations, against the files at hand.
+//! Must stay true: one query tells, whatever the number of tenants; a file that no tenant has yet may still be edited.
+use similar::TextDiff;
+use tokio_postgres::GenericClient;
+
+use crate::MigratorError;
+use crate::chain::{Chain, Target};
+
+/// Refuses files that must not be run, were edited, are missing, or come too late, with the exact difference.
+///
+/// # Errors
+/// When there is one, or the database can't be asked.
+pub(crate) async fn compare(client: &impl GenericClient, chain: &Chain) -> Result<(), MigratorError> {
+    chain.runnable()?;
+    let rows = client
+        .query(
+            "SELECT m.version, m.name, m.body, a.applied
+               FROM (SELECT coalesce(max(greatest(version, (progress ->> 'version')::integer)), 0) AS applied FROM control.ledger) a
+               LEFT JOIN control.migrations m ON m.version <= a.applied
+              ORDER BY m.version",
+            &[],
+        )
+        .await
+        .map_err(MigratorError::during("read the applied migrations"))?;
+    let applied: i32 = rows.first().map_or(0, |row| row.get(3));
+    let recorded: Vec<(i32, String, String)> =
+        rows.iter().filter_map(|row| Some((row.get::<_, Option<i32>>(0)?, row.get(1), row.get(2)))).collect();
+    if recorded.is_empty() {
+        // Migrated by a release that kept no texts: each tenant's own history still refuses edited files.
+        return Ok(());
+    }
+    for (version, name, body) in &recorded {
+        let Some(file) = chain.migrations().iter().find(|m| m.version == *version) else {
+            return Err(MigratorError::Invalid(format!(
+                "V{version}__{name}.sql was applied to tenants and is not among the files (they end with version {}): take the release \
+                 that has it",
+                chain.newest().version
+            )));
+        };
+        if file.name != *name || file.sql != *body {
+            let difference = TextDiff::from_lines(body.as_str(), &file.sql)
+                .unified_diff()
+                .header(&format!("V{version}__{name}.sql as applied"), &format!("{} now", file.file_name()))
+                .to_string();
+            return Err(MigratorError::Edited { file: file.file_name(), difference });
+        }
+    }
+    let late =
+        chain.migrations().iter().find(|m| m.version <= applied && recorded.iter().all(|(v, ..)| *v != m.version));
+    late.map_or(Ok(()), |file| {
+        Err(MigratorError::Invalid(format!(
+            "{} comes too late: tenants are at version {applied} already. Give it the number {}",
+            file.file_name(),
+            chain.newest().version + 1
+        )))
+    })
+}
+
+/// Keeps the files up to a version. One that no tenant has, not even begun, is overwritten; one that a tenant has is never written.
+pub(crate) async fn record(client: &impl GenericClient, chain: &Chain, version: i32) -> Result<(), MigratorError> {
+    for migration in chain.between(0, version) {
+        client
+            .execute(
+                "INSERT INTO control.migrations (version, name, kind, phase, body)
+                 SELECT $1::integer, $2::text, $3::text, $4::text, $5::text
+                  WHERE $1 > (SELECT coalesce(max(greatest(l.version, (l.progress ->> 'version')::integer)), 0) FROM control.ledger l)
+                     ON CONFLICT (version) DO UPDATE
+                    SET name = EXCLUDED.name, kind = EXCLUDED.kind, phase = EXCLUDED.phase, body = EXCLUDED.body, recorded_at = now()
+                  WHERE (migrations.name, migrations.body) <> (EXCLUDED.name, EXCLUDED.body)",
+                &[
+                    &migration.version,
+                    &migration.name,
+                    &migration.kind.word(),
+                    &migration.phase.word(),
+                    &migration.sql,
+                ],
+            )
+            .await
+            .map_err(MigratorError::during("record the migrations"))?;
+    }
+    Ok(())
+}
+
+/// Keeps files that are missing although tenants have them, or are about to be born with them: the first tenants of a fleet, which no
+/// run has migrated. Only where no tenant has the version yet, or one has the whole chain up to the target: then these are its texts.
+pub(crate) async fn keep(client: &impl GenericClient, chain: &Chain, target: &Target) -> Result<(), MigratorError> {
+    let during = || MigratorError::during("record the migrations");
+    let row = client
+        .query_one("SELECT count(*) FROM control.migrations WHERE version <= $1", &[&target.version])
+        .await
+        .map_err(during())?;
+    let files = chain.between(0, target.version).count();
+    if usize::try_from(row.get::<_, i64>(0)).is_ok_and(|kept| kept >= files) {
+        return Ok(());
+    }
+    for migration in chain.between(0, target.version) {
+        client
+            .execute(
+                "INSERT INTO control.migrations (version, name, kind, phase, body)
+                 SELECT $1::integer, $2::text, $3::text, $4::text, $5::text
+                  WHERE EXISTS (SELECT FROM control.ledger WHERE chain_checksum = $6)
+                     OR NOT EXISTS (SELECT FROM control.ledger WHERE greatest(version, (progress ->> 'version')::integer) >= $1)
+                     ON CONFLICT (version) DO NOTHING",
+                &[
+                    &migration.version,
+                    &migration.name,
+                    &migration.kind.word(),
+                    &migration.phase.word(),
+                    &migration.sql,
+                    &target.checksum,
+                ],
+            )
+            .await
+            .map_err(during())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! What the files make out of nothing: a schema built in a transaction that is rolled back.
+//! Must stay true: it touches no tenant and leaves nothing. It is built before the first tenant is touched, so that a file with a
+//! mistake, or a table without row rules, is found on an empty schema; afterwards every tenant must look the same.
+use std::collections::BTreeMap;
+
+use labor_catalog::TenantName;
+use tokio_postgres::Transaction;
+
+use crate::chain::Chain;
+use crate::connection::{Connection, begin};
+use crate::{Migrator, MigratorError, drift, isolation, schema, undo};
+use std::time::Duration;
+
+/// Fingerprints that tenants must have, by version.
+#[derive(Debug, Default)]
+pub(crate) struct Reference {
+    expected: BTreeMap<i32, String>,
+}
+
+/// Nobody else knows the schema, so nobody holds a lock on it.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Reference {
+    /// Builds the versions that tenants will pass on their way, given in ascending order.
+    ///
+    /// # Errors
+    /// When a migration fails on an empty schema, or what it makes has a finding.
+    pub(crate) async fn build(
+        migrator: &Migrator,
+        connection: &mut Connection,
+        chain: &Chain,
+        versions: &[i32],
+    ) -> Result<Self, MigratorError> {
+        let mut expected = BTreeMap::new();
+        let Connection { client, proof, .. } = connection;
+        let transaction = begin(client, LOCK_TIMEOUT).await?;
+        let tenant = migrator.scratch(&transaction).await?;
+        let mut at = 0;
+        for version in versions {
+            ready(&transaction, &tenant, chain, at, *version).await?;
+            at = *version;
+            let findings = proof.findings(&transaction, &tenant).await?;
+            if !findings.is_empty() {
+                return Err(MigratorError::Unsound { version: at, findings });
+            }
+            expected.insert(at, proof.fingerprint(&transaction, &tenant).await?.unwrap_or_default());
+        }
+        transaction.rollback().await.map_err(MigratorError::during("roll back the reference"))?;
+        Ok(Self { expected })
+    }
+
+    /// Takes an empty schema back from one version to another, as tenants will be: the lines in which it is not what the files make.
+    ///
+    /// # Errors
+    /// When an undo fails on an empty schema.
+    pub(crate) async fn rehearse_back(
+        migrator: &Migrator,
+        connection: &mut Connection,
+        chain: &Chain,
+        from: i32,
+        to: i32,
+    ) -> Result<Vec<String>, MigratorError> {
+        let should = lines(migrator, connection, chain, to).await?;
+        let transaction = begin(&mut connection.client, LOCK_TIMEOUT).await?;
+        let tenant = migrator.scratch(&transaction).await?;
+        ready(&transaction, &tenant, chain, 0, from).await?;
+        schema::enter(&transaction, &tenant).await?;
+        let mut at = from;
+        for segment in chain.segments_back(from, to) {
+            if let Some(migration) = segment.outside {
+                undo::take_back_new(&transaction, migration).await?;
+            }
+            undo::take_back(&transaction, chain, at, segment.to).await?;
+            at = segment.to;
+        }
+        schema::rule(&transaction, chain, &tenant).await?;
+        schema::leave(&transaction).await?;
+        let is = isolation::lines(&transaction, &tenant).await?;
+        transaction.rollback().await.map_err(MigratorError::during("roll back the rehearsal"))?;
+        Ok(drift::difference(&should, &is))
+    }
+
+    /// The fingerprint of a version that was built.
+    pub(crate) fn expected(&self, version: i32) -> Option<&str> {
+        self.expected.get(&version).map(String::as_str)
+    }
+}
+
+/// The definition of a version, line by line.
+pub(crate) async fn lines(
+    migrator: &Migrator,
+    connection: &mut Connection,
+    chain: &Chain,
+    version: i32,
+) -> Result<Vec<String>, MigratorError> {
+    let transaction = begin(&mut connection.client, LOCK_TIMEOUT).await?;
+    let tenant = migrator.scratch(&transaction).await?;
+    ready(&transaction, &tenant, chain, 0, version).await?;
+    let lines = isolation::lines(&transaction, &tenant).await?;
+    transaction.rollback().await.map_err(MigratorError::during("roll back the reference"))?;
+    Ok(lines)
+}
+
+/// From one version to another, with row rules, and out of the schema again.
+async fn ready(
+    transaction: &Transaction<'_>,
+    tenant: &TenantName,
+    chain: &Chain,
+    from: i32,
+    to: i32,
+) -> Result<(), MigratorError> {
+    schema::enter(transaction, tenant).await?;
+    schema::build(transaction, chain, from, to).await?;
+    schema::rule(transaction, chain, tenant).await?;
+    schema::leave(transaction).await
+}
+
+impl Migrator {
+    /// A login role and an empty schema that will not be kept.
+    async fn scratch(&self, transaction: &Transaction<'_>) -> Result<TenantName, MigratorError> {
+        let tenant = TenantName::random()?;
+        self.create_role_and_schema(transaction, &tenant).await?;
+        Ok(tenant)
+    }
+}

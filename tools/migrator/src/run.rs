@@ -1,0 +1,79 @@
+//! The record of a run: who began what, and how it ended.
+//! Must stay true: a run without an outcome is running, or was killed.
+use serde::Serialize;
+use serde_json::Value;
+use tokio_postgres::GenericClient;
+use tokio_postgres::types::Json;
+use uuid::Uuid;
+
+use crate::MigratorError;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// It did what it was called for; tenants may have failed.
+    Completed,
+    /// Too many failures, or it was interrupted.
+    Stopped,
+    /// It could not go on.
+    Failed,
+}
+
+impl Ending {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Begins a run.
+pub(crate) async fn begin(
+    client: &impl GenericClient,
+    command: &str,
+    target: Option<i32>,
+    arguments: &Value,
+) -> Result<Uuid, MigratorError> {
+    let id = Uuid::now_v7();
+    client
+        .execute(
+            "INSERT INTO control.runs (id, command, target, started_on, arguments) VALUES ($1, $2, $3, $4, $5)",
+            &[&id, &command, &target, &started_on(), &Json(arguments)],
+        )
+        .await
+        .map_err(MigratorError::during("record the run"))?;
+    Ok(id)
+}
+
+/// Ends a run; how many tenants it reached and missed is counted from the outcomes.
+pub(crate) async fn end(
+    client: &impl GenericClient,
+    id: Uuid,
+    ending: Ending,
+    message: Option<&str>,
+) -> Result<(), MigratorError> {
+    client
+        .execute(
+            "UPDATE control.runs r
+                SET finished_at = now(), outcome = $2, message = $3, succeeded = o.succeeded, failed = o.failed
+               FROM (SELECT count(*) FILTER (WHERE outcome = 'migrated')::integer AS succeeded,
+                            count(*) FILTER (WHERE outcome IN ('failed', 'busy'))::integer AS failed
+                       FROM control.outcomes WHERE run_id = $1) o
+              WHERE r.id = $1",
+            &[&id, &ending.word(), &message],
+        )
+        .await
+        .map_err(MigratorError::during("record the end of the run"))?;
+    Ok(())
+}
+
+/// Who is at the keyboard, as far as the operating system says: `anna@db1`.
+pub(crate) fn started_on() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    if host.is_empty() { user } else { format!("{user}@{host}") }
+}

@@ -1,0 +1,142 @@
+//! What an operator decides about one tenant: hold it back from migrations, close it, call it by another name.
+//! Must stay true: each decision is recorded as a run, with who took it, in the transaction that carries it out.
+use std::time::Duration;
+
+use labor_catalog::TenantName;
+use serde_json::{Value, json};
+use tokio_postgres::{Client, Transaction};
+
+use crate::connection::begin;
+use crate::offboard::disconnect;
+use crate::run::{self, Ending};
+use crate::{Migrator, MigratorError};
+
+/// A migration of this tenant that is under way is waited for so long.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Migrator {
+    /// From now on migrations pass this tenant by.
+    ///
+    /// # Errors
+    /// When it is held already, or the database refuses.
+    pub async fn hold(&self, tenant: &TenantName, reason: &str) -> Result<(), MigratorError> {
+        if reason.trim().is_empty() {
+            return Err(MigratorError::Invalid("a hold needs a reason, for whoever wonders later".to_owned()));
+        }
+        let sql = "UPDATE control.ledger SET held_at = now(), held_by = $2, held_reason = $3 WHERE tenant = $1 AND held_at IS NULL";
+        let changed = self.decide("hold", tenant, json!({ "reason": reason }), async |transaction| {
+            transaction.execute(sql, &[&tenant.as_str(), &run::started_on(), &reason]).await
+        });
+        if changed.await? { Ok(()) } else { Err(MigratorError::Invalid(format!("{tenant} is held already"))) }
+    }
+
+    /// Migrations take this tenant along again.
+    ///
+    /// # Errors
+    /// When it is not held, or the database refuses.
+    pub async fn release(&self, tenant: &TenantName) -> Result<(), MigratorError> {
+        let sql = "UPDATE control.ledger SET held_at = NULL, held_by = NULL, held_reason = NULL WHERE tenant = $1 AND held_at IS NOT NULL";
+        let changed = self.decide("release", tenant, json!({}), async |transaction| {
+            transaction.execute(sql, &[&tenant.as_str()]).await
+        });
+        if changed.await? { Ok(()) } else { Err(MigratorError::Invalid(format!("{tenant} is not held"))) }
+    }
+
+    /// Closes a practice: nobody is served, its login is shut, its connections are ended; the data stays and goes on being migrated.
+    ///
+    /// # Errors
+    /// When it is not open, or the database refuses.
+    pub async fn suspend(&self, tenant: &TenantName, reason: &str) -> Result<(), MigratorError> {
+        let state =
+            "UPDATE control.tenants SET state = 'frozen' WHERE name = $1 AND state = 'active' AND kind = 'practice'";
+        let role = format!("ALTER ROLE {} NOLOGIN", tenant.role());
+        let changed = self.decide("suspend", tenant, json!({ "reason": reason }), async |transaction| {
+            let changed = transaction.execute(state, &[&tenant.as_str()]).await?;
+            if changed > 0 {
+                transaction.batch_execute(&role).await?;
+            }
+            Ok(changed)
+        });
+        if !changed.await? {
+            return Err(MigratorError::Invalid(format!(
+                "{tenant} is not an open practice; `status --all` shows its state"
+            )));
+        }
+        self.end_connections(tenant).await
+    }
+
+    async fn end_connections(&self, tenant: &TenantName) -> Result<(), MigratorError> {
+        let client: Client = self.connect().await?;
+        let row = client
+            .query_one("SELECT oid FROM pg_roles WHERE rolname = $1", &[&tenant.role()])
+            .await
+            .map_err(MigratorError::during(format!("{tenant}: look for the role")))?;
+        disconnect(&client, tenant, &[row.get(0)]).await?;
+        Ok(())
+    }
+
+    /// Opens a suspended practice again.
+    ///
+    /// # Errors
+    /// When it is not suspended, a deletion of it was approved, or the database refuses.
+    pub async fn resume(&self, tenant: &TenantName) -> Result<(), MigratorError> {
+        let state = "UPDATE control.tenants t SET state = 'active' WHERE t.name = $1 AND t.state = 'frozen'
+                        AND NOT EXISTS (SELECT FROM control.requests r
+                                         WHERE r.tenant = t.name AND r.kind = 'deletion' AND r.state IN ('approved', 'running'))";
+        let role = format!("ALTER ROLE {} LOGIN", tenant.role());
+        let changed = self.decide("resume", tenant, json!({}), async |transaction| {
+            let changed = transaction.execute(state, &[&tenant.as_str()]).await?;
+            if changed > 0 {
+                transaction.batch_execute(&role).await?;
+            }
+            Ok(changed)
+        });
+        if changed.await? {
+            return Ok(());
+        }
+        Err(MigratorError::Invalid(format!(
+            "{tenant} is not suspended, or its deletion was approved; nothing was changed"
+        )))
+    }
+
+    /// Gives a practice another displayed name.
+    ///
+    /// # Errors
+    /// When the name is empty or too long, or the database refuses.
+    pub async fn rename(&self, tenant: &TenantName, name: &str) -> Result<(), MigratorError> {
+        if name.trim().is_empty() || name.chars().count() > 200 {
+            return Err(MigratorError::Invalid("a displayed name has 1 to 200 characters".to_owned()));
+        }
+        let sql = "UPDATE control.tenants SET display_name = $2 WHERE name = $1 AND state IN ('active', 'frozen')";
+        let changed = self.decide("rename", tenant, json!({}), async |transaction| {
+            transaction.execute(sql, &[&tenant.as_str(), &name]).await
+        });
+        if changed.await? {
+            Ok(())
+        } else {
+            Err(MigratorError::Invalid(format!("{tenant} is a spare: it has no name yet")))
+        }
+    }
+
+    /// Carries out a decision and records it; whether there was anything to change.
+    async fn decide(
+        &self,
+        command: &str,
+        tenant: &TenantName,
+        mut arguments: Value,
+        change: impl AsyncFnOnce(&Transaction<'_>) -> Result<u64, tokio_postgres::Error>,
+    ) -> Result<bool, MigratorError> {
+        let mut client = self.connect().await?;
+        self.require_control(&client).await?;
+        let transaction = begin(&mut client, LOCK_TIMEOUT).await?;
+        arguments["tenant"] = tenant.as_str().into();
+        let run_id = run::begin(&transaction, command, None, &arguments).await?;
+        let during = || MigratorError::during(format!("{command} {tenant}"));
+        if change(&transaction).await.map_err(during())? == 0 {
+            return Ok(false);
+        }
+        run::end(&transaction, run_id, Ending::Completed, None).await?;
+        transaction.commit().await.map_err(during())?;
+        Ok(true)
+    }
+}

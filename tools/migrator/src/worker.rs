@@ -1,0 +1,373 @@
+//! A worker of a run: takes tenants one after the other, tries again where that helps, and writes down what became of each.
+//! Must stay true: a failing tenant stops nothing but itself; a lost connection is made again before anything is given up; what the
+//! ledger says of a tenant decides what is done, so trying again after an unanswered COMMIT is safe.
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use labor_catalog::TenantName;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_postgres::Client;
+
+use crate::begun::REACHED;
+use crate::connection::Connection;
+use crate::drift;
+use crate::step::{Attempt, Outcome, Task, Way, bring};
+use crate::up::{Stop, TenantReport};
+use crate::{Migrator, MigratorError};
+
+/// So many names are read at a time, whatever the number of tenants.
+const PAGE: i64 = 256;
+/// A backend keeps what it learned of each table it has seen, 0.2 MB a tenant, until it ends.
+const TENANTS_PER_CONNECTION: u32 = 250;
+/// Rest before a second attempt; it doubles with each further one.
+const FIRST_REST: Duration = Duration::from_millis(200);
+const LONGEST_REST: Duration = Duration::from_secs(5);
+
+/// Tenants that are to be migrated, page by page.
+pub(crate) struct Queue {
+    client: Client,
+    selection: Selection,
+    /// Still to come before all others.
+    first: VecDeque<TenantName>,
+    page: VecDeque<TenantName>,
+    last: String,
+    left: Option<u64>,
+    /// Held by another migrator when they were tried: they come again when nobody else is left in the wave.
+    busy: VecDeque<Turn>,
+    /// Those that were to come first when the wave began: no page brings them.
+    excluded: Vec<String>,
+}
+
+/// A tenant that a worker takes.
+struct Turn {
+    tenant: TenantName,
+    started: Instant,
+    /// How often another migrator held it.
+    busy: i32,
+}
+
+/// Which tenants a run is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection {
+    pub(crate) way: Way,
+    pub(crate) task: uuid::Uuid,
+    pub(crate) checksum: String,
+    pub(crate) version: i32,
+    /// Also those that are where they should be.
+    pub(crate) settled_too: bool,
+    /// Only these; `None`: all.
+    pub(crate) only: Option<Vec<String>>,
+    /// These before all others.
+    pub(crate) first: Vec<String>,
+}
+
+/// Not at the target, not held, and not yet through in this run.
+const PENDING: &str = "
+    FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
+   WHERE (l.chain_checksum <> $1 OR $5) AND l.held_at IS NULL AND t.state <> 'deleted'
+     AND ($3::text[] IS NULL OR l.tenant = ANY ($3))
+     AND NOT EXISTS (SELECT FROM control.outcomes o WHERE o.run_id = $4 AND o.tenant = l.tenant AND o.outcome <> 'running')";
+
+impl Selection {
+    /// Upwards also those at the target's version whose row rules are older; back only those after it.
+    fn pending(&self) -> String {
+        match self.way {
+            Way::Up => format!("{PENDING} AND l.version <= $2"),
+            Way::Back => format!("{PENDING} AND {REACHED} > $2"),
+        }
+    }
+
+    /// How many there are, and the lowest and the highest version among them.
+    pub(crate) async fn count(&self, client: &Client) -> Result<(u64, i32, i32), MigratorError> {
+        let sql =
+            format!("SELECT count(*), coalesce(min(l.version), $2), coalesce(max({REACHED}), $2) {}", self.pending());
+        let row = client
+            .query_one(&sql, &[&self.checksum, &self.version, &self.only, &self.task, &self.settled_too])
+            .await
+            .map_err(MigratorError::during("count the tenants"))?;
+        Ok((u64::try_from(row.get::<_, i64>(0)).unwrap_or_default(), row.get(1), row.get(2)))
+    }
+
+    /// Leaves of the tenants that are to come first those that are to be migrated, each once, in the order given.
+    pub(crate) async fn choose_first(&mut self, client: &Client) -> Result<(), MigratorError> {
+        if let (Some(only), Some(name)) =
+            (&self.only, self.first.iter().find(|name| self.only.as_ref().is_some_and(|only| !only.contains(name))))
+        {
+            return Err(MigratorError::Invalid(format!(
+                "{name} is to come first (--first), but is not among the {} selected (--tenant); nothing was changed",
+                only.len()
+            )));
+        }
+        if self.first.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("SELECT l.tenant {} AND l.tenant = ANY ($6)", self.pending());
+        let rows = client
+            .query(&sql, &[&self.checksum, &self.version, &self.only, &self.task, &self.settled_too, &self.first])
+            .await
+            .map_err(MigratorError::during("look up the tenants that come first"))?;
+        let mut pending: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+        self.first.retain(|name| pending.remove(name));
+        Ok(())
+    }
+}
+
+impl Queue {
+    pub(crate) fn new(client: Client, selection: Selection) -> Self {
+        let first = selection.first.iter().filter_map(|name| TenantName::parse(name).ok()).collect();
+        let (page, last, left, busy, excluded) = (VecDeque::new(), String::new(), Some(0), VecDeque::new(), Vec::new());
+        Self { client, selection, first, page, last, left, busy, excluded }
+    }
+
+    /// Begins a wave of so many tenants; `None`: all that are left.
+    pub(crate) fn begin(&mut self, size: Option<u64>) {
+        self.left = size;
+        self.last.clear();
+        self.page.clear();
+        self.busy.clear();
+        self.excluded = self.first.iter().map(|name| name.as_str().to_owned()).collect();
+    }
+
+    /// The queue's connection, made anew when it was lost.
+    pub(crate) async fn client(&mut self, migrator: &Migrator) -> Result<&mut Client, MigratorError> {
+        if self.client.is_closed() {
+            self.client = reconnect(migrator).await?.client;
+        }
+        Ok(&mut self.client)
+    }
+
+    /// Comes again at the end of the wave.
+    fn put_back(&mut self, turn: Turn) {
+        self.busy.push_back(turn);
+    }
+
+    /// A tenant with which nothing was done takes no place in its wave.
+    fn free_place(&mut self) {
+        self.left = self.left.map(|left| left + 1);
+    }
+
+    async fn next(&mut self, migrator: &Migrator) -> Result<Option<Turn>, MigratorError> {
+        if self.left != Some(0)
+            && let Some(tenant) = self.fresh(migrator).await?
+        {
+            self.left = self.left.map(|left| left - 1);
+            return Ok(Some(Turn { tenant, started: Instant::now(), busy: 0 }));
+        }
+        Ok(self.busy.pop_front())
+    }
+
+    /// One that was not taken in this wave yet.
+    async fn fresh(&mut self, migrator: &Migrator) -> Result<Option<TenantName>, MigratorError> {
+        if let Some(tenant) = self.first.pop_front() {
+            return Ok(Some(tenant));
+        }
+        if self.page.is_empty() {
+            self.client(migrator).await?;
+            let s = &self.selection;
+            let sql = format!(
+                "SELECT l.tenant {} AND l.tenant > $6 AND l.tenant <> ALL ($7) ORDER BY l.tenant LIMIT $8",
+                s.pending()
+            );
+            let rows = self
+                .client
+                .query(
+                    &sql,
+                    &[&s.checksum, &s.version, &s.only, &s.task, &s.settled_too, &self.last, &self.excluded, &PAGE],
+                )
+                .await
+                .map_err(MigratorError::during("list the tenants"))?;
+            for row in rows {
+                row.get::<_, &str>(0).clone_into(&mut self.last);
+                self.page.push_back(crate::parse_name(&self.last)?);
+            }
+        }
+        Ok(self.page.pop_front())
+    }
+}
+
+/// A worker.
+pub(crate) struct Worker {
+    pub(crate) migrator: Migrator,
+    pub(crate) queue: Arc<Mutex<Queue>>,
+    pub(crate) task: Arc<Task>,
+    pub(crate) retries: u32,
+    pub(crate) stop: Stop,
+    /// With the word that it was counted: before that no further tenant is begun, it may have been the last failure that is tolerated.
+    pub(crate) reports: mpsc::Sender<(TenantReport, oneshot::Sender<()>)>,
+}
+
+/// Why a worker ended before its wave did.
+pub(crate) enum Ended {
+    /// It had no tenant in hand; the other workers can do its part.
+    WithoutTenant(MigratorError),
+    /// What became of the tenant it had taken is not known.
+    WithTenant(MigratorError),
+}
+
+impl Worker {
+    pub(crate) async fn run(self) -> Result<(), Ended> {
+        let mut connection = reconnect(&self.migrator).await.map_err(Ended::WithoutTenant)?;
+        for number in 1_u32.. {
+            if number.is_multiple_of(TENANTS_PER_CONNECTION) {
+                connection = reconnect(&self.migrator).await.map_err(Ended::WithoutTenant)?;
+            }
+            if self.stop.reason().is_some() {
+                return Ok(());
+            }
+            let next = self.queue.lock().await.next(&self.migrator).await.map_err(Ended::WithoutTenant)?;
+            let Some(turn) = next else { return Ok(()) };
+            if turn.busy > 0 {
+                tokio::select! {
+                    () = tokio::time::sleep(rest(turn.busy)) => {}
+                    () = self.stop.asked() => return Ok(()),
+                }
+            }
+            let Some(report) = self.migrate(&mut connection, turn).await.map_err(Ended::WithTenant)? else { continue };
+            if matches!(report.outcome, "current" | PASSED_BY) {
+                self.queue.lock().await.free_place();
+            }
+            let (counted, wait) = oneshot::channel();
+            if self.reports.send((report, counted)).await.is_err() || wait.await.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// `None`: another migrator holds it, and it was put back.
+    async fn migrate(&self, connection: &mut Connection, turn: Turn) -> Result<Option<TenantReport>, MigratorError> {
+        let Turn { tenant, started, busy } = turn;
+        let mut attempt = Attempt { number: busy + 1, started };
+        let result = loop {
+            let result = bring(connection, &tenant, &self.task, &attempt).await;
+            let tries_left = u32::try_from(attempt.number).unwrap_or(u32::MAX) <= self.retries;
+            match result {
+                Err(MigratorError::Busy(_)) if tries_left => {
+                    self.queue.lock().await.put_back(Turn { tenant, started, busy: attempt.number });
+                    return Ok(None);
+                }
+                // The ledger now says what it was.
+                Err(MigratorError::Changed(_)) if tries_left => attempt.number += 1,
+                Err(error) if tries_left && (error.is_passing() || connection.client.is_closed()) => {
+                    tracing::info!(%tenant, %error, attempt = attempt.number, "will be tried again");
+                    tokio::time::sleep(rest(attempt.number)).await;
+                    if connection.client.is_closed() {
+                        *connection = reconnect(&self.migrator).await?;
+                    }
+                    attempt.number += 1;
+                }
+                result => break result,
+            }
+        };
+        if connection.client.is_closed() {
+            *connection = reconnect(&self.migrator).await?;
+        }
+        let (outcome, error) = match result {
+            Ok(Outcome::Migrated) => (self.task.way.done(), None),
+            Ok(Outcome::Current) => ("current", None),
+            Err(error) => {
+                let outcome = match &error {
+                    MigratorError::Busy(_) => "busy",
+                    error if nobodys_failure(connection, &tenant, error).await => PASSED_BY,
+                    _ => "failed",
+                };
+                let held = matches!(error, MigratorError::Held { .. });
+                let text = drift::explain(&self.migrator, connection, &self.task, &tenant, error).await;
+                // Who is held now may be released while the run goes on, and is then taken along.
+                if !held && record_failure(connection, &tenant, &self.task, &attempt, outcome, &text).await {
+                    (self.task.way.done(), None)
+                } else {
+                    (outcome, Some(text))
+                }
+            }
+        };
+        let milliseconds = attempt.started.elapsed().as_millis();
+        Ok(Some(TenantReport { tenant, milliseconds, attempts: attempt.number, outcome, error }))
+    }
+}
+
+/// What becomes of a tenant that somebody held, deleted or dropped while the run was under way.
+pub(crate) const PASSED_BY: &str = "passed by";
+
+/// Whether the tenant is meanwhile not one that is to be migrated.
+async fn nobodys_failure(connection: &Connection, tenant: &TenantName, error: &MigratorError) -> bool {
+    if matches!(error, MigratorError::Held { .. } | MigratorError::UnknownTenant(_) | MigratorError::Changed(_)) {
+        return true;
+    }
+    let row = connection
+        .client
+        .query_one(
+            "SELECT NOT EXISTS (SELECT FROM control.ledger WHERE tenant = $1),
+                    EXISTS (SELECT FROM control.requests
+                             WHERE tenant = $1 AND kind = 'deletion' AND state IN ('approved', 'running'))",
+            &[&tenant.as_str()],
+        )
+        .await;
+    // Not known is a failure.
+    row.is_ok_and(|row| row.get(0) || (row.get(1) && matches!(error, MigratorError::SchemaGone(_))))
+}
+
+/// Grows with each attempt; half of it is chance, so that workers that met do not meet again.
+fn rest(attempt: i32) -> Duration {
+    let doublings = u32::try_from(attempt - 1).unwrap_or_default().min(10);
+    let longest = (FIRST_REST * 2_u32.pow(doublings)).min(LONGEST_REST);
+    longest / 2 + longest.mul_f64(fastrand::f64() / 2.0)
+}
+
+/// A server that is being restarted is back within seconds.
+const CONNECT_ATTEMPTS: i32 = 8;
+
+async fn reconnect(migrator: &Migrator) -> Result<Connection, MigratorError> {
+    let mut attempt = 1;
+    loop {
+        match migrator.connection().await {
+            Err(_) if attempt < CONNECT_ATTEMPTS => tokio::time::sleep(rest(attempt)).await,
+            result => return result,
+        }
+        attempt += 1;
+    }
+}
+
+/// Writes a failure down, unless this run has committed the tenant after all: the answer to COMMIT may have been lost. Whether it has.
+/// Best effort: when the connection itself is gone, the report of the run still names the failure.
+async fn record_failure(
+    connection: &Connection,
+    tenant: &TenantName,
+    task: &Task,
+    attempt: &Attempt,
+    outcome: &str,
+    error: &str,
+) -> bool {
+    let milliseconds = i32::try_from(attempt.started.elapsed().as_millis()).unwrap_or(i32::MAX);
+    let written = connection
+        .client
+        .execute(
+            "WITH ledger AS (
+               UPDATE control.ledger
+                  SET last_error = CASE WHEN $3 = 'failed' THEN left($4, 4000) ELSE last_error END,
+                      last_error_at = CASE WHEN $3 = 'failed' THEN now() ELSE last_error_at END
+                WHERE tenant = $1
+                  AND NOT (chain_checksum = $7 AND EXISTS (SELECT FROM control.outcomes o
+                                                            WHERE o.run_id = $2 AND o.tenant = $1 AND o.outcome = 'migrated'))
+            RETURNING tenant, version)
+             INSERT INTO control.outcomes (run_id, tenant, from_version, to_version, outcome, error, attempts, milliseconds)
+             SELECT $2, tenant, version, version, $3, left($4, 4000), $5, $6 FROM ledger
+                 ON CONFLICT (run_id, tenant) DO UPDATE
+                SET to_version = EXCLUDED.to_version, outcome = EXCLUDED.outcome, error = EXCLUDED.error,
+                    attempts = EXCLUDED.attempts, milliseconds = EXCLUDED.milliseconds, written_at = now()",
+            &[&tenant.as_str(), &task.run_id, &outcome, &error, &attempt.number, &milliseconds, &task.target.checksum],
+        )
+        .await;
+    match written {
+        Ok(0) => {
+            let sql = "SELECT FROM control.outcomes WHERE run_id = $1 AND tenant = $2 AND outcome = 'migrated'";
+            connection.client.query(sql, &[&task.run_id, &tenant.as_str()]).await.is_ok_and(|rows| !rows.is_empty())
+        }
+        Ok(_) => false,
+        Err(error) => {
+            tracing::warn!(%tenant, %error, "the failure could not be written down");
+            false
+        }
+    }
+}
