@@ -10,10 +10,10 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/labor/target
 # Queries are checked against .sqlx, which `make sqlx` refreshes; no database is needed to build.
 export SQLX_OFFLINE ?= true
 
-.PHONY: help demo up test bench check schemas sqlx clean
+.PHONY: help demo up test bench bench-migrator check schemas sqlx clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 demo: ## Show all of Labor on this machine, from nothing, and end
 	@scripts/install.sh demo
@@ -33,6 +33,11 @@ bench: ## Measure; prints its tables
 	@scripts/install.sh demo
 	cargo build --workspace --bins --release --locked
 	"$(CARGO_TARGET_DIR)/release/labor-bench"
+
+bench-migrator: ## Measure the fleet migrator: up to 5,000 tenants, about 25 minutes
+	@scripts/install.sh demo
+	cargo build --package labor-migrator --package labor-demo --bins --example bench_lane --release --locked
+	"$(CARGO_TARGET_DIR)/release/labor-bench-migrator"
 
 check: ## Formatting, lints, documentation, dependency rules, scripts, spelling
 	@scripts/install.sh check

@@ -1,3 +1,9 @@
-//! What the demo and the benchmark share: Labor's API as a client sees it, and the sample messages.
+//! What the demo and the benchmarks share: Labor's API as a client sees it, the sample messages, the machine, figures.
 pub mod client;
+pub mod machine;
 pub mod samples;
+pub mod sections;
+pub mod spread;
+
+/// Anything that goes wrong ends a benchmark with its message.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;

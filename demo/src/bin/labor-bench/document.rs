@@ -2,8 +2,10 @@
 use comfy_table::presets::{ASCII_MARKDOWN, UTF8_HORIZONTAL_ONLY};
 use comfy_table::{Table, TableStyle};
 
+use labor_demo::spread::Spread;
+
 use crate::Report;
-use crate::figures::{Case, Series, Spread};
+use crate::figures::{Case, Series};
 
 const TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/bench/benchmarks.md"));
 
@@ -35,19 +37,7 @@ pub(crate) fn markdown(report: &Report) -> String {
 }
 
 fn machine(report: &Report) -> String {
-    let machine = &report.machine;
-    let build = if report.debug_build { "a debug build" } else { "a release build" };
-    format!(
-        "{} ({} cores), {:.0} GiB, Linux {}; PostgreSQL {}; {build} of Labor; a flush of 8 kB to disk takes {:.2} ms; \
-         {:.0} % of the processors busy before the start",
-        machine.model,
-        machine.cores,
-        machine.memory_gib,
-        machine.kernel,
-        report.postgres,
-        machine.flush_milliseconds,
-        machine.busy_percent
-    )
+    report.machine.line(&report.postgres, report.debug_build)
 }
 
 fn table(case: &Case, style: TableStyle) -> Table {
@@ -78,6 +68,5 @@ fn cpu(way: &Series) -> String {
 
 /// Median, least and most.
 fn spread(spread: Spread, digits: usize) -> String {
-    let Spread { median, least, most } = spread;
-    format!("{median:.digits$} ({least:.digits$}–{most:.digits$})")
+    spread.text(digits)
 }

@@ -1,4 +1,5 @@
 //! What was measured, and what follows from it.
+use labor_demo::spread::Spread;
 use serde::Serialize;
 
 use crate::cpu::Cpu;
@@ -35,28 +36,11 @@ pub(crate) struct Case {
     pub(crate) ways: Vec<Series>,
 }
 
-/// Median and extremes over the rounds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) least: f64,
-    pub(crate) most: f64,
-}
-
 impl Latency {
     /// From sorted times.
     pub(crate) fn of(sorted: &[f64]) -> Option<Self> {
         let at = |share: usize| sorted.get(sorted.len().checked_sub(1)? * share / 100).copied();
         Some(Self { median: at(50)?, p99: at(99)? })
-    }
-}
-
-impl Spread {
-    fn of(mut values: Vec<f64>) -> Self {
-        values.sort_by(f64::total_cmp);
-        let at = |n: usize| values.get(n).copied().unwrap_or(f64::NAN);
-        let last = values.len().saturating_sub(1);
-        Self { median: f64::midpoint(at(last / 2), at(last.div_ceil(2))), least: at(0), most: at(last) }
     }
 }
 

@@ -7,22 +7,22 @@ mod document;
 mod figures;
 mod floor;
 mod http;
-mod machine;
 mod measure;
 mod messages;
 mod psql;
 mod stage;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use labor_demo::machine::Machine;
+use labor_demo::sections;
 use labor_testing::DataFolder;
 use serde::Serialize;
 
 use crate::figures::Case;
-use crate::machine::Machine;
 use crate::measure::Plan;
 use crate::stage::Stage;
 
@@ -46,8 +46,7 @@ struct Arguments {
     document: Option<PathBuf>,
 }
 
-/// Anything that goes wrong ends the run with its message.
-pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) use labor_demo::Failure;
 
 /// A whole run.
 #[derive(Serialize)]
@@ -105,7 +104,8 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         println!("{}", document::terminal(&report));
     }
     if let Some(path) = document_path(arguments) {
-        std::fs::write(&path, document::markdown(&report))?;
+        let known = std::fs::read_to_string(&path).unwrap_or_default();
+        std::fs::write(&path, sections::with_api(&known, &document::markdown(&report)))?;
         eprintln!("Written: {}", path.display());
     }
     Ok(())
@@ -141,8 +141,5 @@ fn document_path(arguments: &Arguments) -> Option<PathBuf> {
     if arguments.document.is_some() || cfg!(debug_assertions) {
         return arguments.document.clone();
     }
-    let here = Path::new("docs");
-    let docs =
-        if here.is_dir() { here.to_owned() } else { Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(here) };
-    Some(docs.join("benchmarks.md"))
+    Some(sections::benchmarks())
 }

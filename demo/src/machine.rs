@@ -9,20 +9,38 @@ use crate::Failure;
 
 /// The machine, and how busy it was before we began.
 #[derive(Debug, Serialize)]
-pub(crate) struct Machine {
-    pub(crate) cores: usize,
-    pub(crate) model: String,
-    pub(crate) memory_gib: f64,
-    pub(crate) kernel: String,
+pub struct Machine {
+    /// Processors.
+    pub cores: usize,
+    /// What they are called.
+    pub model: String,
+    /// Main memory.
+    pub memory_gib: f64,
+    /// Release of Linux.
+    pub kernel: String,
     /// Share of the processors that others used in the second before the first figure.
-    pub(crate) busy_percent: f64,
+    pub busy_percent: f64,
     /// Milliseconds that 8 kB take to reach the disk: what a commit waits for.
-    pub(crate) flush_milliseconds: f64,
+    pub flush_milliseconds: f64,
 }
 
 impl Machine {
+    /// In one line, with the server's version.
+    #[must_use]
+    pub fn line(&self, postgres: &str, debug_build: bool) -> String {
+        let build = if debug_build { "a debug build" } else { "a release build" };
+        format!(
+            "{} ({} cores), {:.0} GiB, Linux {}; PostgreSQL {postgres}; {build} of Labor; a flush of 8 kB to disk takes {:.2} ms; \
+             {:.0} % of the processors busy before the start",
+            self.model, self.cores, self.memory_gib, self.kernel, self.flush_milliseconds, self.busy_percent
+        )
+    }
+
     /// Looks, and writes a small file into the folder that Postgres will use.
-    pub(crate) async fn look(folder: &Path) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub async fn look(folder: &Path) -> Result<Self, Failure> {
         let memory = field("/proc/meminfo", "MemTotal").unwrap_or_default();
         let kilobytes: f64 =
             memory.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(f64::NAN);
@@ -37,7 +55,8 @@ impl Machine {
     }
 
     /// Others use the processors: figures are not worth keeping.
-    pub(crate) fn busy(&self) -> bool {
+    #[must_use]
+    pub fn busy(&self) -> bool {
         self.busy_percent > 10.0
     }
 }

@@ -1,0 +1,61 @@
+//! The floor: the statements themselves, with as little around them as there can be.
+use std::time::Instant;
+
+use labor_migrator::TenantName;
+use labor_migrator::isolation::Proof;
+use serde_json::Value;
+use tokio_postgres::Client;
+
+use crate::race::{List, race};
+use crate::{Failure, Ground, milliseconds};
+
+/// The newest migration on every tenant, with or without the proof; what is reported of each tenant is then the proof's time.
+pub(crate) async fn newest(ground: &Ground, workers: usize, proven: bool) -> Result<Value, Failure> {
+    let newest = ground.migrator.chain().migrations().last().ok_or("there is no migration")?;
+    let sql = newest.sql.clone();
+    race(ground, workers, |client, list| loop_over(client, list, sql.clone(), proven)).await
+}
+
+/// Any SQL on every tenant; `{tenant}` stands for its name.
+pub(crate) async fn each(ground: &Ground, workers: usize, sql: &str) -> Result<Value, Failure> {
+    race(ground, workers, |client, list| loop_over(client, list, sql.to_owned(), false)).await
+}
+
+async fn loop_over(client: Client, list: List, sql: String, proven: bool) -> Result<Vec<f64>, Failure> {
+    let proof = if proven {
+        client.batch_execute("SET search_path = pg_catalog").await?;
+        Some(Proof::prepare(&client).await?)
+    } else {
+        None
+    };
+    let mut each = Vec::new();
+    while let Some(tenant) = list.next() {
+        let body = sql.replace("{tenant}", tenant.as_str());
+        let began = Instant::now();
+        let open = format!("BEGIN; SET LOCAL ROLE labor_owner; SET LOCAL search_path = {tenant}; {body}");
+        match &proof {
+            None => {
+                client.batch_execute(&format!("{open};COMMIT")).await?;
+                each.push(milliseconds(began));
+            }
+            Some(proof) => {
+                client
+                    .batch_execute(&format!("{open};SET LOCAL search_path = pg_catalog; SET LOCAL ROLE NONE"))
+                    .await?;
+                each.push(prove(&client, proof, &tenant).await?);
+                client.batch_execute("COMMIT").await?;
+            }
+        }
+    }
+    Ok(each)
+}
+
+/// As a step of the product asks: both sent together.
+async fn prove(client: &Client, proof: &Proof, tenant: &TenantName) -> Result<f64, Failure> {
+    let began = Instant::now();
+    let (findings, fingerprint) = tokio::join!(proof.findings(client, tenant), proof.fingerprint(client, tenant));
+    if !findings?.is_empty() || fingerprint?.is_none() {
+        return Err(format!("{tenant} is not sound").into());
+    }
+    Ok(milliseconds(began))
+}
