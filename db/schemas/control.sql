@@ -190,7 +190,7 @@ COMMENT ON COLUMN control.ledger.last_error_at IS 'When that was';
 
 COMMENT ON COLUMN control.ledger.rules_checksum IS 'SHA-256 of the row rules (db/rls/tenant.sql) that were applied last; null: not known';
 
-COMMENT ON COLUMN control.ledger.progress IS 'Of a migration that runs in several transactions: version, rows done; null: none is under way';
+COMMENT ON COLUMN control.ledger.progress IS 'What was begun outside of the transaction that ends it: version, way (up, back), rows done; null: nothing';
 
 COMMENT ON COLUMN control.ledger.held_at IS 'Since when migrations pass this tenant by; null: they do not';
 

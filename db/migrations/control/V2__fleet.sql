@@ -30,7 +30,7 @@ ALTER TABLE control.ledger
   ADD COLUMN held_reason    text,
   ADD CONSTRAINT ledger_held CHECK ((held_at IS NULL) = (held_reason IS NULL) AND (held_at IS NULL) = (held_by IS NULL));
 COMMENT ON COLUMN control.ledger.rules_checksum IS 'SHA-256 of the row rules (db/rls/tenant.sql) that were applied last; null: not known';
-COMMENT ON COLUMN control.ledger.progress       IS 'Of a migration that runs in several transactions: version, rows done; null: none is under way';
+COMMENT ON COLUMN control.ledger.progress       IS 'What was begun outside of the transaction that ends it: version, way (up, back), rows done; null: nothing';
 COMMENT ON COLUMN control.ledger.held_at        IS 'Since when migrations pass this tenant by; null: they do not';
 COMMENT ON COLUMN control.ledger.held_by        IS 'Operating system user and host that holds it';
 COMMENT ON COLUMN control.ledger.held_reason    IS 'Why; no health data';

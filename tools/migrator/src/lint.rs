@@ -71,7 +71,7 @@ pub const RULES: [(&str, &str); 15] = [
         "tenant-schema-rules",
         "a tenant's schema holds tables, indexes and constraints, and reaches for nothing outside of it",
     ),
-    ("rights-elsewhere", "rights and row rules are in db/rls/tenant.sql, which is run after every migration"),
+    ("rights-elsewhere", "rights and row rules are in db/rls/tenant.sql, which alone says who may do what"),
     ("do-unseen", "what a DO block does can't be judged here"),
     ("rls-forgotten", "every table has its line in the matrix of db/rls/tenant.sql"),
     ("comment-missing", "every table and column has a COMMENT"),

@@ -75,21 +75,24 @@ pub(crate) async fn up(
                     line(format_args!("wave {}", wave.name.trim_start_matches("wave ")));
                 }
             }
-            Progress::Tenant(tenant) => {
-                bar.inc(1);
-                if json {
-                    line(format_args!("{}", serde_json::json!(tenant)));
-                } else if bar.is_hidden() {
-                    line(format_args!("{}", one(tenant)));
-                } else if tenant.error.is_some() {
-                    bar.suspend(|| aside(format_args!("{}", one(tenant))));
-                }
-            }
+            Progress::Tenant(tenant) => ended(json, &bar, tenant),
         })
         .await?;
     bar.finish_and_clear();
     say(json, &serde_json::json!(report), &summary(&report));
     Ok(report)
+}
+
+/// One tenant of a run is done: a line, or on a terminal a step of the bar and a line only when it failed.
+fn ended(json: bool, bar: &ProgressBar, tenant: &TenantReport) {
+    bar.inc(1);
+    if json {
+        line(format_args!("{}", serde_json::json!(tenant)));
+    } else if bar.is_hidden() {
+        line(format_args!("{}", one(tenant)));
+    } else if tenant.error.is_some() {
+        bar.suspend(|| aside(format_args!("{}", one(tenant))));
+    }
 }
 
 fn one(t: &TenantReport) -> String {

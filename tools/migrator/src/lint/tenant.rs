@@ -63,7 +63,8 @@ fn by_statement(file: &File, statement: &SyntaxNode) -> Option<Finding> {
 }
 
 fn right(file: &File, node: &SyntaxNode) -> Finding {
-    let help = "write it in db/rls/tenant.sql, which is run after every migration and would undo this";
+    let help =
+        "write it in db/rls/tenant.sql, which alone says who may do what; what the files make is compared with it";
     file.error(node, "rights-elsewhere", format!("`{} …` in a migration", opening(node)), help)
 }
 

@@ -5,7 +5,7 @@ use labor_migrator::undo::{UndoOptions, UndoPlan};
 use labor_migrator::up::{Progress, Stop, UpReport};
 use labor_migrator::{Migrator, MigratorError};
 
-use super::{aside, bar, line, one, say, summary};
+use super::{aside, bar, ended, say, summary};
 
 /// What is going to happen, on standard error: standard output is for what happened.
 pub(crate) fn plan(plan: &UndoPlan) {
@@ -51,16 +51,7 @@ pub(crate) async fn undo(
         .undo(options, stop, |progress| match progress {
             Progress::Started(count) => bar.set_length(count),
             Progress::Wave(_) => {}
-            Progress::Tenant(tenant) => {
-                bar.inc(1);
-                if json {
-                    line(format_args!("{}", serde_json::json!(tenant)));
-                } else if bar.is_hidden() {
-                    line(format_args!("{}", one(tenant)));
-                } else if tenant.error.is_some() {
-                    bar.suspend(|| aside(format_args!("{}", one(tenant))));
-                }
-            }
+            Progress::Tenant(tenant) => ended(json, &bar, tenant),
         })
         .await?;
     bar.finish_and_clear();
