@@ -1,4 +1,5 @@
-//! A headless Chromium of one test's own, driven through ChromeDriver. Both end with it.
+//! A headless Chromium of one test's own, driven through ChromeDriver. Both end with `end`; what a failing test leaves is ended by the next
+//! run that takes the folder.
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use labor_testing::{Program, Running, chromedriver, chromium, scratch, until};
 /// A browser with one page.
 pub(crate) struct Browser {
     pub(crate) page: Client,
-    _driver: Running,
+    driver: Running,
 }
 
 impl Browser {
@@ -28,7 +29,13 @@ impl Browser {
         })
         .await
         .unwrap();
-        Self { page, _driver: driver }
+        Self { page, driver }
+    }
+
+    /// Lets the browser end before its driver does: alone it would go on writing into this run's folder.
+    pub(crate) async fn end(self) {
+        self.page.close().await.unwrap();
+        drop(self.driver);
     }
 }
 

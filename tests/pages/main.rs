@@ -84,6 +84,7 @@ async fn a_doctor_signs_in_reads_a_report_and_signs_out() {
     page.find(Locator::Css("#sign-out")).await.unwrap().click().await.unwrap();
     page.goto(&format!("{}/inbox", practice.server.base)).await.unwrap();
     assert!(page.current_url().await.unwrap().path().starts_with("/sign-in"));
+    browser.end().await;
 }
 
 #[tokio::test]
@@ -106,6 +107,7 @@ async fn another_practices_report_is_not_found_and_the_page_says_so() {
     let without_reference =
         |page: &str| page.lines().filter(|line| !line.contains("Reference")).collect::<Vec<_>>().join("\n");
     assert_eq!(without_reference(&others), without_reference(&unknown), "the two can't be told apart");
+    browser.end().await;
 }
 
 /// What every page must have for people who can't see it, or not well: one main heading, a language, landmarks, labels for
@@ -125,6 +127,7 @@ async fn every_page_can_be_used_without_seeing_it_and_on_a_small_screen() {
     assert_accessible(page, "report").await;
     page.goto(&format!("{}/inbox/nonsense", practice.server.base)).await.unwrap();
     assert_accessible(page, "not found").await;
+    browser.end().await;
 }
 
 async fn assert_accessible(page: &Client, name: &str) {

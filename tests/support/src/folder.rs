@@ -9,11 +9,13 @@ use std::{
     io::ErrorKind,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use crate::{Error, Result, error::Doing, identity::Identity, left_over, secret};
+use crate::{Error, Result, error::Doing, identity::Identity, left_over, secret, wait::until};
 
 const MOST: usize = 100;
+const EMPTY_LIMIT: Duration = Duration::from_secs(20);
 
 /// A folder that is this process's for as long as this value lives.
 #[derive(Debug)]
@@ -38,7 +40,17 @@ impl DataFolder {
     pub async fn claim_empty(name: &str) -> Result<Self> {
         let base = base()?;
         let folder = Self::claim_in(&base, name).await?;
-        empty(&folder.path)?;
+        until(&format!("the emptying of {}", folder.path.display()), EMPTY_LIMIT, async || {
+            match empty(&folder.path) {
+                // Something that was just being started by the run before writes into it: it can be seen and ended by now.
+                Err(Error::Os { source, .. }) if source.kind() == ErrorKind::DirectoryNotEmpty => {
+                    left_over::stop(&folder.path).await?;
+                    Ok(Err(source.to_string()))
+                }
+                other => other.map(Ok),
+            }
+        })
+        .await?;
         for n in 1..=MOST {
             let other = base.join(format!("{name}-{n}"));
             if other.is_dir()

@@ -1,5 +1,5 @@
-//! Servers that a crashed run left behind in a folder. They are recognised by their command line, which names the folder; a process id
-//! read from a file proves nothing, since the number may belong to a stranger by now.
+//! Servers and browsers that a run left behind in a folder. They are recognised by their command line, which names the folder; a process
+//! id read from a file proves nothing, since the number may belong to a stranger by now.
 
 use std::{fs, os::unix::fs::FileTypeExt, path::Path, time::Duration};
 
@@ -9,7 +9,9 @@ use crate::{Result, wait::until};
 
 /// The file in a server's folder that lists the sockets it has elsewhere.
 pub(crate) const SOCKETS: &str = "sockets";
-const SERVERS: [&str; 3] = ["postgres", "initdb", "weed"];
+/// A browser is nobody's child once its driver is gone, and goes on writing its profile for a while.
+const SERVERS: [&str; 7] =
+    ["postgres", "initdb", "weed", "chromedriver", "chromium", "chrome", "chrome_crashpad_handler"];
 
 /// A process as `/proc` shows it.
 struct Process {
@@ -132,5 +134,7 @@ mod tests {
         assert!(!postgres.names("/x/.labor/test-10") && !postgres.names("/x/.labor/test"));
         assert!(process(&["weed", "server", "-dir=/x/.labor/test-1/s3/data"]).names("/x/.labor/test-1"));
         assert!(!process(&["vim", "/x/.labor/test-1/postgres.log"]).is_server());
+        let browser = process(&["/usr/lib/chromium/chromium", "--user-data-dir=/x/.labor/test-1/browser-4444/profile"]);
+        assert!(browser.is_server() && browser.names("/x/.labor/test-1"));
     }
 }
