@@ -92,14 +92,16 @@ async fn digest(transaction: &Transaction<'_>, table: &Table) -> Result<TableDig
     Ok(TableDigest { rows: u64::try_from(row.get::<_, i64>(0)).unwrap_or_default(), digest: row.get(1) })
 }
 
-/// The isolation check's findings (db/rls/isolation_check.sql), in words.
+/// The isolation check's findings (db/rls/check_*.sql) about the tenant and the database, in words.
 pub(crate) async fn isolation(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<Vec<String>, BackupError> {
     let during = |what: &str| BackupError::during(format!("{tenant}: {what}"));
     transaction
         .batch_execute("SET LOCAL search_path = pg_catalog")
         .await
         .map_err(during("prepare the isolation check"))?;
-    let rows = transaction.query(sql::ISOLATION_CHECK, &[&tenant.as_str()]).await.map_err(during("isolation check"))?;
+    let mut rows =
+        transaction.query(sql::ISOLATION_CHECK, &[&tenant.as_str()]).await.map_err(during("isolation check"))?;
+    rows.extend(transaction.query(sql::DATABASE_CHECK, &[]).await.map_err(during("isolation check"))?);
     let word = |row: &tokio_postgres::Row, column| row.get::<_, String>(column);
     Ok(rows.iter().map(|row| format!("isolation: {} {}: {}", word(row, 0), word(row, 1), word(row, 2))).collect())
 }

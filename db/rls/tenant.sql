@@ -1,5 +1,5 @@
--- Repeatable: run by the migrator as labor_owner, in the tenant's own transaction, whenever its text changes and after every
--- migration. {tenant} stands for the tenant's opaque name; the schema is already first in search_path.
+-- Repeatable: run by the migrator as labor_owner, in the tenant's own transaction, whenever its text has changed or a migration
+-- makes tables. {tenant} stands for the tenant's opaque name; the schema is already first in search_path.
 -- Why: who may do what, as data. A command that no role has is not granted at all.
 -- Must stay true: every table is listed here (the isolation check and a test compare), RLS is enabled AND forced, a sub-SELECT
 -- wraps the claim except in INSERT (Citus refuses sub-SELECTs in INSERT checks). It fits every version of the schema that this
@@ -21,7 +21,7 @@ DECLARE
     ['documents',       'adlpw',   'w',        'w',     '' ],
     ['audit',           'a',       'adlpwrs',  '',      '' ]
   ];
-  -- Which rows, on top of the matrix; db/rls/isolation_check.sql expects the same. One user's patient:
+  -- Which rows, on top of the matrix; db/rls/check_tables.sql expects the same. One user's patient:
   own    text := $r$(SELECT u.patient_id FROM users u WHERE u.id::text = (SELECT guard.claim_subject()))$r$;
   row_rules text[][] := ARRAY[
     -- A patient sees what is their own, and a report only once it was released to them (never automatically).

@@ -9,13 +9,24 @@ pub const DATABASE: &str = include_str!("../../rls/database.sql");
 pub const GUARD: &str = include_str!("../../rls/guard.sql");
 /// Row policies of a tenant; `{tenant}` stands for its name.
 pub const TENANT_RULES: &str = include_str!("../../rls/tenant.sql");
-/// Finds what weakens the isolation of one tenant (`$1`: its name); no row means sound.
-pub const ISOLATION_CHECK: &str =
-    concat!("WITH asked (name, whole) AS (SELECT $1::text, true)\n", include_str!("../../rls/isolation_check.sql"));
-/// [`ISOLATION_CHECK`] without what is in the tables' definitions: enough for a schema whose [`FINGERPRINT`] is that of one that
-/// passed the whole check.
-pub const REACH_CHECK: &str =
-    concat!("WITH asked (name, whole) AS (SELECT $1::text, false)\n", include_str!("../../rls/isolation_check.sql"));
+macro_rules! reach_check {
+    () => {
+        include_str!("../../rls/check_reach.sql")
+    };
+}
+/// Finds what weakens the isolation of one tenant (`$1`: its name): kind, object and detail; no row means sound.
+pub const ISOLATION_CHECK: &str = concat!(
+    "SELECT kind, object, detail FROM (\n",
+    include_str!("../../rls/check_tables.sql"),
+    ") AS tables\nUNION ALL SELECT kind, object, detail FROM (\n",
+    reach_check!(),
+    ") AS reach"
+);
+/// The part of [`ISOLATION_CHECK`] that looks beyond the tenant's schema (`$1`: its name): enough for a schema whose [`FINGERPRINT`]
+/// is that of one that passed the whole check.
+pub const REACH_CHECK: &str = reach_check!();
+/// Finds what weakens the isolation of all tenants at once, in the same columns. It knows no tenant.
+pub const DATABASE_CHECK: &str = include_str!("../../rls/check_database.sql");
 
 /// One tenant.
 macro_rules! of_one {

@@ -1,13 +1,17 @@
-//! The proof of one tenant: the isolation check (db/rls/isolation_check.sql) and the fingerprint (db/rls/fingerprint.sql).
-//! Must stay true: both are asked with `search_path = pg_catalog`. A [`Proof`] plans them once for a connection and for every
-//! tenant; no statement of it knows a tenant's name but as a parameter.
+//! The proof of one tenant: the isolation check (db/rls/check_*.sql) and the fingerprint (db/rls/fingerprint.sql).
+//! Must stay true: all is asked with `search_path = pg_catalog`. A [`Proof`] plans its statements once for a connection and for every
+//! tenant; none of them knows a tenant's name but as a parameter.
+mod database;
+mod fleet;
+
 use labor_catalog::{TenantName, sql};
 use serde::Serialize;
 use tokio::sync::OnceCell;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, GenericClient, Row, Statement};
+use tokio_postgres::{GenericClient, Row, Statement};
 
-use crate::{Migrator, MigratorError};
+pub(crate) use self::database::findings as findings_of_database;
+use crate::MigratorError;
 
 /// What is asked for first. LOCAL: a step's own search_path comes back with its transaction.
 const ENTER: &str = "SET LOCAL search_path = pg_catalog";
@@ -70,7 +74,7 @@ impl Proof {
             .collect())
     }
 
-    /// As [`Proof::findings`], without what is in the tables' definitions: for a schema whose fingerprint is that of one that was
+    /// As [`Proof::findings`], without what is in the schema's definitions: for a schema whose fingerprint is that of one that was
     /// checked wholly.
     ///
     /// # Errors
@@ -123,7 +127,8 @@ async fn ask(
     rows
 }
 
-/// Looks for what weakens a tenant's isolation; sound tenants have no finding. For one tenant; for many, a [`Proof`].
+/// Looks for what weakens a tenant's isolation, in its schema and in the whole database; sound tenants have no finding. For one
+/// tenant; for many, a [`Proof`]. With `search_path = pg_catalog`.
 ///
 /// # Errors
 /// When the database can't be asked.
@@ -132,7 +137,9 @@ pub async fn check(client: &impl GenericClient, tenant: &TenantName) -> Result<V
         .query(sql::ISOLATION_CHECK, &[&tenant.as_str()])
         .await
         .map_err(MigratorError::during(format!("isolation check of {tenant}")))?;
-    Ok(rows.iter().map(Finding::of).collect())
+    let mut findings = database::findings(client).await?;
+    findings.extend(rows.iter().map(Finding::of));
+    Ok(findings)
 }
 
 /// The definition of a tenant's schema, line by line.
@@ -142,77 +149,4 @@ pub(crate) async fn lines(client: &impl GenericClient, tenant: &TenantName) -> R
         .await
         .map_err(MigratorError::during(format!("definition of {tenant}")))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-/// So many tenants are checked over one connection: what a server process keeps of their tables is given back with it.
-const PAGE: i64 = 250;
-
-impl Migrator {
-    /// The findings, and whether the schema is still what the ledger says: a rule that lets in one role more, or a constraint that is
-    /// gone, is sound SQL and found only so.
-    ///
-    /// # Errors
-    /// When the database can't be asked.
-    pub async fn check(&self, tenant: &TenantName) -> Result<Vec<Finding>, MigratorError> {
-        let mut client = self.connect().await?;
-        let proof = Proof::prepare(&client).await?;
-        check_with(&mut client, &proof, tenant).await
-    }
-
-    /// The same of several tenants, or of all without one; `found` hears of each finding at once. How many tenants were checked.
-    ///
-    /// # Errors
-    /// When the database can't be asked.
-    pub async fn check_fleet(
-        &self,
-        only: &[TenantName],
-        mut found: impl FnMut(&TenantName, &Finding),
-    ) -> Result<u64, MigratorError> {
-        let only: Option<Vec<&str>> = (!only.is_empty()).then(|| only.iter().map(TenantName::as_str).collect());
-        let (mut last, mut count) = (String::new(), 0);
-        loop {
-            let mut client = self.connect().await?;
-            self.require_control(&client).await?;
-            let page = page(&client, only.as_deref(), &last).await?;
-            let Some(end) = page.last() else { return Ok(count) };
-            end.as_str().clone_into(&mut last);
-            let proof = Proof::prepare(&client).await?;
-            for tenant in &page {
-                count += 1;
-                for finding in check_with(&mut client, &proof, tenant).await? {
-                    found(tenant, &finding);
-                }
-            }
-        }
-    }
-}
-
-async fn page(client: &Client, only: Option<&[&str]>, after: &str) -> Result<Vec<TenantName>, MigratorError> {
-    let rows = client
-        .query(
-            "SELECT name FROM control.tenants
-              WHERE state <> 'deleted' AND name > $1 AND ($2::text[] IS NULL OR name = ANY ($2)) ORDER BY name LIMIT $3",
-            &[&after, &only, &PAGE],
-        )
-        .await
-        .map_err(MigratorError::during("list the tenants"))?;
-    rows.iter().map(|row| crate::parse_name(row.get(0))).collect()
-}
-
-async fn check_with(client: &mut Client, proof: &Proof, tenant: &TenantName) -> Result<Vec<Finding>, MigratorError> {
-    let transaction = client.transaction().await.map_err(MigratorError::during("begin"))?;
-    let mut findings = proof.findings(&transaction, tenant).await?;
-    let found = proof.fingerprint(&transaction, tenant).await?;
-    let ledger = transaction
-        .query_opt("SELECT fingerprint FROM control.ledger WHERE tenant = $1", &[&tenant.as_str()])
-        .await
-        .map_err(MigratorError::during(format!("{tenant}: read the ledger")))?;
-    if ledger.is_some_and(|row| row.get::<_, Option<String>>(0) != found) {
-        findings.push(Finding {
-            kind: "drift".to_owned(),
-            object: tenant.to_string(),
-            detail: "tables, constraints, indexes, policies or rights are not what the migrator left".to_owned(),
-        });
-    }
-    Ok(findings)
 }

@@ -45,6 +45,17 @@ impl Reference {
             }
             expected.insert(at, proof.fingerprint(&transaction, &tenant).await?.unwrap_or_default());
         }
+        // Within the transaction: what a file does to the whole database shows too, and is rolled back.
+        let findings = isolation::findings_of_database(&transaction).await?;
+        if !findings.is_empty() {
+            transaction.rollback().await.map_err(MigratorError::during("roll back the reference"))?;
+            let before = isolation::findings_of_database(client).await?;
+            return Err(if before.is_empty() {
+                MigratorError::Unsound { version: at, findings }
+            } else {
+                MigratorError::Isolation(before)
+            });
+        }
         transaction.rollback().await.map_err(MigratorError::during("roll back the reference"))?;
         Ok(Self { expected })
     }

@@ -18,13 +18,14 @@ impl Findings {
         Self { json, count: 0 }
     }
 
-    /// One of them.
-    pub(crate) fn tell(&mut self, tenant: &TenantName, finding: &Finding) {
+    /// One of them: of a tenant, or without one of the database.
+    pub(crate) fn tell(&mut self, tenant: Option<&TenantName>, finding: &Finding) {
         if self.json {
             let before = if self.count == 0 { "[" } else { "," };
             line(format_args!("{before}{}", json!({ "tenant": tenant, "finding": finding })));
         } else {
-            line(format_args!("{tenant} {} {}: {}", finding.kind, finding.object, finding.detail));
+            let whose = tenant.map_or("database", TenantName::as_str);
+            line(format_args!("{whose} {} {}: {}", finding.kind, finding.object, finding.detail));
         }
         self.count += 1;
     }

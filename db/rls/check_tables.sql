@@ -1,19 +1,18 @@
--- Isolation check of one tenant ($1: its name). Every row is a finding; a sound tenant has none.
--- Why: run by the migrator before each tenant's COMMIT, after each restore, in CI and by operators (`labor-migrator check`). A
---      migration or restore with a finding is rolled back.
--- Must stay true:
--- - It is run with search_path = pg_catalog, always: names are then written in one way, and the plan, once made, serves all tenants.
--- - It stays cheap among thousands of tenants, with one plan made without looking at the name (plan_cache_mode = force_generic_plan):
+-- Isolation check, first part: what one tenant's schema ($1: its name) is. Every row is a finding; a sound schema has none.
+-- Why: run by the migrator before a COMMIT, after each restore, in CI and by operators (`labor-migrator check`). A migration or
+--      restore with a finding is rolled back. It looks at definitions only: of two schemas with one fingerprint it finds the same.
+-- Must stay true, for all three parts:
+-- - They are run with search_path = pg_catalog, always: names are then written in one way, and the plan, once made, serves all tenants.
+-- - They stay cheap among thousands of tenants, with one plan made without looking at the name (plan_cache_mode = force_generic_plan):
 --   objects are found through pg_depend's reference index, what was granted to the role through pg_shdepend's, and schemas that are
 --   no tenant's through the index on their names; no catalog that grows with the fleet is scanned. LATERAL … OFFSET 0 holds the
 --   planner to that, also where catalogs were never analyzed.
 -- - What costs something (writing out a condition, regular expressions) is done once, and only for what needs it.
--- This is a statement without its beginning: db/catalog/src/sql.rs puts WITH asked (name, whole) AS (…) before it. whole = false
--- leaves out what is in the tables' definitions, for a caller that has compared the schema's fingerprint with a checked one.
-, tenant AS MATERIALIZED (
+-- - Each is a SELECT that can stand in parentheses: db/catalog/src/sql.rs puts them together.
+WITH tenant AS MATERIALIZED (
   SELECT n.oid AS schema, n.nspname AS name, n.nspowner, n.nspacl,
-         (SELECT oid FROM pg_roles WHERE rolname = $1 || '_app') AS role
-    FROM pg_namespace n WHERE n.nspname = $1
+         (SELECT oid FROM pg_roles WHERE rolname = $1::text || '_app') AS role
+    FROM pg_namespace n WHERE n.nspname = $1::text
 ), objects AS MATERIALIZED (
   SELECT d.classid, d.objid
     FROM tenant t CROSS JOIN LATERAL (
@@ -24,7 +23,7 @@
     FROM objects o CROSS JOIN LATERAL (
            SELECT oid, relname, relkind, relowner, relacl, relrowsecurity, relforcerowsecurity
              FROM pg_class WHERE oid = o.objid OFFSET 0) c
-   WHERE o.classid = 'pg_class'::regclass AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND (SELECT whole FROM asked)
+   WHERE o.classid = 'pg_class'::regclass AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
 ), rights AS MATERIALIZED (
   SELECT r.oid, r.relname, a.grantee, a.privilege_type, a.is_grantable
     FROM relations r, aclexplode(r.relacl) a WHERE a.grantee <> r.relowner
@@ -73,63 +72,8 @@
         WHEN 'patient' THEN id = (SELECT guard.claim_subject()) ELSE true END$r$),
       ('audit', 'a', $r$actor = guard.claim_subject() AND actor_role = guard.claim_role()$r$)
     ) AS r (tab, command, expression)
-), shared AS (
-  SELECT d.classid, d.objid FROM pg_depend d
-   WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = (SELECT oid FROM pg_namespace WHERE nspname = 'guard')
-), granted AS (
-  -- What the role, or the group it inherits from, was given or owns, wherever it is in this database. PUBLIC is in no such list.
-  SELECT s.classid, s.objid FROM tenant t JOIN pg_shdepend s
-      ON s.refclassid = 'pg_authid'::regclass AND s.refobjid IN (t.role, (SELECT oid FROM pg_roles WHERE rolname = 'labor_tenants'))
-   WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND s.deptype IN ('a', 'o')
-     -- What another tenant's login will grant on what it creates is that one's finding: it can create nothing.
-     AND NOT (s.classid = 'pg_default_acl'::regclass
-              AND coalesce((SELECT d.defaclrole <> t.role AND pg_get_userbyid(d.defaclrole) ~ '^t_[a-z0-9]{12}_app$'
-                              FROM pg_default_acl d WHERE d.oid = s.objid), false))
-  EXCEPT
-  SELECT classid, objid FROM (TABLE objects UNION ALL TABLE shared) known
-), schemas AS (
-  -- Those in which PUBLIC could have been let: all that are not called as a tenant's is (t_…); each tenant's own check sees its own.
-  -- Ranges with two ends: of one with a single end PostgreSQL thinks, without statistics, that it holds a third of all schemas.
-  SELECT oid, nspname FROM pg_namespace WHERE nspname >= '' AND nspname < 't_'
-  UNION SELECT oid, nspname FROM pg_namespace
-         WHERE nspname >= 't`' AND nspname <= (SELECT nspname FROM pg_namespace ORDER BY nspname DESC LIMIT 1)
-  UNION SELECT oid, nspname FROM pg_namespace WHERE oid = ANY (ARRAY(SELECT objid FROM granted WHERE classid = 'pg_namespace'::regclass))
 )
-SELECT 'schema_missing' AS kind, $1 AS object, 'there is no such schema' AS detail WHERE NOT EXISTS (SELECT FROM tenant)
-UNION ALL
-SELECT 'role_missing', $1 || '_app', 'the tenant has no login role' FROM tenant WHERE role IS NULL
-UNION ALL
-SELECT 'role_attribute', r.rolname, 'superuser, BYPASSRLS, CREATEROLE, CREATEDB or REPLICATION is set'
-  FROM tenant t JOIN pg_roles r ON r.oid = t.role
- WHERE r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
-UNION ALL
-SELECT 'role_attribute', r.rolname, 'can log in, is a superuser or skips row rules'
-  FROM pg_roles r WHERE r.rolname IN ('labor_owner', 'labor_guard', 'labor_tenants', 'labor_services')
-   AND (r.rolcanlogin OR r.rolsuper OR r.rolbypassrls)
-UNION ALL
--- Fills columns in the background, past the row rules: nobody gets at it but the migrator.
-SELECT 'role_attribute', r.rolname, 'can log in or is a superuser'
-  FROM pg_roles r WHERE r.rolname = 'labor_backfill' AND (r.rolcanlogin OR r.rolsuper)
-UNION ALL
-SELECT 'role_member', pg_get_userbyid(m.member), 'can act as labor_backfill, which skips row rules'
-  FROM pg_roles r JOIN pg_auth_members m ON m.roleid = r.oid
- WHERE r.rolname = 'labor_backfill' AND pg_get_userbyid(m.member) <> 'labor_migrator'
-UNION ALL
-SELECT 'role_search_path', r.rolname, 'search_path of the role is not exactly its own schema'
-  FROM tenant t JOIN pg_roles r ON r.oid = t.role
- WHERE r.rolconfig IS DISTINCT FROM ARRAY[format('search_path=%s, pg_catalog, pg_temp', t.name)]
-UNION ALL
-SELECT 'role_search_path', t.name || '_app', 'the role has settings for this database'
-  FROM tenant t JOIN pg_db_role_setting s
-    ON s.setrole = t.role AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
-UNION ALL
-SELECT 'role_membership', pg_get_userbyid(m.roleid), 'the tenant''s role, or labor_tenants, is a member of it'
-  FROM tenant t JOIN pg_auth_members m ON m.member IN (t.role, (SELECT oid FROM pg_roles WHERE rolname = 'labor_tenants'))
- WHERE pg_get_userbyid(m.roleid) <> 'labor_tenants'
-UNION ALL
-SELECT 'role_member', pg_get_userbyid(m.member), 'can act as the tenant''s role'
-  FROM tenant t JOIN pg_auth_members m ON m.roleid = t.role
- WHERE pg_get_userbyid(m.member) <> 'labor_migrator'
+SELECT 'schema_missing' AS kind, $1::text AS object, 'there is no such schema' AS detail WHERE NOT EXISTS (SELECT FROM tenant)
 UNION ALL
 SELECT 'schema_owner', t.name, 'the schema does not belong to labor_owner'
   FROM tenant t WHERE t.nspowner <> (SELECT oid FROM pg_roles WHERE rolname = 'labor_owner')
@@ -202,32 +146,3 @@ SELECT 'inheritance', r.relname, 'rows of a table outside of the schema belong t
 UNION ALL
 SELECT 'object', o.classid::regclass::text, 'objects of this kind are not allowed in a tenant''s schema'
   FROM objects o WHERE o.classid NOT IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_type'::regclass)
-UNION ALL
--- What the tenant's login can reach besides its own schema.
-SELECT 'database_grant', current_database()::text, 'the tenant''s role has CREATE or TEMP on the database'
-  FROM tenant t WHERE has_database_privilege(t.role, current_database(), 'CREATE, TEMP')
-UNION ALL
-SELECT 'schema_reachable', n.nspname, 'the tenant''s role can use it, or create in it'
-  FROM tenant t JOIN schemas n ON n.oid <> t.schema
- WHERE (n.nspname NOT IN ('guard', 'pg_catalog', 'information_schema') AND has_schema_privilege(t.role, n.oid, 'USAGE'))
-    OR has_schema_privilege(t.role, n.oid, 'CREATE')
-UNION ALL
-SELECT CASE g.classid WHEN 'pg_class'::regclass THEN 'relation_reachable' WHEN 'pg_proc'::regclass THEN 'function_reachable' ELSE 'object_reachable' END,
-       coalesce(i.identity, g.objid::text), format('the tenant''s role, or labor_tenants, has rights on this %s, or owns it', i.type)
-  FROM granted g CROSS JOIN pg_identify_object(g.classid, g.objid, 0) i WHERE g.classid <> 'pg_namespace'::regclass
-UNION ALL
-SELECT 'relation_reachable', 'guard.' || c.relname, 'the tenant''s role has rights on it'
-  FROM tenant t JOIN pg_class c ON c.oid IN (SELECT objid FROM shared WHERE classid = 'pg_class'::regclass) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
- WHERE has_table_privilege(t.role, c.oid, 'DELETE, TRUNCATE, TRIGGER')
-    OR has_any_column_privilege(t.role, c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
-UNION ALL
-SELECT 'function_reachable', 'guard.' || p.proname, 'the tenant''s role can call it, and it is not one of the guard''s own as db/rls/guard.sql makes them'
-  FROM tenant t JOIN pg_proc p ON p.oid IN (SELECT objid FROM shared WHERE classid = 'pg_proc'::regclass)
- WHERE has_function_privilege(t.role, p.oid, 'EXECUTE')
-   AND (p.proname NOT IN ('claim', 'permits', 'claim_role', 'claim_subject', 'enqueue')
-        OR p.proowner <> (SELECT oid FROM pg_roles WHERE rolname = 'labor_guard')
-        OR p.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp'])
-UNION ALL
-SELECT 'function_reachable', 'pg_catalog.' || p.proname, 'the tenant''s role can call it, and it runs with its owner''s rights'
-  FROM tenant t JOIN pg_proc p ON p.prosecdef AND p.pronamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
- WHERE has_function_privilege(t.role, p.oid, 'EXECUTE')
