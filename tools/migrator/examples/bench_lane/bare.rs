@@ -9,11 +9,32 @@ use tokio_postgres::Client;
 use crate::race::{List, race};
 use crate::{Failure, Ground, milliseconds};
 
-/// The newest migration on every tenant, with or without the proof; what is reported of each tenant is then the proof's time.
-pub(crate) async fn newest(ground: &Ground, workers: usize, proven: bool) -> Result<Value, Failure> {
+/// What a tenant's transaction holds beside the migration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beside {
+    Nothing,
+    /// What has to be written down of each tenant.
+    Records,
+    /// The proof; its time is then what is reported of each tenant.
+    Proof,
+}
+
+/// The newest migration on every tenant.
+pub(crate) async fn newest(ground: &Ground, workers: usize, beside: Beside) -> Result<Value, Failure> {
     let newest = ground.migrator.chain().migrations().last().ok_or("there is no migration")?;
-    let sql = newest.sql.clone();
-    race(ground, workers, |client, list| loop_over(client, list, sql.clone(), proven)).await
+    let mut sql = newest.sql.clone();
+    if beside == Beside::Records {
+        sql += &format!(
+            ";INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES ({0}, 'bench', now()::text, '');
+              UPDATE schema_stamp SET version = {0}, chain_checksum = 'bench', stamped_at = now();
+              SET LOCAL ROLE NONE;
+              UPDATE control.ledger SET version = {0}, chain_checksum = 'bench', migrated_at = now() WHERE tenant = '{{tenant}}';
+              INSERT INTO control.outcomes (run_id, tenant, from_version, to_version, outcome)
+              SELECT id, '{{tenant}}', {0} - 1, {0}, 'migrated' FROM control.runs ORDER BY id LIMIT 1",
+            newest.version
+        );
+    }
+    race(ground, workers, |client, list| loop_over(client, list, sql.clone(), beside == Beside::Proof)).await
 }
 
 /// Any SQL on every tenant; `{tenant}` stands for its name.
@@ -53,7 +74,7 @@ async fn loop_over(client: Client, list: List, sql: String, proven: bool) -> Res
 /// As a step of the product asks: both sent together.
 async fn prove(client: &Client, proof: &Proof, tenant: &TenantName) -> Result<f64, Failure> {
     let began = Instant::now();
-    let (findings, fingerprint) = tokio::join!(proof.findings(client, tenant), proof.fingerprint(client, tenant));
+    let (findings, fingerprint) = tokio::join!(proof.reach(client, tenant), proof.fingerprint(client, tenant));
     if !findings?.is_empty() || fingerprint?.is_none() {
         return Err(format!("{tenant} is not sound").into());
     }

@@ -48,13 +48,13 @@ async fn remove(client: &Client, name: &TenantName) -> Result<(), Failure> {
 const HISTORY: &str = "CREATE TABLE refinery_schema_history(
   version int4 PRIMARY KEY, name varchar(255), applied_on varchar(255), checksum varchar(255))";
 
-/// The same role, schema, migrations and row rules in one transaction, over one connection and in one round trip.
+/// The same role, schema, migrations and row rules in one transaction and in one round trip, each over a connection of its own too.
 pub(crate) async fn bare(ground: &Ground, master: &MasterSecret, count: usize) -> Result<Value, Failure> {
     let chain = ground.migrator.chain();
     let files: String = chain.migrations().iter().map(|m| format!("{};\n", m.sql)).collect();
-    let client = ground.connect().await?;
     let (mut times, mut names) = (Vec::new(), Vec::new());
     for _ in 0..count {
+        let client = ground.connect().await?;
         let name = TenantName::random()?;
         let role = name.role();
         let rules = chain.rules().replace("{tenant}", name.as_str());
@@ -72,6 +72,7 @@ pub(crate) async fn bare(ground: &Ground, master: &MasterSecret, count: usize) -
         times.push(milliseconds(began));
         names.push(name);
     }
+    let client = ground.connect().await?;
     for name in &names {
         remove(&client, name).await?;
     }

@@ -19,6 +19,8 @@ use labor_migrator::{Migrator, bootstrap};
 use serde_json::Value;
 use tokio_postgres::{Client, Config};
 
+use crate::bare::Beside;
+
 #[derive(Parser)]
 struct Arguments {
     #[arg(long, env = "LABOR_MIGRATOR_URL", hide_env_values = true)]
@@ -39,7 +41,12 @@ enum Lane {
         #[arg(long, default_value_t = 2)]
         workers: usize,
     },
-    /// The same with Labor's proof before COMMIT.
+    /// The same, and what is written of each tenant: history, stamp, ledger, outcome.
+    Records {
+        #[arg(long, default_value_t = 2)]
+        workers: usize,
+    },
+    /// The newest migration with Labor's proof before COMMIT.
     Proof {
         #[arg(long, default_value_t = 2)]
         workers: usize,
@@ -115,8 +122,9 @@ async fn run(arguments: Arguments) -> Result<Value, Failure> {
     let migrator = Migrator::with_sources(&arguments.database_url, secret, &Sources::folder(&arguments.db)?)?;
     let ground = Ground { migrator, config: labor_connect::parse(&arguments.database_url, "bench_lane")? };
     match arguments.lane {
-        Lane::Floor { workers } => bare::newest(&ground, workers, false).await,
-        Lane::Proof { workers } => bare::newest(&ground, workers, true).await,
+        Lane::Floor { workers } => bare::newest(&ground, workers, Beside::Nothing).await,
+        Lane::Records { workers } => bare::newest(&ground, workers, Beside::Records).await,
+        Lane::Proof { workers } => bare::newest(&ground, workers, Beside::Proof).await,
         Lane::Each { workers } => bare::each(&ground, workers, &std::io::read_to_string(std::io::stdin())?).await,
         Lane::Refinery { workers } => engine::refinery(&ground, workers).await,
         Lane::Idle { count } => library::idle(&ground, count).await,
