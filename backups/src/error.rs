@@ -62,7 +62,10 @@ pub enum BackupError {
     Stopped,
     /// No randomness.
     #[error("the system gives no random bytes")]
-    Random(#[from] aws_lc_rs::error::Unspecified),
+    Random(#[from] getrandom::Error),
+    /// A key can't be derived.
+    #[error("no signing key can be derived from this tenant's key")]
+    Derive(#[from] aws_lc_rs::error::Unspecified),
     /// Something given by the caller is not acceptable.
     #[error("{0}")]
     Invalid(String),

@@ -43,9 +43,9 @@ impl TenantName {
     ///
     /// # Errors
     /// When the system has no randomness to give.
-    pub fn random() -> Result<Self, aws_lc_rs::error::Unspecified> {
+    pub fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; RANDOM_LENGTH];
-        aws_lc_rs::rand::fill(&mut bytes)?;
+        getrandom::fill(&mut bytes)?;
         Ok(Self::from_random(bytes))
     }
 

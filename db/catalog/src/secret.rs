@@ -2,8 +2,9 @@
 //! Nothing derived is stored anywhere: a tenant's password, the claim and token keys and the laboratories' signing secrets are
 //! HMACs of the master secret, so there is one thing to keep and one thing to rotate. Never printed, never logged.
 use std::fmt;
+use std::num::NonZeroU32;
 
-use aws_lc_rs::{digest, hmac, pbkdf2, rand};
+use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use uuid::Uuid;
@@ -49,9 +50,9 @@ impl MasterSecret {
     ///
     /// # Errors
     /// When the system has no randomness to give.
-    pub fn generate() -> Result<String, aws_lc_rs::error::Unspecified> {
+    pub fn generate() -> Result<String, getrandom::Error> {
         let mut bytes = [0; 32];
-        rand::fill(&mut bytes)?;
+        getrandom::fill(&mut bytes)?;
         Ok(hex::encode(bytes))
     }
 
@@ -108,7 +109,7 @@ impl MasterSecret {
     ///
     /// # Errors
     /// When the system has no randomness to give.
-    pub fn scram_verifier(&self, role: &str) -> Result<String, aws_lc_rs::error::Unspecified> {
+    pub fn scram_verifier(&self, role: &str) -> Result<String, getrandom::Error> {
         scram_verifier_with(&self.database_password(role), 1)
     }
 }
@@ -123,12 +124,18 @@ impl fmt::Debug for MasterSecret {
 ///
 /// # Errors
 /// When the system has no randomness to give.
-pub fn scram_verifier_with(password: &str, iterations: u32) -> Result<String, aws_lc_rs::error::Unspecified> {
+pub fn scram_verifier_with(password: &str, iterations: u32) -> Result<String, getrandom::Error> {
     let mut salt = [0; 16];
-    rand::fill(&mut salt)?;
+    // Straight from the system: the library's own generator needs 30 ms to gather entropy before its first byte.
+    getrandom::fill(&mut salt)?;
     let mut salted = [0; 32];
-    let rounds = std::num::NonZeroU32::new(iterations).ok_or(aws_lc_rs::error::Unspecified)?;
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, password.as_bytes(), &mut salted);
+    pbkdf2::derive(
+        pbkdf2::PBKDF2_HMAC_SHA256,
+        NonZeroU32::new(iterations).unwrap_or(NonZeroU32::MIN),
+        &salt,
+        password.as_bytes(),
+        &mut salted,
+    );
     let sign = |text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &salted), text);
     let stored_key = digest::digest(&digest::SHA256, sign(b"Client Key").as_ref());
     let server_key = sign(b"Server Key");

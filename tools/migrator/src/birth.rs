@@ -7,7 +7,7 @@ use tokio_postgres::Transaction;
 
 use crate::chain::{Chain, Target};
 use crate::isolation::Proof;
-use crate::{Migrator, MigratorError, recorded, schema};
+use crate::{Migrator, MigratorError, isolation, recorded, schema};
 
 impl Migrator {
     /// Creates everything of a registered tenant but its registration.
@@ -76,7 +76,8 @@ impl Migrator {
     }
 }
 
-/// The isolation check, and the ledger row with the fingerprint, of a tenant that the ledger doesn't know yet.
+/// The isolation check, and the ledger row with the fingerprint, of a tenant that the ledger doesn't know yet. A schema like others of
+/// its version was checked with them; the first of its kind is checked wholly, and the database with it.
 pub(crate) async fn prove(
     transaction: &Transaction<'_>,
     proof: &Proof,
@@ -85,11 +86,16 @@ pub(crate) async fn prove(
     target: &Target,
     run_id: uuid::Uuid,
 ) -> Result<(), MigratorError> {
-    let findings = proof.findings(transaction, tenant).await?;
+    let (fingerprint, mut findings) =
+        tokio::try_join!(proof.fingerprint(transaction, tenant), proof.reach(transaction, tenant))?;
+    let fingerprint = fingerprint.unwrap_or_default();
+    if !is_known(transaction, target, chain.rules_checksum(), &fingerprint).await? {
+        findings = proof.findings(transaction, tenant).await?;
+        findings.extend(isolation::findings_of_database(transaction).await?);
+    }
     if !findings.is_empty() {
         return Err(MigratorError::Isolation(findings));
     }
-    let fingerprint = proof.fingerprint(transaction, tenant).await?.unwrap_or_default();
     transaction
         .execute(
             "INSERT INTO control.ledger (tenant, version, chain_checksum, fingerprint, rules_checksum, run_id) VALUES ($1, $2, $3, $4, $5, $6)",
@@ -98,6 +104,23 @@ pub(crate) async fn prove(
         .await
         .map_err(MigratorError::during("write the ledger"))?;
     Ok(())
+}
+
+/// Whether the ledger has a tenant that the same files and row rules made into the same schema.
+async fn is_known(
+    transaction: &Transaction<'_>,
+    target: &Target,
+    rules: &str,
+    fingerprint: &str,
+) -> Result<bool, MigratorError> {
+    let row = transaction
+        .query_one(
+            "SELECT EXISTS (SELECT FROM control.ledger WHERE chain_checksum = $1 AND rules_checksum = $2 AND fingerprint = $3)",
+            &[&target.checksum, &rules, &fingerprint],
+        )
+        .await
+        .map_err(MigratorError::during("look for tenants of the same class"))?;
+    Ok(row.get(0))
 }
 
 /// Drops a login role, if it is there, with what it said in advance about things that it could never make (ALTER DEFAULT PRIVILEGES):

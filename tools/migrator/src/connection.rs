@@ -21,11 +21,16 @@ pub(crate) struct Connection {
 const SETTINGS: &str = "SET plan_cache_mode = force_generic_plan; SET search_path = pg_catalog; SET client_connection_check_interval = '1s'";
 
 impl Migrator {
-    /// Connects and prepares.
-    pub(crate) async fn connection(&self) -> Result<Connection, MigratorError> {
+    /// Connects, ready to prove what is done.
+    pub(crate) async fn proving(&self) -> Result<(Client, Proof), MigratorError> {
         let client = self.connect().await?;
         client.batch_execute(SETTINGS).await.map_err(MigratorError::during("prepare the connection"))?;
-        let proof = Proof::prepare(&client).await?;
+        Ok((client, Proof::default()))
+    }
+
+    /// The same, and prepares what is run for each tenant on its way.
+    pub(crate) async fn connection(&self) -> Result<Connection, MigratorError> {
+        let (client, proof) = self.proving().await?;
         let (lock, unlock, standing, record) = tokio::try_join!(
             client.prepare(LOCK),
             client.prepare(UNLOCK),

@@ -152,7 +152,7 @@ pub enum MigratorError {
     },
     /// No randomness.
     #[error("the system gives no random bytes")]
-    Random(#[from] aws_lc_rs::error::Unspecified),
+    Random(#[from] getrandom::Error),
 }
 
 impl From<refinery_core::Error> for MigratorError {

@@ -13,7 +13,7 @@ use crate::locks::{LockMode, UNKNOWN};
 /// What is to be locked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
-    /// Nothing, or one table by one statement, which waits for it by itself.
+    /// Nothing, or one table whose first statement takes the strongest lock of all, and waits for it by itself.
     Nothing,
     /// These, if they are there.
     Tables(BTreeMap<String, LockMode>),
@@ -30,28 +30,29 @@ impl Needs {
         if ruled {
             return Ok(Self::Everything);
         }
-        let (mut tables, mut statements) = (BTreeMap::new(), 0);
-        if segment.outside.is_none() {
-            for (version, list) in chain.effects()? {
-                if *version <= from || *version > segment.to {
-                    continue;
-                }
-                for (_, effects) in list {
-                    statements += usize::from(!effects.is_empty());
-                    for effect in effects {
-                        let mode: &mut LockMode = tables.entry(effect.table.clone()).or_insert(effect.mode);
-                        *mode = mode.with(effect.mode);
-                    }
-                }
-            }
+        if segment.outside.is_some() {
+            return Ok(Self::Nothing);
         }
-        Ok(if tables.contains_key(UNKNOWN) {
+        let between = chain.effects()?.iter().filter(|(version, _)| **version > from && **version <= segment.to);
+        let effects = between.flat_map(|(_, statements)| statements).flat_map(|(_, effects)| effects);
+        Ok(Self::of_effects(effects.map(|effect| (effect.table.as_str(), effect.mode))))
+    }
+
+    /// Of tables and locks in the order in which statements take them.
+    fn of_effects<'a>(effects: impl Iterator<Item = (&'a str, LockMode)>) -> Self {
+        let (mut tables, mut first) = (BTreeMap::new(), None);
+        for (table, mode) in effects {
+            first.get_or_insert(mode);
+            let strongest: &mut LockMode = tables.entry(table.to_owned()).or_insert(mode);
+            *strongest = strongest.with(mode);
+        }
+        if tables.contains_key(UNKNOWN) {
             Self::Everything
-        } else if tables.is_empty() || (tables.len() == 1 && statements == 1) {
+        } else if tables.is_empty() || (tables.len() == 1 && tables.values().next().copied() == first) {
             Self::Nothing
         } else {
             Self::Tables(tables)
-        })
+        }
     }
 
     /// What waits for them; empty: nothing to wait for.
@@ -104,9 +105,27 @@ mod tests {
         let chain = Chain::new(&Sources::embedded()).unwrap();
         let segment = |to| Segment { to, outside: None };
         assert_eq!(Needs::of(&chain, 0, &segment(1), false).unwrap(), Needs::Nothing, "its tables are its own");
-        let second = Needs::of(&chain, 1, &segment(2), false).unwrap();
-        let raw = ("raw_messages".to_owned(), LockMode::AccessExclusive);
-        assert_eq!(second, Needs::Tables(BTreeMap::from([raw])));
+        assert_eq!(
+            Needs::of(&chain, 1, &segment(2), false).unwrap(),
+            Needs::Nothing,
+            "its first statement waits for all"
+        );
         assert_eq!(Needs::of(&chain, 1, &segment(2), true).unwrap(), Needs::Everything);
+    }
+
+    #[test]
+    fn what_one_statement_does_not_wait_for_is_waited_for_first() {
+        use LockMode::{AccessExclusive, Share, ShareUpdateExclusive};
+        let needs = |effects: &[(&str, LockMode)]| Needs::of_effects(effects.iter().copied());
+        let tables = |list: &[(&str, LockMode)]| {
+            Needs::Tables(list.iter().map(|(table, mode)| ((*table).to_owned(), *mode)).collect())
+        };
+        assert_eq!(needs(&[]), Needs::Nothing);
+        assert_eq!(needs(&[("a", AccessExclusive), ("a", Share)]), Needs::Nothing);
+        assert_eq!(needs(&[("a", Share), ("a", AccessExclusive)]), tables(&[("a", AccessExclusive)]));
+        let both = Share.with(ShareUpdateExclusive);
+        assert_eq!(needs(&[("a", Share), ("a", ShareUpdateExclusive)]), tables(&[("a", both)]));
+        assert_eq!(needs(&[("a", Share), ("b", Share)]), tables(&[("a", Share), ("b", Share)]));
+        assert_eq!(needs(&[("a", Share), (UNKNOWN, AccessExclusive)]), Needs::Everything);
     }
 }

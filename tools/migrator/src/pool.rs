@@ -169,8 +169,12 @@ pub(crate) async fn take(
         let Some(row) = row.map_err(MigratorError::during("look for a spare"))? else { return Ok(None) };
         let spare = parse_name(row.get(0))?;
         spare.as_str().clone_into(&mut last);
-        if proof.fingerprint(transaction, &spare).await? != row.get::<_, Option<String>>(1) {
+        let (fingerprint, findings) =
+            tokio::try_join!(proof.fingerprint(transaction, &spare), proof.reach(transaction, &spare))?;
+        if fingerprint != row.get::<_, Option<String>>(1) {
             tracing::warn!(%spare, "not taken: its schema is not what the migrator left (`labor-migrator drift --diff`)");
+        } else if !findings.is_empty() {
+            return Err(MigratorError::Isolation(findings));
         } else if !is_empty(transaction, &spare).await? {
             tracing::warn!(%spare, "not taken: somebody wrote into its tables; see what it is, then TRUNCATE them");
         } else {
@@ -202,13 +206,17 @@ const TAKEABLE: &str = "
        AND NOT EXISTS (SELECT FROM control.holds h WHERE h.tenant = t.name)";
 
 /// By the files' sizes: row rules hide rows even from their owner. A table that was ever written has one, also if its rows are gone.
+/// The tables are found from the schema, and sizes asked of them alone: the planner takes a size for free, and would ask for all first.
 async fn is_empty(transaction: &Transaction<'_>, spare: &TenantName) -> Result<bool, MigratorError> {
     let row = transaction
         .query_one(
-            "SELECT NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                                 WHERE n.nspname = $1 AND c.relkind IN ('r', 'm')
-                                   AND c.relname NOT IN ('schema_stamp', 'refinery_schema_history')
-                                   AND pg_relation_size(c.oid) > 0)",
+            "WITH tables AS MATERIALIZED (
+               SELECT c.oid FROM pg_depend d CROSS JOIN LATERAL (
+                        SELECT oid, relkind, relname FROM pg_class WHERE oid = d.objid OFFSET 0) c
+                WHERE d.refclassid = 'pg_namespace'::regclass
+                  AND d.refobjid = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND d.classid = 'pg_class'::regclass
+                  AND c.relkind IN ('r', 'm') AND c.relname NOT IN ('schema_stamp', 'refinery_schema_history'))
+             SELECT NOT EXISTS (SELECT FROM tables WHERE pg_relation_size(oid) > 0)",
             &[&spare.as_str()],
         )
         .await

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
-use crate::connection::{Connection, begin};
+use crate::connection::begin;
 use crate::run::{self, Ending};
 use crate::{Migrator, MigratorError, generation, pool};
 
@@ -59,7 +59,7 @@ impl Migrator {
     /// When the slug or a BSNR is taken or malformed, or the database refuses.
     pub async fn provision(&self, wanted: &NewTenant) -> Result<Provisioned, MigratorError> {
         validate(wanted)?;
-        let Connection { mut client, proof, .. } = self.connection().await?;
+        let (mut client, proof) = self.proving().await?;
         self.require_control(&client).await?;
         // The new login's password comes out of the secret.
         self.require_secret(&client).await?;
@@ -72,10 +72,6 @@ impl Migrator {
         };
         let (tenant, from_pool) = match spare {
             Some(tenant) => {
-                let findings = proof.findings(&transaction, &tenant).await?;
-                if !findings.is_empty() {
-                    return Err(MigratorError::Isolation(findings));
-                }
                 self.open_role(&transaction, &tenant).await?;
                 (tenant, true)
             }
