@@ -11,9 +11,13 @@ async fn state(fleet: &Fleet) -> String {
 
 /// Refused with exit code 1, and nothing was changed.
 async fn refused(fleet: &Fleet, chain: &Chain, arguments: &[&str]) -> Ran {
+    refused_with(1, fleet, chain, arguments).await
+}
+
+async fn refused_with(code: i32, fleet: &Fleet, chain: &Chain, arguments: &[&str]) -> Ran {
     let before = state(fleet).await;
     let ran = fleet.ran(fleet.up(chain, arguments)).await;
-    assert_eq!((ran.code, ran.lines.len()), (Some(1), 0), "{}", ran.text);
+    assert_eq!((ran.code, ran.lines.len()), (Some(code), 0), "{}", ran.text);
     assert_eq!(state(fleet).await, before, "{}", ran.text);
     ran
 }
@@ -29,6 +33,26 @@ async fn a_table_without_row_rules_is_refused_before_anybody_is_touched() {
     let fleet = Fleet::copy("waves_rules").await;
     let chain = Chain::copy(&fleet.files().await).with(V3);
     says(&refused(&fleet, &chain, &[]).await, &["version 3", "remarks", "db/rls/tenant.sql", "no tenant was touched"]);
+}
+
+/// It shows on the empty schema, whether a hand or a file did it.
+#[tokio::test]
+async fn what_lets_all_practices_out_is_found_before_anybody_is_touched() {
+    let fleet = Fleet::copy("waves_public").await;
+    let column = "-- Kind: transaction\n-- Phase: expand\nALTER TABLE patients ADD COLUMN a text;\nCOMMENT ON COLUMN patients.a IS 'x';\n";
+    let chain = Chain::copy(&fleet.files().await).with(("V3__column", column));
+    fleet.client.batch_execute("GRANT SELECT ON pg_catalog.pg_statistic TO PUBLIC").await.unwrap();
+    says(&refused_with(4, &fleet, &chain, &[]).await, &["pg_statistic", "nothing was changed"]);
+    let check = fleet.ran(chain.migrator(&fleet.platform, &["check"])).await;
+    assert_eq!(check.code, Some(4), "{}", check.text);
+    says(&check, &["database relation_reachable pg_statistic"]);
+    fleet.client.batch_execute("REVOKE SELECT ON pg_catalog.pg_statistic FROM PUBLIC").await.unwrap();
+    let grants = ("V3__grants", "-- Kind: transaction\n-- Phase: expand\nGRANT USAGE ON SCHEMA control TO PUBLIC;\n");
+    std::fs::remove_file(chain.file("V3__column")).unwrap();
+    let chain = chain.with(grants);
+    says(&refused(&fleet, &chain, &[]).await, &["version 3", "schema_reachable control", "no tenant was touched"]);
+    std::fs::remove_file(chain.file("V3__grants")).unwrap();
+    assert_eq!(fleet.ran(fleet.up(&chain.with(("V3__column", column)), &[])).await.code, Some(0));
 }
 
 #[tokio::test]
