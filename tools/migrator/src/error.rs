@@ -100,6 +100,15 @@ pub enum MigratorError {
          the command again"
     )]
     ControlLocked(String),
+    /// A command is under way that goes the other way.
+    #[error(
+        "{under_way} is under way: a fleet goes one way at a time, up or back, and nothing was begun. Let it end \
+         (`labor-migrator history` shows it), then run the command again"
+    )]
+    Opposed {
+        /// Which command.
+        under_way: String,
+    },
     /// There is no schema.
     #[error("the schema of {0} is gone; restore it (`labor-backup restore`), or have the tenant deleted")]
     SchemaGone(TenantName),

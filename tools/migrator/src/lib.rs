@@ -10,6 +10,7 @@ pub mod chain;
 mod concurrent;
 mod connection;
 pub mod control;
+mod direction;
 pub mod drift;
 mod error;
 pub mod files;

@@ -45,9 +45,14 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             output::aside(format_args!("labor-migrator: {}", error.told()));
-            ExitCode::from(1)
+            exit_code(&error)
         }
     }
+}
+
+/// What a script learns of an error: nothing was tried, or something failed.
+fn exit_code(error: &MigratorError) -> ExitCode {
+    ExitCode::from(if matches!(error, MigratorError::Opposed { .. }) { INCOMPLETE } else { 1 })
 }
 
 /// RUST_LOG says how much, but never that drivers write what they send: [`may_log`] has the last word.

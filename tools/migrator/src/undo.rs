@@ -17,7 +17,7 @@ use crate::step::{Task, Way};
 use crate::up::{self, Progress, Stop, UpOptions, UpReport};
 use crate::waves::Tolerance;
 use crate::worker::Selection;
-use crate::{Migrator, MigratorError, generation, parse_name, recorded, run, statements};
+use crate::{Migrator, MigratorError, direction, generation, parse_name, recorded, run, statements};
 
 /// How tenants are taken back.
 #[derive(Debug, Clone)]
@@ -117,6 +117,7 @@ impl Migrator {
     ) -> Result<UpReport, MigratorError> {
         let started = Instant::now();
         let mut client = self.connect().await?;
+        direction::take(&client, Way::Back).await?;
         let (plan, target, selection) = self.judge_undo(&client, options).await?;
         let reference = if plan.tenants == 0 { Reference::default() } else { self.try_undos(&plan).await? };
         if options.tenants.is_empty() {

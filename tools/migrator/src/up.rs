@@ -15,7 +15,7 @@ use crate::reference::Reference;
 use crate::step::{Task, Way};
 use crate::waves::{Tolerance, Wave, Waves};
 use crate::worker::Selection;
-use crate::{Migrator, MigratorError, generation, recorded, run};
+use crate::{Migrator, MigratorError, direction, generation, recorded, run};
 
 /// How a run goes about it.
 #[derive(Debug, Clone)]
@@ -156,6 +156,7 @@ impl Migrator {
     ) -> Result<UpReport, MigratorError> {
         let started = Instant::now();
         let client = self.migrate_control().await?;
+        direction::take(&client, Way::Up).await?;
         recorded::compare(&client, self.chain()).await?;
         let target = options.to.map_or_else(|| Ok(self.chain().newest()), |version| self.chain().at(version))?;
         let names = |list: &[TenantName]| list.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();

@@ -11,10 +11,9 @@ use tokio_postgres::Client;
 
 use crate::begun::REACHED;
 use crate::connection::Connection;
-use crate::drift;
 use crate::step::{Attempt, Outcome, Task, Way, bring};
 use crate::up::{Stop, TenantReport};
-use crate::{Migrator, MigratorError};
+use crate::{Migrator, MigratorError, direction, drift};
 
 /// So many names are read at a time, whatever the number of tenants.
 const PAGE: i64 = 256;
@@ -27,6 +26,8 @@ const LONGEST_REST: Duration = Duration::from_secs(5);
 /// Tenants that are to be migrated, page by page.
 pub(crate) struct Queue {
     client: Client,
+    /// Whether the connection holds the fleet's direction: one that was made anew doesn't.
+    directed: bool,
     selection: Selection,
     /// Still to come before all others.
     first: VecDeque<TenantName>,
@@ -114,10 +115,11 @@ impl Selection {
 }
 
 impl Queue {
+    /// With the connection that holds the fleet's direction.
     pub(crate) fn new(client: Client, selection: Selection) -> Self {
         let first = selection.first.iter().filter_map(|name| TenantName::parse(name).ok()).collect();
         let (page, last, left, busy, excluded) = (VecDeque::new(), String::new(), Some(0), VecDeque::new(), Vec::new());
-        Self { client, selection, first, page, last, left, busy, excluded }
+        Self { client, directed: true, selection, first, page, last, left, busy, excluded }
     }
 
     /// Begins a wave of so many tenants; `None`: all that are left.
@@ -132,6 +134,7 @@ impl Queue {
     /// The queue's connection, made anew when it was lost.
     pub(crate) async fn client(&mut self, migrator: &Migrator) -> Result<&mut Client, MigratorError> {
         if self.client.is_closed() {
+            self.directed = false;
             self.client = reconnect(migrator).await?.client;
         }
         Ok(&mut self.client)
@@ -148,8 +151,14 @@ impl Queue {
     }
 
     async fn next(&mut self, migrator: &Migrator) -> Result<Option<Turn>, MigratorError> {
+        self.client(migrator).await?;
+        if !self.directed {
+            // Meanwhile the fleet may have begun to go the other way.
+            direction::take(&self.client, self.selection.way).await?;
+            self.directed = true;
+        }
         if self.left != Some(0)
-            && let Some(tenant) = self.fresh(migrator).await?
+            && let Some(tenant) = self.fresh().await?
         {
             self.left = self.left.map(|left| left - 1);
             return Ok(Some(Turn { tenant, started: Instant::now(), busy: 0 }));
@@ -158,12 +167,11 @@ impl Queue {
     }
 
     /// One that was not taken in this wave yet.
-    async fn fresh(&mut self, migrator: &Migrator) -> Result<Option<TenantName>, MigratorError> {
+    async fn fresh(&mut self) -> Result<Option<TenantName>, MigratorError> {
         if let Some(tenant) = self.first.pop_front() {
             return Ok(Some(tenant));
         }
         if self.page.is_empty() {
-            self.client(migrator).await?;
             let s = &self.selection;
             let sql = format!(
                 "SELECT l.tenant {} AND l.tenant > $6 AND l.tenant <> ALL ($7) ORDER BY l.tenant LIMIT $8",
