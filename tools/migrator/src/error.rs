@@ -2,6 +2,7 @@
 use labor_catalog::TenantName;
 use tokio_postgres::error::{ErrorPosition, SqlState};
 
+use crate::ahead::Further;
 use crate::isolation::Finding;
 
 /// An error of the migrator.
@@ -100,6 +101,19 @@ pub enum MigratorError {
          the command again"
     )]
     ControlLocked(String),
+    /// The fleet has files that this program doesn't have.
+    #[error(
+        "{what}. This program is older than the fleet, its files end with version {newest}; nothing was changed. Use the newer program: \
+         take the release that has it. To go back to version {newest}: `labor-migrator undo --to {newest}` of the newer one"
+    )]
+    Older {
+        /// What is ahead.
+        what: String,
+        /// Last version of the files.
+        newest: i32,
+        /// Some of the tenants that are ahead.
+        tenants: Vec<Further>,
+    },
     /// A command is under way that goes the other way.
     #[error(
         "{under_way} is under way: a fleet goes one way at a time, up or back, and nothing was begun. Let it end \

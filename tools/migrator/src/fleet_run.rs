@@ -6,11 +6,12 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
+use crate::queue::{Queue, Selection};
 use crate::run::{self, Ending};
 use crate::step::{Task, Way};
 use crate::up::{Progress, Stop, UpOptions, UpReport};
 use crate::waves::Wave;
-use crate::worker::{Ended, PASSED_BY, Queue, Selection, Worker};
+use crate::worker::{Ended, PASSED_BY, Worker};
 use crate::{Migrator, MigratorError, generation};
 
 /// What became of the tenants of a wave.

@@ -18,12 +18,19 @@ pub(crate) async fn of_births(transaction: &Transaction<'_>, chain: &Chain) -> R
         return Ok(newest);
     }
     if version > newest.version {
-        return Err(MigratorError::Invalid(format!(
-            "the fleet is at version {version}, this program knows {}: use the release that has it",
-            newest.version
-        )));
+        let what = format!("the fleet is ahead: new tenants are born at version {version}");
+        return Err(MigratorError::Older { what, newest: newest.version, tenants: Vec::new() });
     }
     chain.at(version)
+}
+
+/// The version that tenants are born at; 0: no run has said yet.
+pub(crate) async fn of(client: &Client) -> Result<i32, MigratorError> {
+    let row = client
+        .query_one("SELECT generation FROM control.fleet", &[])
+        .await
+        .map_err(MigratorError::during("read the fleet's version"))?;
+    Ok(row.get(0))
 }
 
 /// From now on tenants are born at this version, if it is a higher one.

@@ -1,6 +1,7 @@
 //! The fleet migrator: the only package that runs DDL.
 //! Must stay true: whatever changes a tenant's schema happens in that tenant's own transaction, together with its stamp, its
 //! ledger row and the isolation check, so that a tenant is either wholly at a version or as it was.
+pub mod ahead;
 mod backfill;
 pub mod baseline;
 mod begun;
@@ -28,6 +29,7 @@ pub mod offboard;
 pub mod plan;
 pub mod pool;
 pub mod provision;
+mod queue;
 mod recorded;
 mod reference;
 mod refinery_transaction;

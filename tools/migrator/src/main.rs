@@ -52,7 +52,8 @@ async fn main() -> ExitCode {
 
 /// What a script learns of an error: nothing was tried, or something failed.
 fn exit_code(error: &MigratorError) -> ExitCode {
-    ExitCode::from(if matches!(error, MigratorError::Opposed { .. }) { INCOMPLETE } else { 1 })
+    let not_tried = matches!(error, MigratorError::Opposed { .. } | MigratorError::Older { .. });
+    ExitCode::from(if not_tried { INCOMPLETE } else { 1 })
 }
 
 /// RUST_LOG says how much, but never that drivers write what they send: [`may_log`] has the last word.

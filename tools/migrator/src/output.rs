@@ -5,12 +5,12 @@ pub(crate) mod history;
 pub(crate) mod undo;
 pub(crate) mod verify;
 
-use std::cmp::Ordering;
 use std::fmt::Arguments;
 use std::io::{ErrorKind, IsTerminal as _, Write};
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{ProgressBar, ProgressStyle};
+use labor_migrator::ahead;
 use labor_migrator::drift::Drift;
 use labor_migrator::status::{Status, TenantStatus};
 use labor_migrator::up::{Progress, Stop, TenantReport, UpOptions, UpReport};
@@ -103,7 +103,7 @@ fn one(t: &TenantReport) -> String {
 
 fn summary(report: &UpReport) -> String {
     let mut text = format!("version {}: {} migrated, {} failed", report.version, report.migrated, report.failed);
-    for (count, what) in [(report.left, "not tried"), (report.held, "held back")] {
+    for (count, what) in [(report.left, "not tried"), (report.held, "held back"), (report.ahead, "ahead")] {
         if count > 0 {
             text += &format!(", {count} {what}");
         }
@@ -111,6 +111,21 @@ fn summary(report: &UpReport) -> String {
     text += &format!(", in {} ms", report.milliseconds);
     if let Some(reason) = &report.stopped {
         text += &format!("; stopped because {reason}. Mend it and run the command again: it goes on with the rest");
+    }
+    if report.ahead > 0 {
+        text += &format!(
+            "\nahead of version {}, and left there: {}. Name a later version (or none) with --to; or `labor-migrator undo --to {}`",
+            report.version,
+            ahead::list(report.ahead, &report.ahead_tenants),
+            report.version
+        );
+    }
+    if let Some(version) = report.born_at {
+        let wanted = report.version;
+        text += &format!(
+            "\nthe fleet is ahead of version {wanted}: new practices are born at version {version}; `labor-migrator undo --to {wanted}` \
+             changes that, too"
+        );
     }
     text
 }
@@ -135,11 +150,7 @@ pub(crate) fn status(json: bool, status: &Status) {
     }
     let mut groups = table(["version", "state", "class", "tenants", "held", "failed"]);
     for g in &status.groups {
-        let version = match (g.current, g.ahead) {
-            (true, _) => g.version.to_string(),
-            (false, true) => format!("{} (ahead)", g.version),
-            (false, false) => format!("{} (behind)", g.version),
-        };
+        let version = standing(g.version, g.current, g.ahead);
         let counts = [g.tenants, g.held, g.failed].map(|count| count.to_string());
         groups.add_row([version, g.state.clone(), g.class.clone()].into_iter().chain(counts));
     }
@@ -147,11 +158,7 @@ pub(crate) fn status(json: bool, status: &Status) {
     if !status.tenants.is_empty() {
         let mut tenants = table(["tenant", "practice", "kind", "state", "version", "class", "remarks"]);
         for t in &status.tenants {
-            let version = match t.version.cmp(&status.target) {
-                _ if t.current => t.version.to_string(),
-                Ordering::Greater => format!("{} (ahead)", t.version),
-                _ => format!("{} (behind)", t.version),
-            };
+            let version = standing(t.version, t.current, t.ahead);
             let state = t.state.clone();
             tenants.add_row([
                 t.tenant.to_string(),
@@ -175,9 +182,23 @@ pub(crate) fn status(json: bool, status: &Status) {
     if status.ahead() > 0 {
         let ahead = status.ahead();
         line(format_args!(
-            "{ahead} are after version {}: this program is older than the fleet; use the newer release",
+            "{ahead} ahead of version {0}: this program is older than the fleet; use the newer program, or its `labor-migrator undo --to {0}`",
             status.target
         ));
+    }
+    if status.generation > status.target {
+        line(format_args!(
+            "new practices are born at version {}: the fleet is ahead of this program",
+            status.generation
+        ));
+    }
+}
+
+fn standing(version: i32, current: bool, ahead: bool) -> String {
+    match (current, ahead) {
+        (true, _) => version.to_string(),
+        (false, true) => format!("{version} (ahead)"),
+        (false, false) => format!("{version} (behind)"),
     }
 }
 

@@ -3,8 +3,8 @@
 use similar::TextDiff;
 use tokio_postgres::GenericClient;
 
-use crate::MigratorError;
 use crate::chain::{Chain, Target};
+use crate::{MigratorError, ahead};
 
 /// Refuses files that must not be run, were edited, are missing, or come too late, with the exact difference.
 ///
@@ -25,18 +25,16 @@ pub(crate) async fn compare(client: &impl GenericClient, chain: &Chain) -> Resul
     let applied: i32 = rows.first().map_or(0, |row| row.get(3));
     let recorded: Vec<(i32, String, String)> =
         rows.iter().filter_map(|row| Some((row.get::<_, Option<i32>>(0)?, row.get(1), row.get(2)))).collect();
+    if applied > chain.newest().version {
+        return Err(older(client, chain, &recorded).await?);
+    }
     if recorded.is_empty() {
         // Migrated by a release that kept no texts: each tenant's own history still refuses edited files.
         return Ok(());
     }
     for (version, name, body) in &recorded {
-        let Some(file) = chain.migrations().iter().find(|m| m.version == *version) else {
-            return Err(MigratorError::Invalid(format!(
-                "V{version}__{name}.sql was applied to tenants and is not among the files (they end with version {}): take the release \
-                 that has it",
-                chain.newest().version
-            )));
-        };
+        // No version is missing before the last: a later one was refused above.
+        let Some(file) = chain.migrations().iter().find(|m| m.version == *version) else { continue };
         if file.name != *name || file.sql != *body {
             let difference = TextDiff::from_lines(body.as_str(), &file.sql)
                 .unified_diff()
@@ -54,6 +52,23 @@ pub(crate) async fn compare(client: &impl GenericClient, chain: &Chain) -> Resul
             chain.newest().version + 1
         )))
     })
+}
+
+/// Some tenants have gone on with a newer program.
+async fn older(
+    client: &impl GenericClient,
+    chain: &Chain,
+    recorded: &[(i32, String, String)],
+) -> Result<MigratorError, MigratorError> {
+    let newest = chain.newest().version;
+    let (count, tenants) = ahead::of(client, newest, None).await?;
+    let missing = recorded.iter().find(|(version, ..)| *version > newest);
+    let missing = missing.map(|(version, name, _)| {
+        format!("V{version}__{name}.sql was applied to tenants and is not among the files; ")
+    });
+    let missing = missing.unwrap_or_default();
+    let what = format!("{missing}{count} tenant(s) are ahead: {}", ahead::list(count, &tenants));
+    Ok(MigratorError::Older { what, newest, tenants })
 }
 
 /// Keeps the files up to a version. One that no tenant has, not even begun, is overwritten; one that a tenant has is never written.

@@ -3,6 +3,7 @@ use labor_catalog::TenantName;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::begun::REACHED;
 use crate::{Migrator, MigratorError, parse_name};
 
 /// Tenants that stand alike.
@@ -41,6 +42,8 @@ pub struct TenantStatus {
     pub version: i32,
     /// Whether it is at the version of this program.
     pub current: bool,
+    /// Whether it is after the version of this program.
+    pub ahead: bool,
     /// First digits of the schema's fingerprint.
     pub class: String,
     /// Why it is held back.
@@ -112,18 +115,20 @@ impl Migrator {
         let during = || MigratorError::during("read the ledger");
         let rows = client
             .query(
-                "SELECT l.version, l.chain_checksum = $1, left(l.fingerprint, 12), t.state, count(*), count(l.held_at), count(l.last_error),
-                        (SELECT generation FROM control.fleet)
-                   FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
-                  WHERE t.state <> 'deleted' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 4, 3",
-                &[&target.checksum],
+                &format!(
+                    "SELECT l.version, l.chain_checksum = $1, left(l.fingerprint, 12), t.state, count(*), count(l.held_at), count(l.last_error),
+                            (SELECT generation FROM control.fleet), {REACHED} > $2
+                       FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
+                      WHERE t.state <> 'deleted' GROUP BY 1, 2, 3, 4, 9 ORDER BY 1, 2, 4, 3"
+                ),
+                &[&target.checksum, &target.version],
             )
             .await
             .map_err(during())?;
         let groups = rows.iter().map(|row| Group {
             version: row.get(0),
             current: row.get(1),
-            ahead: row.get::<_, i32>(0) > target.version,
+            ahead: row.get(8),
             class: row.get(2),
             state: row.get(3),
             tenants: row.get(4),
@@ -136,14 +141,16 @@ impl Migrator {
         };
         let tenants = client
             .query(
-                "SELECT t.name, t.slug, t.kind, t.state, l.version, l.chain_checksum = $1, left(l.fingerprint, 12), l.held_reason,
-                        l.progress, l.last_error
-                   FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
-                  WHERE t.state <> 'deleted'
-                    AND ($2::bigint IS NULL OR l.chain_checksum <> $1 OR l.held_at IS NOT NULL OR l.last_error IS NOT NULL
-                         OR t.state = 'frozen')
-                  ORDER BY l.last_error IS NULL, t.kind DESC, t.slug LIMIT $2",
-                &[&target.checksum, &limit],
+                &format!(
+                    "SELECT t.name, t.slug, t.kind, t.state, l.version, l.chain_checksum = $1, left(l.fingerprint, 12), l.held_reason,
+                            l.progress, l.last_error, {REACHED} > $3
+                       FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
+                      WHERE t.state <> 'deleted'
+                        AND ($2::bigint IS NULL OR l.chain_checksum <> $1 OR l.held_at IS NOT NULL OR l.last_error IS NOT NULL
+                             OR t.state = 'frozen')
+                      ORDER BY l.last_error IS NULL, t.kind DESC, t.slug LIMIT $2"
+                ),
+                &[&target.checksum, &limit, &target.version],
             )
             .await
             .map_err(during())?;
@@ -185,5 +192,6 @@ fn tenant(row: &tokio_postgres::Row) -> Result<TenantStatus, MigratorError> {
         held: row.get(7),
         progress: row.get(8),
         last_error: row.get(9),
+        ahead: row.get(10),
     })
 }

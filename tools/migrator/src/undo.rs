@@ -12,11 +12,11 @@ use uuid::Uuid;
 use crate::chain::{Chain, Target};
 use crate::fleet_run::FleetRun;
 use crate::migration::{Kind, Migration, Phase};
+use crate::queue::Selection;
 use crate::reference::Reference;
 use crate::step::{Task, Way};
 use crate::up::{self, Progress, Stop, UpOptions, UpReport};
 use crate::waves::Tolerance;
-use crate::worker::Selection;
 use crate::{Migrator, MigratorError, direction, generation, parse_name, recorded, run, statements};
 
 /// How tenants are taken back.
@@ -125,16 +125,7 @@ impl Migrator {
             generation::lower(&mut client, target.version).await?;
         }
         let (total, ..) = selection.count(&client).await?;
-        let mut report = UpReport {
-            version: target.version,
-            run: None,
-            migrated: 0,
-            failed: 0,
-            left: 0,
-            held: u64::try_from(plan.held.len()).unwrap_or_default(),
-            stopped: None,
-            milliseconds: 0,
-        };
+        let mut report = UpReport::begin(target.version, u64::try_from(plan.held.len()).unwrap_or_default());
         if total > 0 {
             progress(Progress::Started(total));
             let arguments = json!({

@@ -9,13 +9,14 @@ use serde_json::json;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::ahead::Further;
 use crate::chain::Target;
 use crate::fleet_run::FleetRun;
+use crate::queue::Selection;
 use crate::reference::Reference;
 use crate::step::{Task, Way};
 use crate::waves::{Tolerance, Wave, Waves};
-use crate::worker::Selection;
-use crate::{Migrator, MigratorError, direction, generation, recorded, run};
+use crate::{Migrator, MigratorError, ahead, direction, generation, recorded, run};
 
 /// How a run goes about it.
 #[derive(Debug, Clone)]
@@ -89,6 +90,12 @@ pub struct UpReport {
     pub left: u64,
     /// Tenants that are held back.
     pub held: u64,
+    /// Tenants of those selected that are after the version: they were left there.
+    pub ahead: u64,
+    /// Some of them.
+    pub ahead_tenants: Vec<Further>,
+    /// Version that new tenants are born at, if it is after the version and all tenants were meant.
+    pub born_at: Option<i32>,
     /// Why the run stopped early.
     pub stopped: Option<String>,
     /// Duration of the whole in milliseconds.
@@ -96,10 +103,27 @@ pub struct UpReport {
 }
 
 impl UpReport {
-    /// Whether every tenant that is not held is where it should be.
+    /// Of a run that has done nothing yet.
+    pub(crate) fn begin(version: i32, held: u64) -> Self {
+        Self {
+            version,
+            run: None,
+            migrated: 0,
+            failed: 0,
+            left: 0,
+            held,
+            ahead: 0,
+            ahead_tenants: Vec::new(),
+            born_at: None,
+            stopped: None,
+            milliseconds: 0,
+        }
+    }
+
+    /// Whether every tenant that is not held is where it should be, and who is born will be.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.failed == 0 && self.left == 0
+        self.failed == 0 && self.left == 0 && self.ahead == 0 && self.born_at.is_none()
     }
 }
 
@@ -172,16 +196,11 @@ impl Migrator {
         known(&client, &[names(&options.tenants), names(&options.first)].concat()).await?;
         selection.choose_first(&client).await?;
         let (total, ..) = selection.count(&client).await?;
-        let mut report = UpReport {
-            version: target.version,
-            run: None,
-            migrated: 0,
-            failed: 0,
-            left: 0,
-            held: held(&client, &target).await?,
-            stopped: None,
-            milliseconds: 0,
-        };
+        let mut report = UpReport::begin(target.version, held(&client, &target).await?);
+        (report.ahead, report.ahead_tenants) = ahead::of(&client, target.version, selection.only.as_deref()).await?;
+        if selection.only.is_none() {
+            report.born_at = Some(generation::of(&client).await?).filter(|version| *version > target.version);
+        }
         if total == 0 {
             recorded::keep(&client, self.chain(), &target).await?;
             if selection.only.is_none() {
