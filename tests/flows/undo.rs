@@ -160,7 +160,9 @@ async fn a_tenant_changed_by_hand_is_refused_with_the_difference_and_a_held_one_
     fleet.client.batch_execute(&prepare).await.unwrap();
     let run = fleet.run(&["undo", "--to", "2", "--yes"]).await;
     assert_eq!(run.status.code(), Some(3), "{}", run.stderr);
-    assert!(run.stderr.contains(&format!("{p2} (being looked at)")), "{}", run.stderr);
+    let plan: Value = serde_json::from_str(run.stderr.lines().next().unwrap()).unwrap();
+    let held = &plan["plan"]["held"][0];
+    assert_eq!((&held["slug"], &held["reason"]), (&"p2".into(), &"being looked at".into()), "{plan}");
     let line = run.stdout.lines().find(|line| line.contains(&p1)).unwrap();
     assert!(line.contains("+ column users 0009 by_hand text") && line.contains("\"failed\""), "{line}");
     assert_eq!(fleet.standing().await, "2 3 3 2, 2 class(es), born at 2");

@@ -100,8 +100,11 @@ impl Fleet {
 
     async fn ran(&self, program: Program) -> Ran {
         let Finished { status, stdout, stderr } = program.run().await.unwrap();
-        let slugs =
-            |text: &str| self.tenants.iter().fold(text.to_owned(), |text, (name, slug)| text.replace(name, slug));
+        let slugs = |text: &str| {
+            self.tenants.iter().fold(text.to_owned(), |text, (name, slug)| {
+                text.replace(&format!("{name} ({slug})"), slug).replace(name, slug)
+            })
+        };
         let lines = stdout.lines().filter_map(|line| serde_json::from_str(&slugs(line)).ok()).collect();
         Ran { code: status.code(), text: slugs(&format!("{stdout}{stderr}")), lines }
     }

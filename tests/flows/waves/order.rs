@@ -146,7 +146,7 @@ async fn who_is_held_deleted_or_brought_there_meanwhile_is_nobodys_failure() {
     let (code, said) = super::end_of(&running).await;
     assert_eq!(code, Some(0), "{said}");
     for (slug, outcome) in [("p1", "migrated"), ("p2", "passed by"), ("p3", "passed by"), ("p4", "current")] {
-        assert!(said.contains(&format!("{} {outcome} in ", fleet.name(slug))), "{slug} {outcome}: {said}");
+        assert!(said.contains(&format!("{} ({slug}) {outcome} in ", fleet.name(slug))), "{slug} {outcome}: {said}");
     }
     assert_eq!(fleet.versions().await, "intake 6, p1 6, p2 2, p4 6");
     assert_eq!(fleet.number("SELECT count(*) FROM control.ledger WHERE last_error IS NOT NULL").await, 0);

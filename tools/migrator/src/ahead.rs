@@ -5,6 +5,7 @@ use serde::Serialize;
 use tokio_postgres::GenericClient;
 
 use crate::begun::REACHED;
+use crate::named::{SLUG, named};
 use crate::{MigratorError, parse_name};
 
 /// So many are named.
@@ -21,15 +22,6 @@ pub struct Further {
     /// Version that it is at, or that was begun.
     pub version: i32,
 }
-
-/// How a tenant is named to people: `t_crakreuz6eyn (praxis-mitte)`, a spare by its name in the database alone.
-#[must_use]
-pub fn named(tenant: &str, slug: Option<&str>) -> String {
-    slug.map_or_else(|| tenant.to_owned(), |slug| format!("{tenant} ({slug})"))
-}
-
-/// The sign-in name of the tenant `t`, if it is one.
-pub(crate) const SLUG: &str = "CASE WHEN t.state <> 'spare' THEN t.slug END";
 
 /// How many tenants, of these or without any of all, are after a version; and some of them, the farthest first.
 pub(crate) async fn of(

@@ -5,6 +5,8 @@ use tokio_postgres::error::{ErrorPosition, SqlState};
 use crate::ahead::Further;
 use crate::isolation::Finding;
 
+mod json;
+
 /// An error of the migrator.
 #[derive(Debug, thiserror::Error)]
 pub enum MigratorError {

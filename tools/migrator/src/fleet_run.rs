@@ -6,6 +6,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
+use crate::named::named;
 use crate::queue::{Queue, Selection};
 use crate::run::{self, Ending};
 use crate::step::{Task, Way};
@@ -166,7 +167,10 @@ impl<'a> FleetRun<'a> {
             report.migrated += one.succeeded;
             report.failed += one.failed + one.busy;
             if wave.is_canary() && one.failed > 0 {
-                self.stop.because(format!("{} failed in the canary wave", tenant.tenant));
+                self.stop.because(format!(
+                    "{} failed in the canary wave",
+                    named(tenant.tenant.as_str(), tenant.slug.as_deref())
+                ));
             } else if self.options.max_failures.exceeded(all.failed, self.total) {
                 self.stop.because(format!("{} tenants failed, which is more than allowed", all.failed));
             }

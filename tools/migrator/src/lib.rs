@@ -24,6 +24,7 @@ pub mod lint;
 mod locking;
 pub mod locks;
 pub mod migration;
+pub mod named;
 pub mod new;
 pub mod offboard;
 pub mod plan;

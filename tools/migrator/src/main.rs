@@ -13,6 +13,8 @@ use labor_catalog::logs::may_log;
 use labor_migrator::bootstrap::{self, ServiceUrls};
 use labor_migrator::files::Sources;
 use labor_migrator::history::OutcomeFilter;
+use labor_migrator::isolation::Finding;
+use labor_migrator::named::Slugs;
 use labor_migrator::plan::PlanOptions;
 use labor_migrator::provision::{Kind, NewTenant};
 use labor_migrator::rehearse::{self, Rehearsal, RehearseOptions};
@@ -20,6 +22,7 @@ use labor_migrator::status::Listing;
 use labor_migrator::undo::UndoOptions;
 use labor_migrator::up::{Stop, UpOptions};
 use labor_migrator::{Migrator, MigratorError, TenantName};
+use tokio::sync::mpsc;
 use tracing::Level;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt;
@@ -41,10 +44,12 @@ const INTERRUPTED: u8 = 130;
 #[tokio::main]
 async fn main() -> ExitCode {
     start_log();
-    match run(Arguments::parse()).await {
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    match run(arguments).await {
         Ok(code) => code,
         Err(error) => {
-            output::aside(format_args!("labor-migrator: {}", error.told()));
+            output::failed(json, &error);
             exit_code(&error)
         }
     }
@@ -157,7 +162,7 @@ async fn up(json: bool, migrator: &Migrator, arguments: UpArguments) -> Result<E
     let report = tokio::select! {
         report = output::up(json, migrator, &options, &stop) => report?,
         // Tenants that were begun are rolled back by the server, which misses us.
-        () = interrupted_twice(&stop) => return Ok(ExitCode::from(INTERRUPTED)),
+        () = interrupted_twice(json, &stop) => return Ok(ExitCode::from(INTERRUPTED)),
     };
     Ok(if report.complete() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
@@ -172,7 +177,7 @@ async fn undo(json: bool, migrator: &Migrator, arguments: UndoArguments) -> Resu
         retries: arguments.retries,
     };
     let plan = migrator.undo_plan(&options).await?;
-    output::undo::plan(&plan);
+    output::undo::plan(json, &plan);
     if !output::undo::agreed(json, arguments.yes, &plan)? {
         output::aside(format_args!("labor-migrator: nothing was changed"));
         return Ok(ExitCode::from(INCOMPLETE));
@@ -180,17 +185,19 @@ async fn undo(json: bool, migrator: &Migrator, arguments: UndoArguments) -> Resu
     let stop = Stop::default();
     let report = tokio::select! {
         report = output::undo::undo(json, migrator, &options, &stop) => report?,
-        () = interrupted_twice(&stop) => return Ok(ExitCode::from(INTERRUPTED)),
+        () = interrupted_twice(json, &stop) => return Ok(ExitCode::from(INTERRUPTED)),
     };
     Ok(if report.complete() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 
 /// The first Ctrl-C lets the tenants that were begun come to their end.
-async fn interrupted_twice(stop: &Stop) {
+async fn interrupted_twice(json: bool, stop: &Stop) {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
-    output::aside(format_args!("labor-migrator: finishing the tenants that were begun; once more ends at once"));
+    if !json {
+        output::aside(format_args!("labor-migrator: finishing the tenants that were begun; once more ends at once"));
+    }
     stop.because("it was interrupted");
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
@@ -303,7 +310,24 @@ async fn rehearse(json: bool, migrator: &Migrator, arguments: RehearseArguments)
 async fn check(json: bool, migrator: &Migrator, tenant: Option<String>) -> Result<ExitCode, MigratorError> {
     let tenants = resolve(migrator, tenant.as_slice()).await?;
     let mut findings = output::check::Findings::new(json);
-    let result = migrator.check_fleet(&tenants, |tenant, finding| findings.tell(tenant, finding)).await;
+    let (send, mut found) = mpsc::unbounded_channel();
+    let check = async move {
+        let found = |tenant: Option<&TenantName>, finding: &Finding| {
+            drop(send.send((tenant.cloned(), finding.clone())));
+        };
+        migrator.check_fleet(&tenants, found).await
+    };
+    let tell = async {
+        let mut slugs = Slugs::new(migrator);
+        while let Some((tenant, finding)) = found.recv().await {
+            let slug = match &tenant {
+                Some(tenant) => slugs.of(tenant).await,
+                None => None,
+            };
+            findings.tell(tenant.as_ref().map(|tenant| (tenant, slug.as_deref())), &finding);
+        }
+    };
+    let (result, ()) = tokio::join!(check, tell);
     let count = findings.end();
     result?;
     Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })

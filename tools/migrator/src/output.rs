@@ -12,6 +12,7 @@ use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{ProgressBar, ProgressStyle};
 use labor_migrator::ahead;
 use labor_migrator::drift::Drift;
+use labor_migrator::named::named;
 use labor_migrator::status::{Status, TenantStatus};
 use labor_migrator::up::{Progress, Stop, TenantReport, UpOptions, UpReport};
 use labor_migrator::{Migrator, MigratorError};
@@ -30,6 +31,15 @@ pub(crate) fn line(text: Arguments<'_>) {
 /// A line on standard error. When that can't be written either there is nobody to tell.
 pub(crate) fn aside(text: Arguments<'_>) {
     let _ = put(std::io::stderr().lock(), text);
+}
+
+/// An error, on standard error: standard output is for what was done, and may have been begun. As JSON one object on the last line.
+pub(crate) fn failed(json: bool, error: &MigratorError) {
+    if json {
+        aside(format_args!("{}", error.as_json()));
+    } else {
+        aside(format_args!("labor-migrator: {}", error.told()));
+    }
 }
 
 fn put(mut to: impl Write, text: Arguments<'_>) -> std::io::Result<()> {
@@ -98,7 +108,8 @@ fn ended(json: bool, bar: &ProgressBar, tenant: &TenantReport) {
 fn one(t: &TenantReport) -> String {
     let attempts = if t.attempts > 1 { format!(" at attempt {}", t.attempts) } else { String::new() };
     let error = t.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-    format!("{} {} in {} ms{attempts}{error}", t.tenant, t.outcome, t.milliseconds)
+    let name = named(t.tenant.as_str(), t.slug.as_deref());
+    format!("{name} {} in {} ms{attempts}{error}", t.outcome, t.milliseconds)
 }
 
 fn summary(report: &UpReport) -> String {
@@ -162,7 +173,7 @@ pub(crate) fn status(json: bool, status: &Status) {
             let state = t.state.clone();
             tenants.add_row([
                 t.tenant.to_string(),
-                t.slug.clone(),
+                t.slug.clone().unwrap_or_default(),
                 t.kind.clone(),
                 state,
                 version,

@@ -7,9 +7,10 @@ use labor_catalog::TenantName;
 use tokio_postgres::Client;
 
 use crate::begun::REACHED;
+use crate::named::SLUG;
 use crate::step::Way;
 use crate::worker::reconnect;
-use crate::{Migrator, MigratorError, direction};
+use crate::{Migrator, MigratorError, direction, named};
 
 /// So many names are read at a time.
 const PAGE: i64 = 256;
@@ -22,7 +23,7 @@ pub(crate) struct Queue {
     selection: Selection,
     /// Still to come before all others.
     first: VecDeque<TenantName>,
-    page: VecDeque<TenantName>,
+    page: VecDeque<(TenantName, Option<String>)>,
     last: String,
     left: Option<u64>,
     /// Held by another migrator when they were tried: they come again when nobody else is left in the wave.
@@ -34,6 +35,8 @@ pub(crate) struct Queue {
 /// A tenant that a worker takes.
 pub(crate) struct Turn {
     pub(crate) tenant: TenantName,
+    /// What people type at sign-in.
+    pub(crate) slug: Option<String>,
     pub(crate) started: Instant,
     /// How often another migrator held it.
     pub(crate) busy: i32,
@@ -150,23 +153,26 @@ impl Queue {
             self.directed = true;
         }
         if self.left != Some(0)
-            && let Some(tenant) = self.fresh().await?
+            && let Some((tenant, slug)) = self.fresh().await?
         {
             self.left = self.left.map(|left| left - 1);
-            return Ok(Some(Turn { tenant, started: Instant::now(), busy: 0 }));
+            return Ok(Some(Turn { tenant, slug, started: Instant::now(), busy: 0 }));
         }
         Ok(self.busy.pop_front())
     }
 
     /// One that was not taken in this wave yet.
-    async fn fresh(&mut self) -> Result<Option<TenantName>, MigratorError> {
-        if let Some(tenant) = self.first.pop_front() {
-            return Ok(Some(tenant));
+    async fn fresh(&mut self) -> Result<Option<(TenantName, Option<String>)>, MigratorError> {
+        let during = || MigratorError::during("list the tenants");
+        if let Some(tenant) = self.first.front().cloned() {
+            let slug = named::of(&self.client, &tenant).await.map_err(during())?;
+            self.first.pop_front();
+            return Ok(Some((tenant, slug)));
         }
         if self.page.is_empty() {
             let s = &self.selection;
             let sql = format!(
-                "SELECT l.tenant {} AND l.tenant > $6 AND l.tenant <> ALL ($7) ORDER BY l.tenant LIMIT $8",
+                "SELECT l.tenant, {SLUG} {} AND l.tenant > $6 AND l.tenant <> ALL ($7) ORDER BY l.tenant LIMIT $8",
                 s.pending()
             );
             let rows = self
@@ -176,10 +182,10 @@ impl Queue {
                     &[&s.checksum, &s.version, &s.only, &s.task, &s.settled_too, &self.last, &self.excluded, &PAGE],
                 )
                 .await
-                .map_err(MigratorError::during("list the tenants"))?;
+                .map_err(during())?;
             for row in rows {
                 row.get::<_, &str>(0).clone_into(&mut self.last);
-                self.page.push_back(crate::parse_name(&self.last)?);
+                self.page.push_back((crate::parse_name(&self.last)?, row.get(1)));
             }
         }
         Ok(self.page.pop_front())

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::begun::REACHED;
+use crate::named::SLUG;
 use crate::{Migrator, MigratorError, parse_name};
 
 /// Tenants that stand alike.
@@ -32,8 +33,9 @@ pub struct Group {
 pub struct TenantStatus {
     /// Name in the database.
     pub tenant: TenantName,
-    /// What people type at sign-in.
-    pub slug: String,
+    /// What people type at sign-in; a spare has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slug: Option<String>,
     /// practice or intake.
     pub kind: String,
     /// active, frozen or spare.
@@ -142,7 +144,7 @@ impl Migrator {
         let tenants = client
             .query(
                 &format!(
-                    "SELECT t.name, t.slug, t.kind, t.state, l.version, l.chain_checksum = $1, left(l.fingerprint, 12), l.held_reason,
+                    "SELECT t.name, {SLUG}, t.kind, t.state, l.version, l.chain_checksum = $1, left(l.fingerprint, 12), l.held_reason,
                             l.progress, l.last_error, {REACHED} > $3
                        FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
                       WHERE t.state <> 'deleted'

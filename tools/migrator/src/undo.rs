@@ -9,9 +9,11 @@ use serde_json::json;
 use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
+use crate::begun::REACHED;
 use crate::chain::{Chain, Target};
 use crate::fleet_run::FleetRun;
 use crate::migration::{Kind, Migration, Phase};
+use crate::named::SLUG;
 use crate::queue::Selection;
 use crate::reference::Reference;
 use crate::step::{Task, Way};
@@ -41,6 +43,9 @@ pub struct UndoOptions {
 pub struct LeftOut {
     /// Which.
     pub tenant: TenantName,
+    /// What people type at sign-in; a spare has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slug: Option<String>,
     /// Why it is held.
     pub reason: String,
 }
@@ -229,14 +234,18 @@ fn undo_files(chain: &Chain, from: i32, to: i32) -> Result<Vec<String>, Migrator
 async fn held(client: &Client, selection: &Selection) -> Result<Vec<LeftOut>, MigratorError> {
     let rows = client
         .query(
-            "SELECT l.tenant, l.held_reason FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
-              WHERE l.held_at IS NOT NULL AND greatest(l.version, (l.progress ->> 'version')::integer) > $1 AND t.state <> 'deleted' AND ($2::text[] IS NULL OR l.tenant = ANY ($2))
-              ORDER BY l.tenant",
+            &format!(
+                "SELECT l.tenant, l.held_reason, {SLUG} FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
+                  WHERE l.held_at IS NOT NULL AND {REACHED} > $1 AND t.state <> 'deleted' AND ($2::text[] IS NULL OR l.tenant = ANY ($2))
+                  ORDER BY l.tenant"
+            ),
             &[&selection.version, &selection.only],
         )
         .await
         .map_err(MigratorError::during("list the held tenants"))?;
-    rows.iter().map(|row| Ok(LeftOut { tenant: parse_name(row.get(0))?, reason: row.get(1) })).collect()
+    rows.iter()
+        .map(|row| Ok(LeftOut { tenant: parse_name(row.get(0))?, slug: row.get(2), reason: row.get(1) }))
+        .collect()
 }
 
 /// Inside a schema that was entered: what ran in a transaction is taken back, the last first, and the history forgets all of it.

@@ -65,6 +65,9 @@ impl Default for UpOptions {
 pub struct TenantReport {
     /// Which.
     pub tenant: TenantName,
+    /// What people type at sign-in; a spare has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slug: Option<String>,
     /// How long it took, in milliseconds, waits included.
     pub milliseconds: u128,
     /// How often it was tried.

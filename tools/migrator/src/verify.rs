@@ -18,6 +18,9 @@ use crate::{Migrator, MigratorError};
 pub struct Row {
     /// Name of a tenant or of a schema; `None`: it is about the whole fleet.
     pub tenant: Option<String>,
+    /// What people type at the tenant's sign-in; a spare has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slug: Option<String>,
     /// Stable kind, such as `stamp`.
     pub kind: &'static str,
     /// What is wrong, and what to do.
@@ -28,7 +31,7 @@ pub struct Row {
 
 impl Row {
     fn finding(tenant: &str, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { tenant: Some(tenant.to_owned()), kind, detail: detail.into(), note: false }
+        Self { tenant: Some(tenant.to_owned()), slug: None, kind, detail: detail.into(), note: false }
     }
 
     fn note(tenant: &str, kind: &'static str, detail: impl Into<String>) -> Self {
@@ -36,7 +39,7 @@ impl Row {
     }
 
     fn of_fleet(kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { tenant: None, kind, detail: detail.into(), note: false }
+        Self { tenant: None, slug: None, kind, detail: detail.into(), note: false }
     }
 }
 
@@ -111,6 +114,7 @@ impl Migrator {
         }
         if !locked.is_empty() {
             rows = tenants::look(connection, self.chain(), &locked).await?;
+            tenants::name(&connection.client, &mut rows).await?;
         }
         for name in &locked {
             let unlocked = connection.client.execute(&connection.unlock, &[name]).await;

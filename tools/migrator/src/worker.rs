@@ -70,14 +70,14 @@ impl Worker {
 
     /// `None`: another migrator holds it, and it was put back.
     async fn migrate(&self, connection: &mut Connection, turn: Turn) -> Result<Option<TenantReport>, MigratorError> {
-        let Turn { tenant, started, busy } = turn;
+        let Turn { tenant, slug, started, busy } = turn;
         let mut attempt = Attempt { number: busy + 1, started };
         let result = loop {
             let result = bring(connection, &tenant, &self.task, &attempt).await;
             let tries_left = u32::try_from(attempt.number).unwrap_or(u32::MAX) <= self.retries;
             match result {
                 Err(MigratorError::Busy(_)) if tries_left => {
-                    self.queue.lock().await.put_back(Turn { tenant, started, busy: attempt.number });
+                    self.queue.lock().await.put_back(Turn { tenant, slug, started, busy: attempt.number });
                     return Ok(None);
                 }
                 // The ledger now says what it was.
@@ -116,7 +116,7 @@ impl Worker {
             }
         };
         let milliseconds = attempt.started.elapsed().as_millis();
-        Ok(Some(TenantReport { tenant, milliseconds, attempts: attempt.number, outcome, error }))
+        Ok(Some(TenantReport { tenant, slug, milliseconds, attempts: attempt.number, outcome, error }))
     }
 }
 

@@ -2,6 +2,7 @@
 //! Must stay true: as JSON it is one array, however many findings there are and whenever the check is broken off by an error.
 use labor_migrator::TenantName;
 use labor_migrator::isolation::Finding;
+use labor_migrator::named::named;
 use serde_json::json;
 
 use super::line;
@@ -18,13 +19,17 @@ impl Findings {
         Self { json, count: 0 }
     }
 
-    /// One of them: of a tenant, or without one of the database.
-    pub(crate) fn tell(&mut self, tenant: Option<&TenantName>, finding: &Finding) {
+    /// One of them: of a tenant with its sign-in name, or without one of the database.
+    pub(crate) fn tell(&mut self, tenant: Option<(&TenantName, Option<&str>)>, finding: &Finding) {
         if self.json {
             let before = if self.count == 0 { "[" } else { "," };
-            line(format_args!("{before}{}", json!({ "tenant": tenant, "finding": finding })));
+            let mut value = json!({ "tenant": tenant.map(|(tenant, _)| tenant), "finding": finding });
+            if let Some(slug) = tenant.and_then(|(_, slug)| slug) {
+                value["slug"] = slug.into();
+            }
+            line(format_args!("{before}{value}"));
         } else {
-            let whose = tenant.map_or("database", TenantName::as_str);
+            let whose = tenant.map_or_else(|| "database".to_owned(), |(tenant, slug)| named(tenant.as_str(), slug));
             line(format_args!("{whose} {} {}: {}", finding.kind, finding.object, finding.detail));
         }
         self.count += 1;

@@ -1,6 +1,7 @@
 //! How `undo` tells what it is going to do, asks, and tells what became of it.
 use std::io::IsTerminal as _;
 
+use labor_migrator::named::named;
 use labor_migrator::undo::{UndoOptions, UndoPlan};
 use labor_migrator::up::{Progress, Stop, UpReport};
 use labor_migrator::{Migrator, MigratorError};
@@ -8,7 +9,11 @@ use labor_migrator::{Migrator, MigratorError};
 use super::{aside, bar, ended, say, summary};
 
 /// What is going to happen, on standard error: standard output is for what happened.
-pub(crate) fn plan(plan: &UndoPlan) {
+pub(crate) fn plan(json: bool, plan: &UndoPlan) {
+    if json {
+        aside(format_args!("{}", serde_json::json!({ "plan": plan })));
+        return;
+    }
     aside(format_args!(
         "{} tenant(s) will be taken back from version {} to {}:",
         plan.tenants, plan.from, plan.version
@@ -17,7 +22,8 @@ pub(crate) fn plan(plan: &UndoPlan) {
         aside(format_args!("  {file}"));
     }
     for left_out in &plan.held {
-        aside(format_args!("left out, because it is held: {} ({})", left_out.tenant, left_out.reason));
+        let name = named(left_out.tenant.as_str(), left_out.slug.as_deref());
+        aside(format_args!("left out, because it is held: {} ({})", name, left_out.reason));
     }
 }
 

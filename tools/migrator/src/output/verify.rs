@@ -1,4 +1,5 @@
 //! How `verify` tells what it found: a row at a time, and a sentence at the end.
+use labor_migrator::named::named;
 use labor_migrator::verify::{Row, Verified};
 
 use super::{line, say};
@@ -9,7 +10,7 @@ pub(crate) fn row(json: bool, row: &Row) {
         line(format_args!("{}", serde_json::json!(row)));
         return;
     }
-    let tenant = row.tenant.as_deref().unwrap_or("the fleet");
+    let tenant = row.tenant.as_deref().map_or_else(|| "the fleet".to_owned(), |name| named(name, row.slug.as_deref()));
     let note = if row.note { "note, " } else { "" };
     line(format_args!("{tenant}: {note}{}: {}", row.kind, row.detail));
 }

@@ -7,6 +7,7 @@ use super::Row;
 use super::standing::{self, Inside};
 use crate::chain::Chain;
 use crate::connection::Connection;
+use crate::named::SLUG;
 use crate::{MigratorError, drift};
 
 /// Names of the next tenants.
@@ -20,6 +21,18 @@ pub(super) async fn page(client: &Client, only: Option<&[&str]>, after: &str) ->
         .await
         .map_err(MigratorError::during("list the tenants"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Adds the sign-in names.
+pub(super) async fn name(client: &Client, rows: &mut [Row]) -> Result<(), MigratorError> {
+    let names: Vec<&str> = rows.iter().filter_map(|row| row.tenant.as_deref()).collect();
+    let sql = format!("SELECT t.name, {SLUG} FROM control.tenants t WHERE t.name = ANY ($1)");
+    let found = client.query(&sql, &[&names]).await.map_err(MigratorError::during("look up the tenants"))?;
+    let slugs: BTreeMap<String, Option<String>> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
+    for row in rows {
+        row.slug = row.tenant.as_ref().and_then(|tenant| slugs.get(tenant).cloned().flatten());
+    }
+    Ok(())
 }
 
 /// A tenant by registry, ledger and catalogs.
