@@ -9,7 +9,10 @@ use labor_testing::{Platform, Program};
 /// Adds what an older release doesn't notice: a column, and a table with its row rules.
 pub(crate) const V3: (&str, &str) = (
     "V3__search_name",
-    "-- Kind: transaction
+    "-- Why: a test.
+-- Locks: see the statements.
+-- Previous release: does not notice.
+-- Kind: transaction
 -- Phase: expand
 ALTER TABLE patients ADD COLUMN search_name text;
 COMMENT ON COLUMN patients.search_name IS 'Family name as it is searched for';
@@ -26,7 +29,10 @@ COMMENT ON COLUMN remarks.patient_id IS 'Which patient';
 const REMARKS: &str = "    ['remarks',         'adlpw',   'w',        '',      '' ],\n";
 const V4: (&str, &str) = (
     "V4__search_indexes",
-    "-- Kind: concurrent
+    "-- Why: a test.
+-- Locks: see the statements.
+-- Previous release: does not notice.
+-- Kind: concurrent
 -- Phase: expand
 CREATE INDEX CONCURRENTLY IF NOT EXISTS patients_search_name ON patients (search_name);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS remarks_patient_id ON remarks (patient_id);
@@ -34,7 +40,10 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS remarks_patient_id ON remarks (patient_i
 );
 const V5: (&str, &str) = (
     "V5__fill_search_name",
-    "-- Kind: backfill
+    "-- Why: a test.
+-- Locks: see the statements.
+-- Previous release: does not notice.
+-- Kind: backfill
 -- Phase: expand
 -- Batch: 2
 -- Pause: 1 ms
@@ -44,7 +53,10 @@ UPDATE patients SET search_name = lower(family_name)
 );
 const V6: (&str, &str) = (
     "V6__search_name_filled",
-    "-- Kind: transaction
+    "-- Why: a test.
+-- Locks: see the statements.
+-- Previous release: does not notice.
+-- Kind: transaction
 -- Phase: contract
 ALTER TABLE patients ALTER COLUMN search_name SET NOT NULL;
 ALTER TABLE patients DROP COLUMN insurance_number;

@@ -39,7 +39,19 @@ async fn readers_wait_for_all_locks_together_no_longer_than_lock_timeout() {
     let (first, second, third, watch) = (connect().await, connect().await, connect().await, connect().await);
     read(&first, &format!("{tenant}.audit")).await;
     read(&second, &format!("{tenant}.orders")).await;
-    let up = ["--json", "--db", &db, "up", "--tenant", "p1", "--lock-timeout", "2s", "--retries", "0"];
+    let up = [
+        "--json",
+        "--db",
+        &db,
+        "up",
+        "--allow-lint-errors",
+        "--tenant",
+        "p1",
+        "--lock-timeout",
+        "2s",
+        "--retries",
+        "0",
+    ];
     let program = platform.program("labor-migrator").unwrap().args(up);
     let count = format!("SELECT count(*) FROM {tenant}.audit");
     let reading = async {
@@ -64,8 +76,13 @@ async fn readers_wait_for_all_locks_together_no_longer_than_lock_timeout() {
     let ended = ended.unwrap();
     assert!(ended.stdout.contains("take the locks") && ended.stdout.contains("55P03"), "{}", ended.stdout);
     second.batch_execute("COMMIT").await.unwrap();
-    let again =
-        platform.program("labor-migrator").unwrap().args(["--db", &db, "up", "--tenant", "p1"]).run().await.unwrap();
+    let again = platform
+        .program("labor-migrator")
+        .unwrap()
+        .args(["--db", &db, "up", "--allow-lint-errors", "--tenant", "p1"])
+        .run()
+        .await
+        .unwrap();
     assert!(again.status.success(), "{}", again.stderr);
     let version = watch.query_one("SELECT version FROM control.ledger WHERE tenant = $1", &[&tenant]).await.unwrap();
     assert_eq!(version.get::<_, i32>(0), 3);

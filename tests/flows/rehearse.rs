@@ -67,7 +67,13 @@ async fn a_rehearsal_with_rows_measures_and_leaves_nothing() {
     assert_eq!(statements[2]["rewritten"][0], "patients");
     assert!(statements.iter().all(|s| s["unforetold"].as_array().unwrap().is_empty()), "{report}");
     assert_eq!(everything(&client).await, before, "the clone is gone, and nobody noticed it");
-    let up = platform.program("labor-migrator").unwrap().args(["--db", &db, "up"]).run().await.unwrap();
+    let up = platform
+        .program("labor-migrator")
+        .unwrap()
+        .args(["--db", &db, "up", "--allow-lint-errors"])
+        .run()
+        .await
+        .unwrap();
     assert!(up.status.success(), "{}{}", up.stdout, up.stderr);
     let fingerprint: String =
         client.query_one("SELECT left(min(fingerprint), 12) FROM control.ledger", &[]).await.unwrap().get(0);

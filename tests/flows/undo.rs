@@ -41,7 +41,8 @@ impl Fleet {
 
     async fn run(&self, arguments: &[&str]) -> Finished {
         let program = self.platform.program("labor-migrator").unwrap().args(["--json", "--db"]).args([&self.db]);
-        program.args(arguments.iter().copied()).run().await.unwrap()
+        let allow = (arguments[0] == "up").then_some("--allow-lint-errors");
+        program.args(arguments.iter().copied().chain(allow)).run().await.unwrap()
     }
 
     /// Exit code and last line.

@@ -6,6 +6,7 @@ mod ahead;
 mod births;
 mod direction;
 mod files;
+mod linted;
 mod locks;
 mod order;
 mod server;
@@ -93,9 +94,9 @@ impl Fleet {
         self.client.query_one(&self.sql(sql), &[]).await.unwrap().get(0)
     }
 
-    /// `up` with these files, as JSON.
+    /// `up` with these files, as JSON, whatever the linter says of them.
     fn up(&self, chain: &Chain, arguments: &[&str]) -> Program {
-        chain.migrator(&self.platform, &[&["--json", "up"], arguments].concat()).limit(LIMIT)
+        chain.migrator(&self.platform, &[&["--json", "up", "--allow-lint-errors"], arguments].concat()).limit(LIMIT)
     }
 
     async fn ran(&self, program: Program) -> Ran {
@@ -144,7 +145,7 @@ impl Fleet {
 
     /// Begins `up` in the background; it prints a line for each wave and each tenant.
     fn begin(&self, chain: &Chain, arguments: &[&str]) -> Running {
-        let program = chain.migrator(&self.platform, &[&["up"], arguments].concat());
+        let program = chain.migrator(&self.platform, &[&["up", "--allow-lint-errors"], arguments].concat());
         program.start_with_log(&self.platform.folder().join(format!("{}.log", self.platform.database()))).unwrap()
     }
 

@@ -225,6 +225,9 @@ pub(crate) struct UpArguments {
     /// How often a tenant is tried again when a lock or the connection was not to be had.
     #[arg(long, default_value_t = 5)]
     pub(crate) retries: u32,
+    /// Run files that no tenant has yet although `lint` finds errors in them.
+    #[arg(long)]
+    pub(crate) allow_lint_errors: bool,
 }
 
 #[derive(Args)]

@@ -4,6 +4,7 @@ use tokio_postgres::error::{ErrorPosition, SqlState};
 
 use crate::ahead::Further;
 use crate::isolation::Finding;
+use crate::lint::{self, Severity};
 
 mod json;
 
@@ -103,6 +104,13 @@ pub enum MigratorError {
          the command again"
     )]
     ControlLocked(String),
+    /// The linter finds errors in files that no tenant has yet.
+    #[error(
+        "the linter finds {} error(s) in files that no practice has yet; nothing was begun. Correct them, or make an exception where the \
+         statement is (`-- squawk-ignore <rule> -- <why>` on the line before). `up --allow-lint-errors` runs them as they are",
+        .0.iter().filter(|finding| finding.severity == Severity::Error).count()
+    )]
+    Lint(Vec<lint::Finding>),
     /// The fleet has files that this program doesn't have.
     #[error(
         "{what}. This program is older than the fleet, its files end with version {newest}; nothing was changed. Use the newer program: \

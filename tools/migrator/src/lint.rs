@@ -129,6 +129,19 @@ pub fn lint(migrations: &[Migration], rules_sql: &str) -> Vec<Finding> {
     findings
 }
 
+/// As [`lint`], but only of the files after one version, up to another.
+#[must_use]
+pub fn between(migrations: &[Migration], rules_sql: &str, from: i32, to: i32) -> Vec<Finding> {
+    let wanted = |finding: &Finding| {
+        let file = &finding.file;
+        let of = |m: &&Migration| *file == m.file_name() || *file == m.undo_file_name();
+        migrations.iter().find(of).is_some_and(|m| m.version > from && m.version <= to)
+    };
+    let mut findings = lint(migrations, rules_sql);
+    findings.retain(wanted);
+    findings
+}
+
 fn version_of(migrations: &[Migration], file: &str) -> usize {
     migrations.iter().position(|m| file == m.file_name() || file == m.undo_file_name()).unwrap_or(migrations.len())
 }

@@ -57,8 +57,11 @@ async fn main() -> ExitCode {
 
 /// What a script learns of an error: nothing was tried, or something failed.
 fn exit_code(error: &MigratorError) -> ExitCode {
-    let not_tried = matches!(error, MigratorError::Opposed { .. } | MigratorError::Older { .. });
-    ExitCode::from(if not_tried { INCOMPLETE } else { 1 })
+    ExitCode::from(match error {
+        MigratorError::Opposed { .. } | MigratorError::Older { .. } => INCOMPLETE,
+        MigratorError::Lint(_) => LINT,
+        _ => 1,
+    })
 }
 
 /// RUST_LOG says how much, but never that drivers write what they send: [`may_log`] has the last word.
@@ -157,6 +160,7 @@ async fn up(json: bool, migrator: &Migrator, arguments: UpArguments) -> Result<E
         max_failures: arguments.max_failures,
         lock_timeout: arguments.lock_timeout,
         retries: arguments.retries,
+        allow_lint_errors: arguments.allow_lint_errors,
     };
     let stop = Stop::default();
     let report = tokio::select! {

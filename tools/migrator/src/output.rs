@@ -38,6 +38,9 @@ pub(crate) fn failed(json: bool, error: &MigratorError) {
     if json {
         aside(format_args!("{}", error.as_json()));
     } else {
+        if let MigratorError::Lint(found) = error {
+            lint::findings(false, found);
+        }
         aside(format_args!("labor-migrator: {}", error.told()));
     }
 }

@@ -8,9 +8,11 @@ use crate::{MigratorError, ahead};
 
 /// Refuses files that must not be run, were edited, are missing, or come too late, with the exact difference.
 ///
+/// Gives the last version that any tenant has, or has begun.
+///
 /// # Errors
 /// When there is one, or the database can't be asked.
-pub(crate) async fn compare(client: &impl GenericClient, chain: &Chain) -> Result<(), MigratorError> {
+pub(crate) async fn compare(client: &impl GenericClient, chain: &Chain) -> Result<i32, MigratorError> {
     chain.runnable()?;
     let rows = client
         .query(
@@ -30,7 +32,7 @@ pub(crate) async fn compare(client: &impl GenericClient, chain: &Chain) -> Resul
     }
     if recorded.is_empty() {
         // Migrated by a release that kept no texts: each tenant's own history still refuses edited files.
-        return Ok(());
+        return Ok(applied);
     }
     for (version, name, body) in &recorded {
         // No version is missing before the last: a later one was refused above.
@@ -45,7 +47,7 @@ pub(crate) async fn compare(client: &impl GenericClient, chain: &Chain) -> Resul
     }
     let late =
         chain.migrations().iter().find(|m| m.version <= applied && recorded.iter().all(|(v, ..)| *v != m.version));
-    late.map_or(Ok(()), |file| {
+    late.map_or(Ok(applied), |file| {
         Err(MigratorError::Invalid(format!(
             "{} comes too late: tenants are at version {applied} already. Give it the number {}",
             file.file_name(),

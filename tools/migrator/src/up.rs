@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::ahead::Further;
-use crate::chain::Target;
+use crate::chain::{Chain, Target};
 use crate::fleet_run::FleetRun;
+use crate::lint::{self, Severity};
 use crate::queue::Selection;
 use crate::reference::Reference;
 use crate::step::{Task, Way};
@@ -41,6 +42,8 @@ pub struct UpOptions {
     pub lock_timeout: Duration,
     /// How often a tenant is tried again when a lock or the connection was not to be had.
     pub retries: u32,
+    /// Run files that no tenant has yet although the linter finds errors in them.
+    pub allow_lint_errors: bool,
 }
 
 impl Default for UpOptions {
@@ -56,6 +59,7 @@ impl Default for UpOptions {
             max_failures: Tolerance::Count(3),
             lock_timeout: Duration::from_millis(500),
             retries: 5,
+            allow_lint_errors: false,
         }
     }
 }
@@ -184,20 +188,9 @@ impl Migrator {
         let started = Instant::now();
         let client = self.migrate_control().await?;
         direction::take(&client, Way::Up).await?;
-        recorded::compare(&client, self.chain()).await?;
+        let applied = recorded::compare(&client, self.chain()).await?;
         let target = options.to.map_or_else(|| Ok(self.chain().newest()), |version| self.chain().at(version))?;
-        let names = |list: &[TenantName]| list.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
-        let mut selection = Selection {
-            way: Way::Up,
-            task: Uuid::nil(),
-            checksum: target.checksum.clone(),
-            version: target.version,
-            settled_too: options.rules,
-            only: (!options.tenants.is_empty()).then(|| names(&options.tenants)),
-            first: names(&options.first),
-        };
-        known(&client, &[names(&options.tenants), names(&options.first)].concat()).await?;
-        selection.choose_first(&client).await?;
+        let selection = selected(&client, options, &target).await?;
         let (total, ..) = selection.count(&client).await?;
         let mut report = UpReport::begin(target.version, held(&client, &target).await?);
         (report.ahead, report.ahead_tenants) = ahead::of(&client, target.version, selection.only.as_deref()).await?;
@@ -212,6 +205,9 @@ impl Migrator {
             }
             report.milliseconds = started.elapsed().as_millis();
             return Ok(report);
+        }
+        if !options.allow_lint_errors {
+            refuse_lint_errors(self.chain(), applied, &target)?;
         }
         progress(Progress::Started(total));
         let task = self.begin_up(&client, options, target, total).await?;
@@ -243,6 +239,34 @@ impl Migrator {
         let (lock_timeout, rules_again) = (options.lock_timeout, options.rules);
         Ok(Task { chain, way: Way::Up, target, reference, run_id, lock_timeout, rules_again })
     }
+}
+
+/// The tenants that are meant.
+async fn selected(
+    client: &tokio_postgres::Client,
+    options: &UpOptions,
+    target: &Target,
+) -> Result<Selection, MigratorError> {
+    let names = |list: &[TenantName]| list.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
+    let mut selection = Selection {
+        way: Way::Up,
+        task: Uuid::nil(),
+        checksum: target.checksum.clone(),
+        version: target.version,
+        settled_too: options.rules,
+        only: (!options.tenants.is_empty()).then(|| names(&options.tenants)),
+        first: names(&options.first),
+    };
+    known(client, &[names(&options.tenants), names(&options.first)].concat()).await?;
+    selection.choose_first(client).await?;
+    Ok(selection)
+}
+
+/// A file that a tenant has can't be corrected any more, so only later ones are judged.
+fn refuse_lint_errors(chain: &Chain, applied: i32, target: &Target) -> Result<(), MigratorError> {
+    let findings = lint::between(chain.migrations(), chain.rules(), applied, target.version);
+    let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
+    if refused { Err(MigratorError::Lint(findings)) } else { Ok(()) }
 }
 
 async fn held(client: &tokio_postgres::Client, target: &Target) -> Result<u64, MigratorError> {

@@ -22,6 +22,7 @@ impl MigratorError {
             Self::Ahead { .. } => "ahead",
             Self::Changed(_) => "changed",
             Self::ControlLocked(_) => "control_locked",
+            Self::Lint(_) => "lint",
             Self::Older { .. } => "older_program",
             Self::Opposed { .. } => "other_direction",
             Self::SchemaGone(_) => "schema_gone",
@@ -64,6 +65,7 @@ impl MigratorError {
             Self::Ahead { tenant, version, target } => {
                 json!({ "tenant": tenant, "version": version, "target": target })
             }
+            Self::Lint(findings) => json!({ "findings": findings }),
             Self::Older { newest, tenants, .. } => json!({ "newest": newest, "tenants": tenants }),
             Self::Opposed { under_way } => json!({ "under_way": under_way }),
             Self::Changed(tenant) | Self::SchemaGone(tenant) | Self::Busy(tenant) => json!({ "tenant": tenant }),

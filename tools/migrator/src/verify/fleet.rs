@@ -30,7 +30,7 @@ pub(super) async fn control(migrator: &Migrator, client: &Client) -> Result<Vec<
         ));
     }
     match recorded::compare(client, migrator.chain()).await {
-        Ok(()) => {}
+        Ok(_) => {}
         Err(error @ (MigratorError::Edited { .. } | MigratorError::Older { .. } | MigratorError::Invalid(_))) => {
             rows.push(Row::of_fleet("files", error.to_string()));
         }
