@@ -170,3 +170,31 @@ async fn who_is_released_during_a_run_below_all_others_is_taken_along() {
     assert_eq!(code, Some(0), "{said}");
     fleet.is_whole(6).await;
 }
+
+#[tokio::test]
+async fn the_canary_is_a_practice_and_the_intake_only_by_name_or_when_nobody_else_is_left() {
+    let fleet = Fleet::copy("waves_intake").await;
+    let chain = fleet.whole().await;
+    // The name that would come first is the intake's.
+    let intake = fleet.name("intake");
+    let sql = "SELECT min(tenant) FROM control.ledger";
+    let lowest: String = fleet.client.query_one(sql, &[]).await.unwrap().get(0);
+    if lowest != intake {
+        let swap = "UPDATE control.tenants SET kind = 'practice' WHERE kind = 'intake'";
+        fleet.execute(&format!("{swap}; UPDATE control.tenants SET kind = 'intake' WHERE name = '{lowest}'")).await;
+    }
+    let canary = async |arguments: &[&str]| {
+        let ran = fleet.ran(fleet.up(&chain, &[&["--wave", "canary=1", "--workers", "1"], arguments].concat())).await;
+        assert_eq!(told(&ran).len(), 1, "{}", ran.text);
+        let sql = "SELECT t.kind FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant WHERE l.version = $1 ORDER BY l.migrated_at DESC LIMIT 1";
+        let version: i32 = if arguments.contains(&"3") { 3 } else { 6 };
+        fleet.client.query_one(sql, &[&version]).await.unwrap().get::<_, String>(0)
+    };
+    assert_eq!(canary(&["--to", "3"]).await, "practice");
+    let slug = &fleet.tenants.iter().find(|(name, _)| *name == lowest).unwrap().1;
+    assert_eq!(canary(&["--to", "3", "--first", slug]).await, "intake", "it was named");
+    assert_eq!(fleet.ran(fleet.up(&chain, &["--to", "3"])).await.code, Some(0));
+    assert_eq!(canary(&["--tenant", slug]).await, "intake", "nobody else is left");
+    assert_eq!(fleet.ran(fleet.up(&chain, &["--wave", "canary=9,rest"])).await.code, Some(0));
+    fleet.is_whole(6).await;
+}

@@ -135,7 +135,7 @@ impl<'a> FleetRun<'a> {
         (all, report): (&mut Tally, &mut UpReport),
         progress: &mut impl FnMut(Progress<'_>),
     ) -> Result<Tally, MigratorError> {
-        self.queue.lock().await.begin(size);
+        self.queue.lock().await.begin(size, wave.is_canary());
         let workers =
             self.options.workers.clamp(1, usize::try_from(size.unwrap_or(self.total)).unwrap_or(usize::MAX).max(1));
         let (send, mut receive) = mpsc::channel(workers);

@@ -30,6 +30,10 @@ pub(crate) struct Queue {
     busy: VecDeque<Turn>,
     /// Those that were to come first when the wave began: no page brings them.
     excluded: Vec<String>,
+    /// Whether the intake is left to a later wave: all practices' unknown messages wait behind it.
+    spare_intake: bool,
+    /// Whether anybody was given out in this wave.
+    begun: bool,
 }
 
 /// A tenant that a worker takes.
@@ -113,11 +117,25 @@ impl Queue {
     pub(crate) fn new(client: Client, selection: Selection) -> Self {
         let first = selection.first.iter().filter_map(|name| TenantName::parse(name).ok()).collect();
         let (page, last, left, busy, excluded) = (VecDeque::new(), String::new(), Some(0), VecDeque::new(), Vec::new());
-        Self { client, directed: true, selection, first, page, last, left, busy, excluded }
+        Self {
+            client,
+            directed: true,
+            selection,
+            first,
+            page,
+            last,
+            left,
+            busy,
+            excluded,
+            spare_intake: false,
+            begun: false,
+        }
     }
 
-    /// Begins a wave of so many tenants; `None`: all that are left.
-    pub(crate) fn begin(&mut self, size: Option<u64>) {
+    /// Begins a wave of so many tenants; `None`: all that are left. A canary wave spares the intake, unless it comes first by name or
+    /// nobody else is left.
+    pub(crate) fn begin(&mut self, size: Option<u64>, canary: bool) {
+        (self.spare_intake, self.begun) = (canary, false);
         self.left = size;
         self.last.clear();
         self.page.clear();
@@ -163,31 +181,42 @@ impl Queue {
 
     /// One that was not taken in this wave yet.
     async fn fresh(&mut self) -> Result<Option<(TenantName, Option<String>)>, MigratorError> {
-        let during = || MigratorError::during("list the tenants");
         if let Some(tenant) = self.first.front().cloned() {
-            let slug = named::of(&self.client, &tenant).await.map_err(during())?;
+            let slug = named::of(&self.client, &tenant).await.map_err(MigratorError::during("list the tenants"))?;
             self.first.pop_front();
+            self.begun = true;
             return Ok(Some((tenant, slug)));
         }
         if self.page.is_empty() {
-            let s = &self.selection;
-            let sql = format!(
-                "SELECT l.tenant, {SLUG} {} AND l.tenant > $6 AND l.tenant <> ALL ($7) ORDER BY l.tenant LIMIT $8",
-                s.pending()
-            );
-            let rows = self
-                .client
-                .query(
-                    &sql,
-                    &[&s.checksum, &s.version, &s.only, &s.task, &s.settled_too, &self.last, &self.excluded, &PAGE],
-                )
-                .await
-                .map_err(during())?;
-            for row in rows {
-                row.get::<_, &str>(0).clone_into(&mut self.last);
-                self.page.push_back((crate::parse_name(&self.last)?, row.get(1)));
-            }
+            self.turn_page().await?;
         }
+        if self.page.is_empty() && self.spare_intake && !self.begun {
+            self.spare_intake = false;
+            self.last.clear();
+            self.turn_page().await?;
+        }
+        self.begun |= !self.page.is_empty();
         Ok(self.page.pop_front())
+    }
+
+    /// The next names, in their order.
+    async fn turn_page(&mut self) -> Result<(), MigratorError> {
+        let s = &self.selection;
+        let sql = format!(
+            "SELECT l.tenant, {SLUG} {} AND l.tenant > $6 AND l.tenant <> ALL ($7) AND NOT ($8 AND t.kind = 'intake')
+              ORDER BY l.tenant LIMIT {PAGE}",
+            s.pending()
+        );
+        let (last, excluded, spare) = (&self.last, &self.excluded, &self.spare_intake);
+        let rows = self
+            .client
+            .query(&sql, &[&s.checksum, &s.version, &s.only, &s.task, &s.settled_too, last, excluded, spare])
+            .await
+            .map_err(MigratorError::during("list the tenants"))?;
+        for row in rows {
+            row.get::<_, &str>(0).clone_into(&mut self.last);
+            self.page.push_back((crate::parse_name(&self.last)?, row.get(1)));
+        }
+        Ok(())
     }
 }
