@@ -118,8 +118,14 @@ async fn files_that_the_first_tenants_were_born_with_are_kept() {
     let text = std::fs::read_to_string(&file).unwrap();
     let edited = chain.with(("V2__reader_version", &format!("{text}-- edited\n")));
     says(&refused(&fleet, &edited, &[]).await, &["V2__reader_version.sql was edited", "+-- edited"]);
-    std::fs::write(file, text).unwrap();
-    assert_eq!(fleet.ran(fleet.up(&edited, &[])).await.code, Some(0));
+    std::fs::write(file, text.replace('\n', "\r\n")).unwrap();
+    let same = fleet.ran(fleet.up(&edited, &["--rules"])).await;
+    assert_eq!(
+        (same.code, &same.lines.last().unwrap()["migrated"]),
+        (Some(0), &5.into()),
+        "CRLF is no edit: {}",
+        same.text
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Where the SQL of the fleet comes from: the binary itself, or a folder laid out like the repository's `db`.
 //! Must stay true: both are read by the same rules, so that what a folder is accepted for also holds once it is in the binary;
-//! a file that can't be placed is an error, never left out in silence.
+//! a file that can't be placed is an error, never left out in silence. Lines end with LF from here on, however a checkout wrote them:
+//! every checksum and every text that is kept is of that, so CRLF is no edit.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -21,18 +22,22 @@ pub struct Sources {
     rules: String,
 }
 
-/// A file as it was found; its name and text are judged later.
+/// A file as it was found, but for the ends of its lines; its name and text are judged later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct SqlFile {
     name: String,
     bytes: Vec<u8>,
 }
 
+fn with_lf(text: &str) -> String {
+    text.replace("\r\n", "\n")
+}
+
 impl Sources {
     /// What was built into this binary.
     #[must_use]
     pub fn embedded() -> Self {
-        Self { tenant: embedded(&TENANT), control: embedded(&CONTROL), rules: sql::TENANT_RULES.to_owned() }
+        Self { tenant: embedded(&TENANT), control: embedded(&CONTROL), rules: with_lf(sql::TENANT_RULES) }
     }
 
     /// A folder laid out like the repository's `db`: `migrations/tenant`, `migrations/control` and `rls/tenant.sql`.
@@ -44,7 +49,7 @@ impl Sources {
         Ok(Self {
             tenant: read_folder(&db.join("migrations/tenant"))?,
             control: read_folder(&db.join("migrations/control"))?,
-            rules: std::fs::read_to_string(&rules).map_err(unreadable(&rules))?,
+            rules: with_lf(&std::fs::read_to_string(&rules).map_err(unreadable(&rules))?),
         })
     }
 
@@ -98,6 +103,12 @@ impl Sources {
 }
 
 impl SqlFile {
+    /// What is not UTF-8 is kept as it is, and refused when it is asked for.
+    fn new(name: String, bytes: &[u8]) -> Self {
+        let bytes = std::str::from_utf8(bytes).map_or_else(|_| bytes.to_vec(), |text| with_lf(text).into_bytes());
+        Self { name, bytes }
+    }
+
     fn stem(&self) -> Result<&str, MigratorError> {
         self.name.strip_suffix(".sql").ok_or_else(|| {
             MigratorError::Invalid(format!("{} must end in .sql in small letters: rename it", self.name))
@@ -136,7 +147,7 @@ fn in_order(migrations: impl Iterator<Item = (i32, String)>) -> Result<(), Migra
 fn embedded(folder: &Dir<'_>) -> Vec<SqlFile> {
     folder
         .files()
-        .map(|file| SqlFile { name: file.path().display().to_string(), bytes: file.contents().to_vec() })
+        .map(|file| SqlFile::new(file.path().display().to_string(), file.contents()))
         .filter(|file| file.name.ends_with(".sql"))
         .collect()
 }
@@ -151,7 +162,7 @@ fn read_folder(folder: &Path) -> Result<Vec<SqlFile>, MigratorError> {
         let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(is_sql) else {
             continue;
         };
-        files.push(SqlFile { name: name.to_owned(), bytes: std::fs::read(&path).map_err(unreadable(&path))? });
+        files.push(SqlFile::new(name.to_owned(), &std::fs::read(&path).map_err(unreadable(&path))?));
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)

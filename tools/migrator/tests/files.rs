@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a broken expectation may end the test where it stands")]
 use std::path::Path;
 
+use labor_migrator::chain::Chain;
 use labor_migrator::files::Sources;
 
 /// A folder like `db` that is gone when the value is.
@@ -93,4 +94,22 @@ fn what_does_not_fit_is_refused() {
 fn a_folder_that_is_not_like_db_is_named() {
     let error = Sources::folder(Path::new("/nowhere/db")).unwrap_err().to_string();
     assert!(error.contains("/nowhere/db"), "{error}");
+}
+
+#[test]
+fn lines_that_end_with_crlf_are_the_same_lines() {
+    let (file, undo, rules) = ("-- Why: x\nSELECT 1;\n\nSELECT 'a\rb';\n", "-- Why: x\nSELECT 2;\n", "-- a\n-- b\n");
+    let of = |test: &str, end: &str| {
+        let text = |text: &str| text.replace('\n', end);
+        let files = [("tenant/V1__a.sql", file), ("tenant/V1__a.undo.sql", undo), ("control/V1__c.sql", file)];
+        let files = files.map(|(name, sql)| (name, text(sql)));
+        let db = Db::with(test, &files.each_ref().map(|(name, sql)| (*name, sql.as_str())));
+        std::fs::write(db.0.join("rls/tenant.sql"), text(rules)).unwrap();
+        db.sources()
+    };
+    let (lf, crlf) = (of("lf", "\n"), of("crlf", "\r\n"));
+    assert_eq!(crlf, lf);
+    assert_eq!(crlf.tenant_migrations().unwrap()[0].sql, file, "a lone carriage return is part of the text");
+    assert_eq!(Chain::new(&crlf).unwrap().newest(), Chain::new(&lf).unwrap().newest());
+    assert_eq!(crlf.tenant_rules(), rules);
 }
