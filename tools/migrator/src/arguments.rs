@@ -31,10 +31,10 @@ Exit codes:
   0  done
   1  failed, see the message
   2  wrong command line
-  3  tenants failed, are behind or were not tried
+  3  tenants failed, are behind or ahead, or were not tried
   4  the isolation check found something
   5  schemas, ledger and files do not agree
-  6  lint found something
+  6  lint found an error
   130  interrupted twice";
 
 #[derive(Subcommand)]
@@ -192,14 +192,31 @@ pub(crate) enum Command {
     },
 }
 
+/// What a run over the fleet is told, up or back.
+#[derive(Args)]
+pub(crate) struct RunArguments {
+    /// Only this tenant (sign-in name, or name in the database); may be repeated.
+    #[arg(long = "tenant", value_name = "TENANT")]
+    pub(crate) tenants: Vec<String>,
+    /// How many tenants at a time.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) workers: u16,
+    /// Stop when more tenants than that have failed: a number, or a percentage of all that the run is about.
+    #[arg(long, default_value = "3", value_name = "N|%")]
+    pub(crate) max_failures: Tolerance,
+    /// Give up on a lock after this long: readers and writers of a tenant never queue behind us for longer.
+    #[arg(long, default_value = "500ms", value_parser = duration)]
+    pub(crate) lock_timeout: Duration,
+    /// How often a tenant is tried again when a lock or the connection was not to be had.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) retries: u32,
+}
+
 #[derive(Args)]
 pub(crate) struct UpArguments {
     /// Bring tenants to this version instead of the newest.
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: Option<i32>,
-    /// Only this tenant (sign-in name, or name in the database); may be repeated.
-    #[arg(long = "tenant", value_name = "TENANT")]
-    pub(crate) tenants: Vec<String>,
     /// This tenant before all others; may be repeated.
     #[arg(long, value_name = "TENANT")]
     pub(crate) first: Vec<String>,
@@ -213,18 +230,8 @@ pub(crate) struct UpArguments {
     /// Apply the row rules again, also where nothing else is to be done: puts back what somebody changed by hand.
     #[arg(long)]
     pub(crate) rules: bool,
-    /// How many tenants at a time.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) workers: u16,
-    /// Stop when more tenants than that have failed: a number, or a percentage of all that are to be migrated.
-    #[arg(long, default_value = "3", value_name = "N|%")]
-    pub(crate) max_failures: Tolerance,
-    /// Give up on a lock after this long: readers and writers of a tenant never queue behind us for longer.
-    #[arg(long, default_value = "500ms", value_parser = duration)]
-    pub(crate) lock_timeout: Duration,
-    /// How often a tenant is tried again when a lock or the connection was not to be had.
-    #[arg(long, default_value_t = 5)]
-    pub(crate) retries: u32,
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
     /// Run files that no tenant has yet although `lint` finds errors in them.
     #[arg(long)]
     pub(crate) allow_lint_errors: bool,
@@ -235,21 +242,8 @@ pub(crate) struct UndoArguments {
     /// Version to take tenants back to.
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: i32,
-    /// Only this tenant (sign-in name, or name in the database); may be repeated.
-    #[arg(long = "tenant", value_name = "TENANT")]
-    pub(crate) tenants: Vec<String>,
-    /// How many tenants at a time.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) workers: u16,
-    /// Stop when more tenants than that have failed: a number, or a percentage of all that are to be taken back.
-    #[arg(long, default_value = "3", value_name = "N|%")]
-    pub(crate) max_failures: Tolerance,
-    /// Give up on a lock after this long: readers and writers of a tenant never queue behind us for longer.
-    #[arg(long, default_value = "500ms", value_parser = duration)]
-    pub(crate) lock_timeout: Duration,
-    /// How often a tenant is tried again when a lock or the connection was not to be had.
-    #[arg(long, default_value_t = 5)]
-    pub(crate) retries: u32,
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
     /// Don't ask. Needed for more than one tenant where nobody can be asked.
     #[arg(long)]
     pub(crate) yes: bool,
@@ -306,5 +300,33 @@ fn duration(text: &str) -> Result<Duration, String> {
         "s" => Ok(Duration::from_secs(number)),
         "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
         _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn up_and_undo_share_the_options_of_a_run() {
+        let program = Arguments::command();
+        program.clone().debug_assert();
+        let options = |command: &str| {
+            let options = program.find_subcommand(command).unwrap().get_arguments();
+            options
+                .map(|option| {
+                    format!("{:?} {:?} {:?}", option.get_long(), option.get_default_values(), option.get_help())
+                })
+                .collect::<Vec<_>>()
+        };
+        let (up, run) = (options("up"), RunArguments::augment_args(clap::Command::new("run")));
+        let undo = options("undo");
+        assert_eq!(run.get_arguments().count(), 5);
+        for shared in run.get_arguments().map(|option| option.get_long()) {
+            let of = |list: &[String]| list.iter().find(|option| option.starts_with(&format!("{shared:?} "))).cloned();
+            assert!(of(&up).is_some() && of(&up) == of(&undo), "{shared:?}: {up:?} and {undo:?}");
+        }
     }
 }

@@ -151,15 +151,15 @@ async fn on_fleet(json: bool, migrator: &Migrator, command: Command) -> Result<E
 async fn up(json: bool, migrator: &Migrator, arguments: UpArguments) -> Result<ExitCode, MigratorError> {
     let options = UpOptions {
         to: arguments.to,
-        tenants: resolve(migrator, &arguments.tenants).await?,
+        tenants: resolve(migrator, &arguments.run.tenants).await?,
         first: resolve(migrator, &arguments.first).await?,
         waves: arguments.wave,
         pause_between: arguments.pause_between,
         rules: arguments.rules,
-        workers: usize::from(arguments.workers),
-        max_failures: arguments.max_failures,
-        lock_timeout: arguments.lock_timeout,
-        retries: arguments.retries,
+        workers: usize::from(arguments.run.workers),
+        max_failures: arguments.run.max_failures,
+        lock_timeout: arguments.run.lock_timeout,
+        retries: arguments.run.retries,
         allow_lint_errors: arguments.allow_lint_errors,
     };
     let stop = Stop::default();
@@ -174,11 +174,11 @@ async fn up(json: bool, migrator: &Migrator, arguments: UpArguments) -> Result<E
 async fn undo(json: bool, migrator: &Migrator, arguments: UndoArguments) -> Result<ExitCode, MigratorError> {
     let options = UndoOptions {
         to: arguments.to,
-        tenants: resolve(migrator, &arguments.tenants).await?,
-        workers: usize::from(arguments.workers),
-        max_failures: arguments.max_failures,
-        lock_timeout: arguments.lock_timeout,
-        retries: arguments.retries,
+        tenants: resolve(migrator, &arguments.run.tenants).await?,
+        workers: usize::from(arguments.run.workers),
+        max_failures: arguments.run.max_failures,
+        lock_timeout: arguments.run.lock_timeout,
+        retries: arguments.run.retries,
     };
     let plan = migrator.undo_plan(&options).await?;
     output::undo::plan(json, &plan);
