@@ -2,10 +2,12 @@
 //! command again ends where a run without faults ends.
 //!
 //! What must stay true: each round has a copy of the prepared database and a proxy of its own, so rounds neither disturb nor excuse each
-//! other; a failure names the fault and the statement. A run that left the database as it found it is not followed by a second one, which
-//! would be the run without a fault again; the copy then serves the next round. A further command is one more scenario.
+//! other; a failure names the fault and the statement. What a run left is looked at after every fault. It is followed by a second run
+//! unless that would do what another round's does: a run that left the database as it found it (the copy then serves the next round), or in
+//! a state that another one left. A further command is one more scenario.
 mod fleet;
 
+use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -150,6 +152,8 @@ struct Loop<'a> {
     found: Fleet,
     /// Copies of the prepared database that are as they were made.
     untouched: Mutex<Vec<String>>,
+    /// States from which a round goes on to the end.
+    left: Mutex<HashSet<String>>,
     client: Client,
 }
 
@@ -173,7 +177,7 @@ impl<'a> Loop<'a> {
         drop(client);
         let client = postgres.connect("postgres").await.unwrap();
         let found = fleet::describe(postgres, scenario.name).await;
-        Self { scenario, postgres, prepared, chain, found, untouched: Mutex::default(), client }
+        Self { scenario, postgres, prepared, chain, found, untouched: Mutex::default(), left: Mutex::default(), client }
     }
 
     /// A round, and whether it ended like the one without a fault.
@@ -190,8 +194,8 @@ impl<'a> Loop<'a> {
         Err(format!("{}: ended otherwise than without it:{differs}", place(fault, &ended.statements)))
     }
 
-    /// A copy of the fleet, the command with a fault, and the command again, unless nothing had happened. `known` are the statements of
-    /// a run without a fault.
+    /// A copy of the fleet, the command with a fault, and the command again; `None`: another round does from there what this one would.
+    /// `known` are the statements of a run without a fault.
     async fn round(&self, fault: Fault, known: &[String]) -> Result<Option<Ended>, String> {
         let untouched = self.untouched.lock().unwrap().pop();
         let database = match untouched {
@@ -200,25 +204,30 @@ impl<'a> Loop<'a> {
         };
         let platform = Platform::settings_for(self.postgres, self.prepared.folder(), &database).unwrap();
         let program = program(self.chain.as_ref(), &platform, self.scenario.arguments);
-        let url = platform.setting("LABOR_MIGRATOR_URL");
-        let (statements, succeeded) = self.first(&program, url, fault, known).await?;
+        let (statements, succeeded) = self.first(&program, &url(&platform), fault, known).await?;
         self.alone(&database).await;
         if !succeeded && fleet::is_as_found(self.postgres, &database, &self.found).await {
             self.alone(&database).await;
             self.untouched.lock().unwrap().push(database);
             return Ok(None);
         }
-        if fault != Fault::None {
+        let mut fleet = fleet::describe(self.postgres, &database).await;
+        let new = fault == Fault::None || self.left.lock().unwrap().insert(fleet.state.clone());
+        if fault != Fault::None && new {
             self.second(&program, &place(fault, &statements)).await?;
+            fleet = fleet::describe(self.postgres, &database).await;
         }
-        let fleet = fleet::describe(self.postgres, &database).await;
-        self.alone(&database).await;
-        self.postgres.drop_database(&database).await.unwrap();
+        self.discard(&database, &fleet).await;
+        Ok(new.then_some(Ended { statements, facts: fleet.facts }))
+    }
+
+    async fn discard(&self, database: &str, fleet: &Fleet) {
+        self.alone(database).await;
+        self.postgres.drop_database(database).await.unwrap();
         // Roles are the cluster's and outlive the database.
         for role in fleet.roles.iter().filter(|role| !self.found.roles.contains(role)) {
             self.client.batch_execute(&format!("DROP ROLE IF EXISTS {role}")).await.unwrap();
         }
-        Ok(Some(Ended { statements, facts: fleet.facts }))
     }
 
     async fn copy(&self, name: &str) -> String {
@@ -273,7 +282,12 @@ fn program(chain: Option<&Chain>, platform: &Platform, arguments: &[&str]) -> Pr
         Some(chain) => chain.migrator(platform, arguments),
         None => platform.program("labor-migrator").unwrap().args(arguments),
     };
-    program.limit(LIMIT)
+    program.env("LABOR_MIGRATOR_URL", url(platform)).limit(LIMIT)
+}
+
+/// The server has no TLS; a program that would use it first reads the system's certificates, which takes a debug build longer than all else.
+fn url(platform: &Platform) -> String {
+    format!("{}?sslmode=disable", platform.setting("LABOR_MIGRATOR_URL"))
 }
 
 /// The program failed with an exit code of its own and said why: in its report or on standard error, and not only in its log.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
-use tokio_postgres::{Client, Config};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::TlsStream;
+use tokio_postgres::{Client, Config, Connection, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long to wait for a connection when the URL does not say (`connect_timeout`).
@@ -82,15 +84,26 @@ pub fn server(config: &Config) -> String {
 /// # Errors
 /// See [`ConnectError`].
 pub async fn connect(config: &Config) -> Result<Client, ConnectError> {
-    let (client, connection) = config.connect(tls()?).await.map_err(|source| ConnectError::Refused {
+    let refused = |source| ConnectError::Refused {
         login: config.get_user().unwrap_or("?").to_owned(),
         server: server(config),
         source,
-    })?;
+    };
+    // Reading the system's certificates takes longer than connecting.
+    if config.get_ssl_mode() == SslMode::Disable {
+        let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
+        drive(connection);
+        return Ok(client);
+    }
+    let (client, connection) = config.connect(tls()?).await.map_err(refused)?;
+    drive(connection);
+    Ok(client)
+}
+
+fn drive(connection: Connection<Socket, impl TlsStream + Unpin + Send + 'static>) {
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::warn!(%error, "database connection ended");
         }
     });
-    Ok(client)
 }

@@ -53,10 +53,16 @@ const HISTORY: &str = "
 
 /// The migrator's own records, times and runs included: together with the facts they tell whether anything happened at all.
 const RECORDS: &str = "
-  SELECT to_jsonb(t)::text FROM control.tenants t UNION ALL SELECT to_jsonb(t)::text FROM control.tenant_identifiers t
-  UNION ALL SELECT to_jsonb(t)::text FROM control.ledger t UNION ALL SELECT to_jsonb(t)::text FROM control.runs t
-  UNION ALL SELECT to_jsonb(t)::text FROM control.outcomes t UNION ALL SELECT to_jsonb(t)::text FROM control.migrations t
-  UNION ALL SELECT to_jsonb(t)::text FROM control.fleet t";
+  SELECT 'tenants',     to_jsonb(t) FROM control.tenants t     UNION ALL
+  SELECT 'identifiers', to_jsonb(t) FROM control.tenant_identifiers t UNION ALL
+  SELECT 'ledger',      to_jsonb(t) FROM control.ledger t      UNION ALL
+  SELECT 'runs',        to_jsonb(t) FROM control.runs t        UNION ALL
+  SELECT 'outcomes',    to_jsonb(t) FROM control.outcomes t    UNION ALL
+  SELECT 'migrations',  to_jsonb(t) FROM control.migrations t  UNION ALL
+  SELECT 'fleet',       to_jsonb(t) FROM control.fleet t";
+
+/// What differs between two runs that did the same, and is nothing that a later run goes by.
+const OF_ONE_RUN: &str = "{id,run_id,created_at,changed_at,started_at,finished_at,recorded_at,migrated_at,written_at,last_error_at,milliseconds}";
 
 /// What is in a database.
 #[derive(PartialEq, Eq)]
@@ -66,6 +72,8 @@ pub(super) struct Fleet {
     /// The login roles of its tenants.
     pub(super) roles: Vec<String>,
     records: Vec<String>,
+    /// Facts and records without what is of one run: whatever is done with two fleets of the same state comes to the same.
+    pub(super) state: String,
 }
 
 /// Whether nothing has happened to a database since its original was described.
@@ -73,7 +81,7 @@ pub(super) async fn is_as_found(postgres: &Postgres, database: &str, found: &Fle
     let client = postgres.connect(database).await.unwrap();
     client.batch_execute("SET search_path = pg_catalog").await.unwrap();
     // The records tell most of it, at little cost.
-    records(&client).await == found.records && read(&client).await == *found
+    records(&client, "{}").await == found.records && read(&client).await == *found
 }
 
 pub(super) async fn describe(postgres: &Postgres, database: &str) -> Fleet {
@@ -86,8 +94,10 @@ async fn lines(client: &Client, sql: &str) -> Vec<String> {
     client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }
 
-async fn records(client: &Client) -> Vec<String> {
-    let mut records = lines(client, RECORDS).await;
+async fn records(client: &Client, without: &str) -> Vec<String> {
+    let sql =
+        format!("SELECT concat_ws(' ', name, record - '{without}'::text[]) FROM ({RECORDS}) AS records (name, record)");
+    let mut records = lines(client, &sql).await;
     records.sort();
     records
 }
@@ -105,12 +115,15 @@ async fn read(client: &Client) -> Fleet {
     for row in client.query(labor_catalog::sql::FLEET_FINGERPRINTS, &[&names]).await.unwrap() {
         facts.push(format!("definition of {}: {}", row.get::<_, &str>(0), row.get::<_, &str>(1)));
     }
+    let mut same = records(client, OF_ONE_RUN).await;
     for tenant in &tenants {
         let (name, slug): (&str, &str) = (tenant.get(0), tenant.get(1));
-        facts.iter_mut().for_each(|fact| *fact = fact.replace(name, &format!("<{slug}>")));
+        facts.iter_mut().chain(&mut same).for_each(|fact| *fact = fact.replace(name, &format!("<{slug}>")));
     }
     facts.sort();
-    let records = records(client).await;
+    same.sort();
+    let (facts, records) = (facts.join("\n"), records(client, "{}").await);
+    let state = format!("{facts}\n{}", same.join("\n"));
     let roles = tenants.iter().map(|tenant| format!("{}_app", tenant.get::<_, &str>(0))).collect();
-    Fleet { facts: facts.join("\n"), roles, records }
+    Fleet { facts, roles, records, state }
 }
