@@ -62,14 +62,15 @@ async fn read_all(client: &Client, names: &[&str]) -> Result<Insides, tokio_post
 
 impl Inside {
     /// The stamp is written in the transaction that writes the ledger.
-    pub(super) fn against_ledger(&self, name: &str, version: i32, checksum: &str) -> Option<Row> {
+    /// The stamp is that of the last one, so whose next part was begun (`checksum` is `None`) is compared by version only.
+    pub(super) fn against_ledger(&self, name: &str, version: i32, checksum: Option<&str>) -> Option<Row> {
         let detail = match &self.stamp {
             None => "its schema_stamp is empty".to_owned(),
             Some((tenant, ..)) if tenant != name => format!("its stamp is that of {tenant}: another tenant's copy stands in its place"),
             Some((_, stamped, _)) if *stamped != version => {
                 format!("its stamp says version {stamped}, the ledger {version}; after a restore: `labor-backup restore` again, or `labor-migrator up`")
             }
-            Some((_, _, stamped)) if stamped != checksum => {
+            Some((_, _, stamped)) if checksum.is_some_and(|checksum| stamped != checksum) => {
                 "its stamp and the ledger have different checksums of the same version: one of them was changed by hand or restored".to_owned()
             }
             Some(_) => return None,
