@@ -3,6 +3,7 @@
 //! What must stay true: each test has a copy of one prepared fleet (intake and practices p1 to p4 with a few patients), with the same
 //! names and login roles; what programs say is read with the sign-in names instead of the names in the database.
 mod ahead;
+mod backfill;
 mod births;
 mod direction;
 mod files;

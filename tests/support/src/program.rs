@@ -220,6 +220,11 @@ impl Running {
         self.kept.end_now(Signal::KILL, Duration::ZERO);
     }
 
+    /// Ctrl-C, once.
+    pub fn interrupt(&self) {
+        self.kept.signal(Signal::INT);
+    }
+
     /// Asks it to end (SIGTERM) and waits.
     ///
     /// # Errors

@@ -1,11 +1,13 @@
 //! Migrations of data, batch by batch: one statement, again and again, each time in a transaction of its own, until it changes nothing.
-//! Must stay true: a batch and its count commit together, so a killed run goes on where it was; between two batches nothing is locked.
+//! Must stay true: a batch and its count commit together, so a killed run goes on where it was; between two batches nothing is locked,
+//! and there a run that is asked to stop does: a large practice may have hours of batches before it.
 use std::time::Duration;
 
 use labor_catalog::TenantName;
 
 use crate::connection::Connection;
 use crate::migration::Migration;
+use crate::up::Stop;
 use crate::{MigratorError, begun};
 
 /// A batch that met a lock is tried so often; then the tenant is, as after any other failure.
@@ -14,10 +16,11 @@ const ATTEMPTS: u32 = 5;
 const FIRST_REST: Duration = Duration::from_millis(200);
 
 /// How a backfill is divided.
-pub(crate) struct Batches {
+pub(crate) struct Batches<'a> {
     pub(crate) size: u32,
     pub(crate) pause: Duration,
     pub(crate) lock_timeout: Duration,
+    pub(crate) stop: &'a Stop,
 }
 
 /// Runs the statement until it changes no row, on a tenant that is at version `from` by the ledger; `None`: a copy, of
@@ -27,7 +30,7 @@ pub(crate) async fn run(
     tenant: &TenantName,
     from: Option<i32>,
     migration: &Migration,
-    batches: &Batches,
+    batches: &Batches<'_>,
 ) -> Result<(), MigratorError> {
     let file = migration.file_name();
     let statements = migration.statements()?;
@@ -38,7 +41,7 @@ pub(crate) async fn run(
     let limit = limit(connection, tenant).await?;
     let mut done = 0;
     loop {
-        let batch = Batch { tenant, from, version: migration.version, sql: &sql, lock_timeout: batches.lock_timeout };
+        let batch = Batch { tenant, from, version: migration.version, sql: &sql, batches };
         let place = format!("{tenant}: {file}:{}", statement.line);
         let rows = patiently(connection, &batch, &place).await?;
         if rows == 0 {
@@ -50,7 +53,10 @@ pub(crate) async fn run(
                 "{tenant}: {file} has changed {done} rows and doesn't end: its WHERE must leave out rows that are done"
             )));
         }
-        tokio::time::sleep(batches.pause).await;
+        // One that is not full is the last; a fleet of small practices would rest for nothing.
+        if rows >= u64::from(batches.size) {
+            rest(batches.pause, batches.stop).await;
+        }
     }
 }
 
@@ -60,20 +66,23 @@ struct Batch<'a> {
     from: Option<i32>,
     version: i32,
     sql: &'a str,
-    lock_timeout: Duration,
+    batches: &'a Batches<'a>,
 }
 
 /// Each batch may meet somebody's lock; a large practice has thousands of them.
 async fn patiently(connection: &mut Connection, batch: &Batch<'_>, place: &str) -> Result<u64, MigratorError> {
-    let mut rest = FIRST_REST;
+    let mut pause = FIRST_REST;
     for attempt in 1.. {
+        if batch.batches.stop.reason().is_some() {
+            return Err(MigratorError::Interrupted);
+        }
         match one(connection, batch).await.map_err(MigratorError::during(place)) {
             Ok(Some(rows)) => return Ok(rows),
             Ok(None) => return Err(begun::stopped(&connection.client, batch.tenant).await?),
             Err(error) if attempt < ATTEMPTS && error.is_passing() => {
                 tracing::info!(tenant = %batch.tenant, %error, attempt, "the batch will be tried again");
-                tokio::time::sleep(rest).await;
-                rest *= 2;
+                rest(pause, batch.batches.stop).await;
+                pause *= 2;
             }
             Err(error) => return Err(error),
         }
@@ -81,13 +90,21 @@ async fn patiently(connection: &mut Connection, batch: &Batch<'_>, place: &str) 
     Ok(0)
 }
 
+/// Until it is over, or the run is asked to stop.
+async fn rest(pause: Duration, stop: &Stop) {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => {}
+        () = stop.asked() => {}
+    }
+}
+
 /// As labor_backfill, which row rules don't bind: the owner's own UPDATE would be refused by them.
 async fn one(connection: &mut Connection, batch: &Batch<'_>) -> Result<Option<u64>, tokio_postgres::Error> {
-    let &Batch { tenant, from, version, sql, lock_timeout } = batch;
+    let &Batch { tenant, from, version, sql, batches } = batch;
     let transaction = connection.client.transaction().await?;
     let enter = format!(
         "SET LOCAL lock_timeout = {}; SET LOCAL ROLE labor_backfill; SET LOCAL search_path = {tenant}",
-        lock_timeout.as_millis().max(1)
+        batches.lock_timeout.as_millis().max(1)
     );
     transaction.batch_execute(&enter).await?;
     let rows = transaction.execute(sql, &[]).await?;

@@ -83,6 +83,9 @@ pub enum MigratorError {
         /// Why.
         reason: String,
     },
+    /// The run was asked to stop between two batches.
+    #[error("the run was stopped between two batches; `labor-migrator up` goes on there")]
+    Interrupted,
     /// Newer than wanted.
     #[error("{tenant} is at version {version}, after the wanted {target}; going back is `labor-migrator undo`")]
     Ahead {

@@ -12,7 +12,7 @@ use crate::run::{self, Ending};
 use crate::step::{Task, Way};
 use crate::up::{Progress, Stop, UpOptions, UpReport};
 use crate::waves::Wave;
-use crate::worker::{Ended, PASSED_BY, Worker};
+use crate::worker::{Ended, PASSED_BY, STOPPED, Worker};
 use crate::{Migrator, MigratorError, generation};
 
 /// What became of the tenants of a wave.
@@ -159,7 +159,7 @@ impl<'a> FleetRun<'a> {
                 "migrated" | "undone" => one.succeeded = 1,
                 "current" => one.current = 1,
                 "busy" => one.busy = 1,
-                PASSED_BY => {}
+                PASSED_BY | STOPPED => {}
                 _ => one.failed = 1,
             }
             tally.add(one);

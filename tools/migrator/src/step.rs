@@ -14,6 +14,7 @@ use crate::connection::Connection;
 use crate::migration::{Kind, Migration};
 use crate::reference::Reference;
 use crate::script::Script;
+use crate::up::Stop;
 use crate::{MigratorError, backfill, begun, concurrent};
 
 /// Which way the tenants of a run go.
@@ -52,6 +53,8 @@ pub(crate) struct Task {
 pub(crate) struct Attempt {
     pub(crate) number: i32,
     pub(crate) started: Instant,
+    /// Asks it to end between two batches.
+    pub(crate) stop: Stop,
 }
 
 /// What a step did.
@@ -191,13 +194,13 @@ async fn walk(
     if task.way == Way::Up && begun == Some(standing.version) {
         // Its undo was begun and did not come to its end: what it took away is made again.
         for migration in task.chain.migrations().iter().filter(|migration| Some(migration.version) == begun) {
-            outside(connection, tenant, task, standing.version, migration).await?;
+            outside(connection, tenant, (task, attempt), standing.version, migration).await?;
             begun::is_whole(connection, tenant, standing.version).await?;
         }
     }
     for segment in segments {
         if let Some(migration) = segment.outside {
-            outside(connection, tenant, task, standing.version, migration).await?;
+            outside(connection, tenant, (task, attempt), standing.version, migration).await?;
         }
         let (from, rules) = (standing.version, standing.rules.as_deref());
         let part = Part { tenant, task, attempt, segment, from, reached, rules };
@@ -213,7 +216,7 @@ async fn walk(
 async fn outside(
     connection: &mut Connection,
     tenant: &TenantName,
-    task: &Task,
+    (task, attempt): (&Task, &Attempt),
     from: i32,
     migration: &Migration,
 ) -> Result<(), MigratorError> {
@@ -223,7 +226,8 @@ async fn outside(
             concurrent::run(connection, tenant, &concurrent::Script::undo(migration)?, task.lock_timeout).await
         }
         (Way::Up, Kind::Backfill { batch, pause }) => {
-            let batches = backfill::Batches { size: batch, pause, lock_timeout: task.lock_timeout };
+            let batches =
+                backfill::Batches { size: batch, pause, lock_timeout: task.lock_timeout, stop: &attempt.stop };
             backfill::run(connection, tenant, Some(from), migration, &batches).await
         }
         (Way::Up, _) => {

@@ -71,7 +71,7 @@ impl Worker {
     /// `None`: another migrator holds it, and it was put back.
     async fn migrate(&self, connection: &mut Connection, turn: Turn) -> Result<Option<TenantReport>, MigratorError> {
         let Turn { tenant, slug, started, busy } = turn;
-        let mut attempt = Attempt { number: busy + 1, started };
+        let mut attempt = Attempt { number: busy + 1, started, stop: self.stop.clone() };
         let result = loop {
             let result = bring(connection, &tenant, &self.task, &attempt).await;
             let tries_left = u32::try_from(attempt.number).unwrap_or(u32::MAX) <= self.retries;
@@ -102,13 +102,14 @@ impl Worker {
             Err(error) => {
                 let outcome = match &error {
                     MigratorError::Busy(_) => "busy",
+                    MigratorError::Interrupted => STOPPED,
                     error if nobodys_failure(connection, &tenant, error).await => PASSED_BY,
                     _ => "failed",
                 };
-                let held = matches!(error, MigratorError::Held { .. });
+                let left = matches!(error, MigratorError::Held { .. } | MigratorError::Interrupted);
                 let text = drift::explain(&self.migrator, connection, &self.task, &tenant, error).await;
-                // Who is held now may be released while the run goes on, and is then taken along.
-                if !held && record_failure(connection, &tenant, &self.task, &attempt, outcome, &text).await {
+                // Who is held now may be released while the run goes on, and is then taken along; who was stopped is still to be migrated.
+                if !left && record_failure(connection, &tenant, &self.task, &attempt, outcome, &text).await {
                     (self.task.way.done(), None)
                 } else {
                     (outcome, Some(text))
@@ -120,6 +121,8 @@ impl Worker {
     }
 }
 
+/// What becomes of a tenant whose backfill ended after a batch because the run was asked to stop.
+pub(crate) const STOPPED: &str = "stopped";
 /// What becomes of a tenant that somebody held, deleted or dropped while the run was under way.
 pub(crate) const PASSED_BY: &str = "passed by";
 

@@ -21,6 +21,7 @@ impl MigratorError {
             Self::Held { .. } => "held",
             Self::Ahead { .. } => "ahead",
             Self::Changed(_) => "changed",
+            Self::Interrupted => "interrupted",
             Self::ControlLocked(_) => "control_locked",
             Self::Lint(_) => "lint",
             Self::Older { .. } => "older_program",

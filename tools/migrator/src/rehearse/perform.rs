@@ -12,6 +12,7 @@ use crate::connection::{Connection, begin};
 use crate::locks::Effect;
 use crate::migration::{Kind, Migration};
 use crate::statements::Statement;
+use crate::up::Stop;
 use crate::{MigratorError, backfill, concurrent, plan, schema};
 
 /// Runs all segments.
@@ -49,7 +50,8 @@ async fn outside(
     let started = Instant::now();
     match migration.kind {
         Kind::Backfill { batch, pause } => {
-            let batches = backfill::Batches { size: batch, pause, lock_timeout: LOCK_TIMEOUT };
+            let stop = Stop::default();
+            let batches = backfill::Batches { size: batch, pause, lock_timeout: LOCK_TIMEOUT, stop: &stop };
             backfill::run(connection, tenant, None, migration, &batches).await?;
         }
         _ => concurrent::run(connection, tenant, &concurrent::Script::of(migration)?, LOCK_TIMEOUT).await?,
