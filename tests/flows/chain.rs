@@ -26,7 +26,7 @@ COMMENT ON COLUMN remarks.patient_id IS 'Which patient';
 ",
 );
 /// Its line in the matrix of the row rules.
-const REMARKS: &str = "    ['remarks',         'adlpw',   'w',        '',      '' ],\n";
+pub(crate) const REMARKS: &str = "    ['remarks',         'adlpw',   'w',        '',      '' ],\n";
 const V4: (&str, &str) = (
     "V4__search_indexes",
     "-- Why: a test.

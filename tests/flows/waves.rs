@@ -6,12 +6,14 @@ mod ahead;
 mod backfill;
 mod births;
 mod direction;
+mod control;
 mod files;
 mod linted;
 mod locks;
 mod order;
 mod server;
 mod tenants;
+mod unanswered;
 
 use std::time::Duration;
 
