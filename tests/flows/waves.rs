@@ -9,6 +9,7 @@ mod direction;
 mod control;
 mod files;
 mod linted;
+mod killed;
 mod locks;
 mod order;
 mod server;

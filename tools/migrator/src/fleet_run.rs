@@ -1,6 +1,7 @@
 //! A run over the fleet with something to do, up or back: wave by wave, several tenants at a time, until nobody is left.
 //! Must stay true: what became of it is written down however it ends; tenants that were born in the meantime are reached too.
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
@@ -14,6 +15,9 @@ use crate::up::{Progress, Stop, UpOptions, UpReport};
 use crate::waves::Wave;
 use crate::worker::{Ended, PASSED_BY, STOPPED, Worker};
 use crate::{Migrator, MigratorError, generation};
+
+/// How often a resting run looks whether its connection is still there.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What became of the tenants of a wave.
 #[derive(Debug, Clone, Copy, Default)]
@@ -98,6 +102,7 @@ impl<'a> FleetRun<'a> {
                 tokio::select! {
                     () = tokio::time::sleep(self.options.pause_between) => {}
                     () = self.stop.asked() => {}
+                    () = self.stay() => {}
                 }
             }
             progress(Progress::Wave(wave));
@@ -118,6 +123,15 @@ impl<'a> FleetRun<'a> {
             }
         }
         Ok(())
+    }
+
+    /// While no worker is there, the queue's session is the run's only one. It may be lost: who looks shall not think that we are gone.
+    async fn stay(&self) {
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            // Whoever needs it next is told why it is not to be had.
+            let _ = self.queue.lock().await.client(self.migrator).await;
+        }
     }
 
     async fn raise_generation(&self) -> Result<(), MigratorError> {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::run::KILLED;
 use crate::{Migrator, MigratorError, parse_name};
 
 /// A run of the migrator.
@@ -81,7 +82,9 @@ impl Migrator {
         // Of a run that has not ended, or was killed, the outcomes are counted.
         let rows = client
             .query(
-                "SELECT r.id, r.command, r.target, r.started_on, r.started_at, r.finished_at, r.outcome, r.message,
+                &format!(
+                    "SELECT r.id, r.command, r.target, r.started_on, r.started_at, r.finished_at,
+                        CASE WHEN {KILLED} THEN 'killed' ELSE r.outcome END, r.message,
                         CASE WHEN r.finished_at IS NULL THEN o.succeeded ELSE r.succeeded END,
                         CASE WHEN r.finished_at IS NULL THEN o.failed ELSE r.failed END, r.arguments
                    FROM (SELECT id, command, target, started_on, started_at, finished_at, outcome, message, succeeded, failed, arguments
@@ -89,7 +92,8 @@ impl Migrator {
                   CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE outcome = 'migrated') AS succeeded,
                                              count(*) FILTER (WHERE outcome IN ('failed', 'busy')) AS failed
                                         FROM control.outcomes WHERE run_id = r.id AND r.finished_at IS NULL) o
-                  ORDER BY r.started_at DESC",
+                  ORDER BY r.started_at DESC"
+                ),
                 &[&limit],
             )
             .await

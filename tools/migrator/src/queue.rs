@@ -147,7 +147,7 @@ impl Queue {
     pub(crate) async fn client(&mut self, migrator: &Migrator) -> Result<&mut Client, MigratorError> {
         if self.client.is_closed() {
             self.directed = false;
-            self.client = reconnect(migrator).await?.client;
+            self.client = reconnect(migrator, self.selection.task).await?.client;
         }
         Ok(&mut self.client)
     }

@@ -1,5 +1,6 @@
 //! The record of a run: who began what, and how it ended.
-//! Must stay true: a run without an outcome is running, or was killed.
+//! Must stay true: each session of a run holds the run's lock from before it is recorded until it ends, so a run without an outcome whose
+//! lock nobody holds is over: it was killed.
 use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::GenericClient;
@@ -30,6 +31,22 @@ impl Ending {
     }
 }
 
+/// By whom the lock is held does not matter, so it is shared: a run has several sessions.
+const ATTEND: &str = "SELECT pg_advisory_lock_shared(hashtextextended('labor run ' || $1, 0))";
+
+/// Whether the run `r` was killed, in SQL.
+pub(crate) const KILLED: &str = "(r.finished_at IS NULL AND NOT EXISTS (
+    SELECT FROM pg_locks l
+     WHERE l.locktype = 'advisory' AND l.objsubid = 1
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended('labor run ' || r.id, 0)))";
+
+/// The session is one of the run's, as long as it lives.
+pub(crate) async fn attend(client: &impl GenericClient, id: Uuid) -> Result<(), MigratorError> {
+    let ours = client.execute(ATTEND, &[&id.to_string()]).await;
+    ours.map(drop).map_err(MigratorError::during("take the lock of the run"))
+}
+
 /// Begins a run.
 pub(crate) async fn begin(
     client: &impl GenericClient,
@@ -38,6 +55,7 @@ pub(crate) async fn begin(
     arguments: &Value,
 ) -> Result<Uuid, MigratorError> {
     let id = Uuid::now_v7();
+    attend(client, id).await?;
     client
         .execute(
             "INSERT INTO control.runs (id, command, target, started_on, arguments) VALUES ($1, $2, $3, $4, $5)",

@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::queue::{Queue, Turn};
 use crate::step::{Attempt, Outcome, Task, bring};
 use crate::up::{Stop, TenantReport};
-use crate::{Migrator, MigratorError, drift};
+use crate::{Migrator, MigratorError, drift, run};
 
 /// A backend keeps what it learned of each table it has seen, 0.2 MB a tenant, until it ends.
 const TENANTS_PER_CONNECTION: u32 = 250;
@@ -40,10 +40,10 @@ pub(crate) enum Ended {
 
 impl Worker {
     pub(crate) async fn run(self) -> Result<(), Ended> {
-        let mut connection = reconnect(&self.migrator).await.map_err(Ended::WithoutTenant)?;
+        let mut connection = reconnect(&self.migrator, self.task.run_id).await.map_err(Ended::WithoutTenant)?;
         for number in 1_u32.. {
             if number.is_multiple_of(TENANTS_PER_CONNECTION) {
-                connection = reconnect(&self.migrator).await.map_err(Ended::WithoutTenant)?;
+                connection = reconnect(&self.migrator, self.task.run_id).await.map_err(Ended::WithoutTenant)?;
             }
             if self.stop.reason().is_some() {
                 return Ok(());
@@ -86,7 +86,7 @@ impl Worker {
                     tracing::info!(%tenant, %error, attempt = attempt.number, "will be tried again");
                     tokio::time::sleep(rest(attempt.number)).await;
                     if connection.client.is_closed() {
-                        *connection = reconnect(&self.migrator).await?;
+                        *connection = reconnect(&self.migrator, self.task.run_id).await?;
                     }
                     attempt.number += 1;
                 }
@@ -94,7 +94,7 @@ impl Worker {
             }
         };
         if connection.client.is_closed() {
-            *connection = reconnect(&self.migrator).await?;
+            *connection = reconnect(&self.migrator, self.task.run_id).await?;
         }
         let (outcome, error) = match result {
             Ok(Outcome::Migrated) => (self.task.way.done(), None),
@@ -154,15 +154,22 @@ fn rest(attempt: i32) -> Duration {
 /// A server that is being restarted is back within seconds.
 const CONNECT_ATTEMPTS: i32 = 8;
 
-pub(crate) async fn reconnect(migrator: &Migrator) -> Result<Connection, MigratorError> {
+pub(crate) async fn reconnect(migrator: &Migrator, run: uuid::Uuid) -> Result<Connection, MigratorError> {
     let mut attempt = 1;
     loop {
-        match migrator.connection().await {
+        match attending(migrator, run).await {
             Err(_) if attempt < CONNECT_ATTEMPTS => tokio::time::sleep(rest(attempt)).await,
             result => return result,
         }
         attempt += 1;
     }
+}
+
+/// A connection that is one of the run's.
+async fn attending(migrator: &Migrator, run: uuid::Uuid) -> Result<Connection, MigratorError> {
+    let connection = migrator.connection().await?;
+    run::attend(&connection.client, run).await?;
+    Ok(connection)
 }
 
 /// Writes a failure down, unless this run has committed the tenant after all: the answer to COMMIT may have been lost. Whether it has.

@@ -18,7 +18,7 @@ pub(crate) fn runs(json: bool, runs: &[RunRecord]) {
             r.started_at.format("%F %T").to_string(),
             r.finished_at.map_or_else(String::new, |end| format!("{} ms", (end - r.started_at).num_milliseconds())),
             r.started_on.clone().unwrap_or_default(),
-            r.outcome.clone().unwrap_or_else(|| "running or killed".to_owned()),
+            r.outcome.clone().unwrap_or_else(|| "running".to_owned()),
             r.succeeded.to_string(),
             r.failed.to_string(),
             r.message.clone().unwrap_or_default(),
