@@ -54,9 +54,18 @@ SELECT 'role_membership', pg_get_userbyid(m.roleid), 'the tenant''s role, or lab
   FROM tenant t JOIN pg_auth_members m ON m.member IN (t.role, (SELECT oid FROM pg_roles WHERE rolname = 'labor_tenants'))
  WHERE pg_get_userbyid(m.roleid) <> 'labor_tenants'
 UNION ALL
+SELECT 'role_membership', t.name || '_app', 'is not in labor_tenants, so it cannot connect'
+  FROM tenant t WHERE t.role IS NOT NULL AND NOT EXISTS (
+         SELECT FROM pg_auth_members m WHERE m.member = t.role AND m.roleid = (SELECT oid FROM pg_roles WHERE rolname = 'labor_tenants'))
+UNION ALL
 SELECT 'role_member', pg_get_userbyid(m.member), 'can act as the tenant''s role'
   FROM tenant t JOIN pg_auth_members m ON m.roleid = t.role
  WHERE pg_get_userbyid(m.member) <> 'labor_migrator'
+UNION ALL
+-- Who reads the table reads the rows of such a child, by the rules of the table; no fingerprint of this schema shows it.
+SELECT 'inheritance', i.inhrelid::regclass::text, 'a table outside of the schema whose rows belong to one of the tenant''s tables'
+  FROM objects o CROSS JOIN LATERAL (SELECT inhrelid FROM pg_inherits WHERE inhparent = o.objid OFFSET 0) i
+ WHERE o.classid = 'pg_class'::regclass AND i.inhrelid NOT IN (SELECT objid FROM objects WHERE classid = 'pg_class'::regclass)
 UNION ALL
 SELECT 'database_grant', current_database()::text, 'the tenant''s role has CREATE or TEMP on the database'
   FROM tenant t WHERE has_database_privilege(t.role, current_database(), 'CREATE, TEMP')

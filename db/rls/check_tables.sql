@@ -3,10 +3,10 @@
 --      restore with a finding is rolled back. It looks at definitions only: of two schemas with one fingerprint it finds the same.
 -- Must stay true, for all three parts:
 -- - They are run with search_path = pg_catalog, always: names are then written in one way, and the plan, once made, serves all tenants.
--- - They stay cheap among thousands of tenants, with one plan made without looking at the name (plan_cache_mode = force_generic_plan):
---   objects are found through pg_depend's reference index, what was granted to the role through pg_shdepend's, and schemas that are
---   no tenant's through the index on their names; no catalog that grows with the fleet is scanned. LATERAL … OFFSET 0 holds the
---   planner to that, also where catalogs were never analyzed.
+-- - The two about one tenant stay cheap among thousands, with one plan made without looking at the name (plan_cache_mode =
+--   force_generic_plan): objects are found through pg_depend's reference index, what was granted to the role through pg_shdepend's,
+--   and schemas that are no tenant's through the index on their names; no catalog that grows with the fleet is scanned. LATERAL …
+--   OFFSET 0 holds the planner to that, also where catalogs were never analyzed.
 -- - What costs something (writing out a condition, regular expressions) is done once, and only for what needs it.
 -- - Each is a SELECT that can stand in parentheses: db/catalog/src/sql.rs puts them together.
 WITH tenant AS MATERIALIZED (
@@ -140,9 +140,9 @@ UNION ALL
 SELECT 'rule', r.relname, format('rewrite rule %s is not expected', w.rulename)
   FROM pg_rewrite w JOIN relations r ON r.oid = w.ev_class WHERE r.relkind IN ('r', 'p')
 UNION ALL
-SELECT 'inheritance', r.relname, 'rows of a table outside of the schema belong to it, or its rows to such a table'
-  FROM relations r JOIN pg_inherits i ON i.inhparent = r.oid OR i.inhrelid = r.oid
- WHERE i.inhparent NOT IN (SELECT oid FROM relations) OR i.inhrelid NOT IN (SELECT oid FROM relations)
+SELECT 'inheritance', r.relname, 'its rows belong to a table outside of the schema'
+  FROM relations r JOIN pg_inherits i ON i.inhrelid = r.oid
+ WHERE i.inhparent NOT IN (SELECT oid FROM relations)
 UNION ALL
 SELECT 'object', o.classid::regclass::text, 'objects of this kind are not allowed in a tenant''s schema'
   FROM objects o WHERE o.classid NOT IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_type'::regclass)

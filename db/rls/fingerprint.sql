@@ -65,7 +65,8 @@
                   CASE WHEN attacl IS NOT NULL THEN (SELECT string_agg(granted, ' ' ORDER BY granted COLLATE "C") FROM unnest(attacl) AS item
                                                       CROSS JOIN LATERAL substring(item::text FROM '^(.*)/') AS granted) END AS grants,
                   CASE WHEN attcollation NOT IN (0, 'pg_catalog."default"'::regcollation) THEN attcollation::regcollation END AS collation
-             FROM pg_attribute WHERE attrelid = r.oid AND attnum > 0 AND NOT attisdropped OFFSET 0) a
+             -- Of the system's own columns only what was granted on them.
+             FROM pg_attribute WHERE attrelid = r.oid AND (attnum > 0 OR attacl IS NOT NULL) AND NOT attisdropped OFFSET 0) a
   UNION ALL
   -- The definition also says NOT VALID, DEFERRABLE and NO INHERIT.
   SELECT r.tenant, concat_ws(' ', 'constraint', r.name, quote_ident(k.conname), k.definition)

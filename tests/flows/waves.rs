@@ -5,11 +5,11 @@
 mod ahead;
 mod backfill;
 mod births;
-mod direction;
 mod control;
+mod direction;
 mod files;
-mod linted;
 mod killed;
+mod linted;
 mod locks;
 mod order;
 mod server;

@@ -1,5 +1,5 @@
 //! Mistakes that weaken a practice's isolation, as data; each is made in a transaction, must be found, and is undone.
-use labor_migrator::isolation::check;
+use labor_migrator::isolation::{Proof, check};
 use tokio_postgres::Client;
 
 use crate::world::{Practice, superuser, world};
@@ -137,7 +137,12 @@ const MISTAKES: &[Mistake] = &[
     mistake("ALTER DATABASE isolation SET search_path = {b}", "setting"),
     mistake("ALTER ROLE ALL SET session_replication_role = replica", "setting"),
     mistake("GRANT SET ON PARAMETER session_replication_role TO PUBLIC", "parameter_grant"),
+    mistake("GRANT SET ON PARAMETER session_replication_role TO labor_tenants", "parameter_grant"),
     mistake("GRANT SET ON PARAMETER session_replication_role TO {t}_app", "object_reachable"),
+    mistake("GRANT pg_execute_server_program TO labor_control", "role_membership"),
+    mistake("GRANT pg_read_server_files TO labor_owner", "role_membership"),
+    mistake("GRANT {b}_app TO labor_control", "role_membership"),
+    mistake("REVOKE labor_tenants FROM {t}_app", "role_membership"),
     mistake("GRANT CONNECT ON DATABASE isolation TO PUBLIC", "database_grant"),
     mistake("CREATE SCHEMA t_planted; GRANT USAGE ON SCHEMA t_planted TO PUBLIC", "schema_reachable"),
     mistake("CREATE SCHEMA t_fourteencharsx; GRANT CREATE ON SCHEMA t_fourteencharsx TO PUBLIC", "schema_reachable"),
@@ -149,8 +154,32 @@ const MISTAKES: &[Mistake] = &[
     mistake("GRANT UPDATE ON information_schema.sql_features TO PUBLIC", "relation_reachable"),
     mistake("GRANT EXECUTE ON FUNCTION pg_catalog.query_to_xml(text, boolean, boolean, text) TO PUBLIC", "function_reachable"),
     mistake("GRANT EXECUTE ON FUNCTION pg_catalog.pg_advisory_lock(bigint) TO PUBLIC", "function_reachable"),
+    mistake("GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO PUBLIC", "function_reachable"),
+    mistake("GRANT EXECUTE ON FUNCTION pg_catalog.pg_terminate_backend(integer, bigint) TO PUBLIC", "function_reachable"),
     mistake("CREATE OR REPLACE FUNCTION guard.permits(tenant text, roles text[]) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN true; END $$", "function_changed"),
+    mistake("CREATE OR REPLACE FUNCTION guard.permits(tenant text, roles text[]) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp RETURN true", "function_changed"),
+    mistake("ALTER FUNCTION guard.permits(text, text[]) SECURITY INVOKER", "function_changed"),
+    mistake("ALTER FUNCTION guard.enqueue(uuid) RENAME TO queue", "function_changed"),
 ];
+
+/// What only [`labor_migrator::isolation::Proof::reach`] can see before a COMMIT: the fingerprint of the schema stays as it is.
+#[tokio::test]
+async fn a_child_table_elsewhere_shows_in_what_is_reached_and_not_in_the_fingerprint() {
+    let world = world().await;
+    let practice = world.another("child", 67).await;
+    let superuser = superuser().await;
+    let proof = Proof::prepare(&superuser).await.unwrap();
+    superuser.batch_execute("BEGIN").await.unwrap();
+    let before = proof.fingerprint(&superuser, &practice.name).await.unwrap();
+    assert_eq!(proof.reach(&superuser, &practice.name).await.unwrap(), []);
+    let inherit = format!("ALTER TABLE {}.audit INHERIT {}.audit", world.b.name, practice.name);
+    superuser.batch_execute(&inherit).await.unwrap();
+    assert_eq!(proof.fingerprint(&superuser, &practice.name).await.unwrap(), before);
+    let kinds: Vec<_> =
+        proof.reach(&superuser, &practice.name).await.unwrap().into_iter().map(|finding| finding.kind).collect();
+    superuser.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(kinds, ["inheritance"]);
+}
 
 /// Makes a mistake, asks for the findings, undoes it. A mistake that cannot be made is one of this test.
 pub(crate) async fn kinds_after(superuser: &Client, practice: &Practice, sql: &str) -> Result<Vec<String>, String> {

@@ -58,7 +58,7 @@ async fn a_proof_reads_few_buffers_and_scans_no_catalog_that_grows_with_the_flee
     superuser.batch_execute(settings).await.unwrap();
     let proof = [
         ("findings", sql::ISOLATION_CHECK, 700),
-        ("reach", sql::REACH_CHECK, 120),
+        ("reach", sql::REACH_CHECK, 160),
         ("fingerprint", sql::FINGERPRINT, 1_200),
     ];
     for (name, sql, budget) in proof {

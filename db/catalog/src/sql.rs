@@ -1,6 +1,6 @@
 //! SQL files that more than one tool runs, embedded so that a binary and its SQL can't drift apart.
 //!
-//! Must stay true: [`ISOLATION_CHECK`] and the fingerprints are run with `search_path = pg_catalog`; else names are written in
+//! Must stay true: the checks and the fingerprints are run with `search_path = pg_catalog`; else names are written in
 //! another way, and a prepared statement is planned anew for every tenant.
 
 /// Roles and hardening of a database, run once by a superuser.
@@ -58,3 +58,20 @@ pub const FLEET_FINGERPRINTS: &str = of_many!(
     "SELECT tenant, encode(sha256(convert_to(string_agg(line, E'\\n' ORDER BY line), 'UTF8')), 'hex') AS fingerprint
        FROM lines GROUP BY tenant"
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The regular expression of functions that tenants can't call, without white space.
+    fn functions(sql: &str) -> String {
+        let from = sql.find("p.proname ~ (").unwrap();
+        let to = sql[from..].find("read_)')").unwrap();
+        sql[from..from + to].split_whitespace().collect()
+    }
+
+    #[test]
+    fn what_is_taken_from_tenants_is_looked_for() {
+        assert_eq!(functions(DATABASE), functions(DATABASE_CHECK));
+    }
+}

@@ -80,6 +80,12 @@ impl Migrator {
             )));
         }
         let tenant = found.tenant.clone();
+        // Somebody else made it: it is checked wholly, also if it looks like others.
+        let mut findings = connection.proof.findings(&transaction, &tenant).await?;
+        findings.extend(isolation::findings_of_database(&transaction).await?);
+        if !findings.is_empty() {
+            return Err(MigratorError::Isolation(findings));
+        }
         birth::prove(&transaction, &connection.proof, self.chain(), &tenant, &target, run_id).await?;
         provision::insert_bsnrs(&transaction, tenant.as_str(), &wanted.bsnrs).await?;
         provision::outcome(&transaction, run_id, &tenant, version, version).await?;

@@ -76,8 +76,9 @@ impl Migrator {
     }
 }
 
-/// The isolation check, and the ledger row with the fingerprint, of a tenant that the ledger doesn't know yet. A schema like others of
-/// its version was checked with them; the first of its kind is checked wholly, and the database with it.
+/// The isolation check, and the ledger row with the fingerprint, of a tenant that the ledger doesn't know yet. A schema like others that
+/// the same files made was checked with them, by the release that made the first; that one is checked wholly, and the database with it.
+/// What weakens all tenants is not looked for at each birth: one more changes nothing about it, and `up` and `check` find it.
 pub(crate) async fn prove(
     transaction: &Transaction<'_>,
     proof: &Proof,

@@ -14,7 +14,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, GenericClient, Transaction};
 
 use crate::connection::begin;
-use crate::{Migrator, MigratorError, refinery_transaction};
+use crate::{Migrator, MigratorError, isolation, refinery_transaction};
 
 /// Queue of stored raw messages that wait for a worker.
 pub const MESSAGES: &str = "messages";
@@ -90,6 +90,11 @@ impl Migrator {
             .await
             .map_err(MigratorError::during("become labor_guard"))?;
         transaction.batch_execute(sql::GUARD).await.map_err(MigratorError::during("db/rls/guard.sql"))?;
+        // What is left now is none of ours, and would be noted as if it were.
+        let findings = isolation::guard_findings(&transaction).await?;
+        if !findings.is_empty() {
+            return Err(MigratorError::Weak(findings));
+        }
         self.write_claim_key(&transaction).await?;
         let note = format!(
             "UPDATE control.fleet SET control_checksum = $1, guard_fingerprint = ({GUARD_FINGERPRINT}), changed_at = now()"
@@ -176,7 +181,7 @@ impl Migrator {
 /// The guard's functions as the database has them: somebody who changed one by hand is found, and it is put back.
 pub(crate) const GUARD_FINGERPRINT: &str = "
     SELECT encode(sha256(convert_to(string_agg(concat_ws(' ', p.oid::regprocedure, p.proowner::regrole, p.prosecdef, p.provolatile,
-                  p.proconfig, p.proacl, p.prosrc), E'\\n' ORDER BY p.oid::regprocedure::text COLLATE \"C\"), 'UTF8')), 'hex')
+                  p.prolang, p.prosqlbody IS NULL, p.proconfig, p.proacl, p.prosrc), E'\\n' ORDER BY p.oid::regprocedure::text COLLATE \"C\"), 'UTF8')), 'hex')
       FROM pg_proc p WHERE p.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'guard')";
 
 async fn is_current(client: &Client, checksum: &str) -> Result<bool, MigratorError> {

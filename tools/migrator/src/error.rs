@@ -36,9 +36,16 @@ pub enum MigratorError {
     /// The isolation check found something; the tenant was rolled back.
     #[error("the isolation check found {} fault(s), nothing was changed: {}", .0.len(), list(.0))]
     Isolation(Vec<Finding>),
+    /// What holds for all tenants at once has a finding.
+    #[error(
+        "the database lets tenants reach more than they may ({} fault(s)), no tenant was touched: {}. `labor-migrator bootstrap` restores \
+         roles and rights; `labor-migrator check` shows what is left",
+        .0.len(), list(.0)
+    )]
+    Weak(Vec<Finding>),
     /// What the files make out of nothing has a finding.
     #[error(
-        "version {version} would weaken the isolation of every tenant ({} fault(s) on an empty schema), no tenant was touched: {}",
+        "the files up to version {version} would weaken the isolation of every tenant ({} fault(s) on an empty schema), no tenant was touched: {}",
         .findings.len(), list(.findings)
     )]
     Unsound {

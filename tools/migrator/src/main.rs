@@ -59,6 +59,7 @@ async fn main() -> ExitCode {
 fn exit_code(error: &MigratorError) -> ExitCode {
     ExitCode::from(match error {
         MigratorError::Opposed { .. } | MigratorError::Older { .. } => INCOMPLETE,
+        MigratorError::Isolation(_) | MigratorError::Weak(_) | MigratorError::Unsound { .. } => FINDINGS,
         MigratorError::Lint(_) => LINT,
         _ => 1,
     })

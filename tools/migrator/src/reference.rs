@@ -53,7 +53,7 @@ impl Reference {
             return Err(if before.is_empty() {
                 MigratorError::Unsound { version: at, findings }
             } else {
-                MigratorError::Isolation(before)
+                MigratorError::Weak(before)
             });
         }
         transaction.rollback().await.map_err(MigratorError::during("roll back the reference"))?;

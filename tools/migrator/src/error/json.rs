@@ -14,6 +14,7 @@ impl MigratorError {
             Self::Migration { .. } => "migration",
             Self::Queue(_) => "queue",
             Self::Isolation(_) => "isolation",
+            Self::Weak(_) => "weak_database",
             Self::Unsound { .. } => "unsound",
             Self::Edited { .. } => "edited",
             Self::Drift { .. } => "drift",
@@ -56,7 +57,7 @@ impl MigratorError {
                 json!({ "action": action, "sqlstate": self.code().map(|code| code.code()) })
             }
             Self::Migration { line, .. } => json!({ "line": line, "sqlstate": self.code().map(|code| code.code()) }),
-            Self::Isolation(findings) => json!({ "findings": findings }),
+            Self::Isolation(findings) | Self::Weak(findings) => json!({ "findings": findings }),
             Self::Unsound { version, findings } => json!({ "version": version, "findings": findings }),
             Self::Edited { file, difference } => json!({ "file": file, "difference": difference }),
             Self::Drift { tenant, version, .. } | Self::NoReference { tenant, version } => {
