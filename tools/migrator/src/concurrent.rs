@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use labor_catalog::TenantName;
+use squawk_syntax::ast::AstNode as _;
 use tokio_postgres::Client;
 
 use crate::MigratorError;
@@ -80,7 +81,13 @@ pub(crate) async fn run(
 }
 
 /// What is built CONCURRENTLY may wait: its lock lets readers and writers pass, also those who come after it. Anything else gives up
-/// like a migration in a transaction.
+/// like a migration in a transaction, also if the word stands in its comment or in a name. In milliseconds, 0 is without end.
+fn patience(statement: &Statement, lock_timeout: Duration) -> u128 {
+    let patient = crate::statements::parse(&statement.sql)
+        .is_ok_and(|(parsed, _)| crate::lint::kinds::concurrently(parsed.tree().syntax()));
+    if patient { 0 } else { lock_timeout.as_millis().max(1) }
+}
+
 async fn statements(
     client: &Client,
     tenant: &TenantName,
@@ -88,8 +95,7 @@ async fn statements(
     lock_timeout: Duration,
 ) -> Result<(), MigratorError> {
     for statement in &script.statements {
-        let patient = statement.sql.to_ascii_uppercase().contains("CONCURRENTLY");
-        let wait = if patient { 0 } else { lock_timeout.as_millis().max(1) };
+        let wait = patience(statement, lock_timeout);
         let during = || MigratorError::during(format!("{tenant}: {}:{}", script.file, statement.line));
         client.batch_execute(&format!("SET lock_timeout = {wait}")).await.map_err(during())?;
         client.batch_execute(&statement.sql).await.map_err(during())?;
@@ -124,6 +130,22 @@ async fn drop_invalid(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_built_concurrently_waits_without_end() {
+        let wait = |sql: &str| patience(&Statement { sql: sql.to_owned(), line: 1 }, Duration::from_millis(500));
+        for sql in ["create index concurrently if not exists a_b ON a (b);", "REINDEX (CONCURRENTLY) TABLE a;"] {
+            assert_eq!(wait(sql), 0, "{sql}");
+        }
+        for sql in [
+            "CREATE INDEX /* not CONCURRENTLY: it is small */ IF NOT EXISTS a_b ON a (b);",
+            "ALTER TABLE a VALIDATE CONSTRAINT b_concurrently;",
+            "ALTER TABLE a VALIDATE CONSTRAINT \"CONCURRENTLY\";",
+            "COMMENT ON INDEX a_b IS 'built CONCURRENTLY';",
+        ] {
+            assert_eq!(wait(sql), 500, "{sql}");
+        }
+    }
 
     #[test]
     fn only_what_a_file_builds_is_its_own() {

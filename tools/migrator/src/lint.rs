@@ -12,7 +12,7 @@ mod comments;
 mod contract;
 pub(crate) mod file;
 mod ignores;
-mod kinds;
+pub(crate) mod kinds;
 pub mod squawk;
 mod tables;
 mod tenant;

@@ -118,7 +118,8 @@ fn outside_only(statement: &SyntaxNode) -> bool {
     concurrently(statement) || whole.iter().any(|kind| holds(statement, *kind))
 }
 
-fn concurrently(statement: &SyntaxNode) -> bool {
+/// Whether it is a keyword of the statement, and not in a string, a comment or a name.
+pub(crate) fn concurrently(statement: &SyntaxNode) -> bool {
     statement.descendants().any(|node| takes_keyword(node.kind()) && has_token(&node, SyntaxKind::CONCURRENTLY_KW))
 }
 
