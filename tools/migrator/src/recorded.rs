@@ -3,6 +3,7 @@
 use similar::TextDiff;
 use tokio_postgres::GenericClient;
 
+use crate::begun::REACHED;
 use crate::chain::{Chain, Target};
 use crate::{MigratorError, ahead};
 
@@ -16,10 +17,12 @@ pub(crate) async fn compare(client: &impl GenericClient, chain: &Chain) -> Resul
     chain.runnable()?;
     let rows = client
         .query(
-            "SELECT m.version, m.name, m.body, a.applied
-               FROM (SELECT coalesce(max(greatest(version, (progress ->> 'version')::integer)), 0) AS applied FROM control.ledger) a
-               LEFT JOIN control.migrations m ON m.version <= a.applied
-              ORDER BY m.version",
+            &format!(
+                "SELECT m.version, m.name, m.body, a.applied
+                   FROM (SELECT coalesce(max({REACHED}), 0) AS applied FROM control.ledger l) a
+                   LEFT JOIN control.migrations m ON m.version <= a.applied
+                  ORDER BY m.version"
+            ),
             &[],
         )
         .await
@@ -78,12 +81,14 @@ pub(crate) async fn record(client: &impl GenericClient, chain: &Chain, version: 
     for migration in chain.between(0, version) {
         client
             .execute(
-                "INSERT INTO control.migrations (version, name, kind, phase, body)
-                 SELECT $1::integer, $2::text, $3::text, $4::text, $5::text
-                  WHERE $1 > (SELECT coalesce(max(greatest(l.version, (l.progress ->> 'version')::integer)), 0) FROM control.ledger l)
-                     ON CONFLICT (version) DO UPDATE
-                    SET name = EXCLUDED.name, kind = EXCLUDED.kind, phase = EXCLUDED.phase, body = EXCLUDED.body, recorded_at = now()
-                  WHERE (migrations.name, migrations.body) <> (EXCLUDED.name, EXCLUDED.body)",
+                &format!(
+                    "INSERT INTO control.migrations (version, name, kind, phase, body)
+                     SELECT $1::integer, $2::text, $3::text, $4::text, $5::text
+                      WHERE $1 > (SELECT coalesce(max({REACHED}), 0) FROM control.ledger l)
+                         ON CONFLICT (version) DO UPDATE
+                        SET name = EXCLUDED.name, kind = EXCLUDED.kind, phase = EXCLUDED.phase, body = EXCLUDED.body, recorded_at = now()
+                      WHERE (migrations.name, migrations.body) <> (EXCLUDED.name, EXCLUDED.body)"
+                ),
                 &[
                     &migration.version,
                     &migration.name,
@@ -113,11 +118,13 @@ pub(crate) async fn keep(client: &impl GenericClient, chain: &Chain, target: &Ta
     for migration in chain.between(0, target.version) {
         client
             .execute(
-                "INSERT INTO control.migrations (version, name, kind, phase, body)
-                 SELECT $1::integer, $2::text, $3::text, $4::text, $5::text
-                  WHERE EXISTS (SELECT FROM control.ledger WHERE chain_checksum = $6)
-                     OR NOT EXISTS (SELECT FROM control.ledger WHERE greatest(version, (progress ->> 'version')::integer) >= $1)
-                     ON CONFLICT (version) DO NOTHING",
+                &format!(
+                    "INSERT INTO control.migrations (version, name, kind, phase, body)
+                     SELECT $1::integer, $2::text, $3::text, $4::text, $5::text
+                      WHERE EXISTS (SELECT FROM control.ledger WHERE chain_checksum = $6)
+                         OR NOT EXISTS (SELECT FROM control.ledger l WHERE {REACHED} >= $1)
+                         ON CONFLICT (version) DO NOTHING"
+                ),
                 &[
                     &migration.version,
                     &migration.name,

@@ -195,8 +195,10 @@ async fn refuse_contract(client: &Client, chain: &Chain, to: i32) -> Result<(), 
     for migration in chain.between(to, i32::MAX).filter(|migration| migration.phase == Phase::Contract) {
         let row = client
             .query_one(
-                "SELECT count(*) FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
-                  WHERE t.state <> 'deleted' AND greatest(l.version, (l.progress ->> 'version')::integer) >= $1",
+                &format!(
+                    "SELECT count(*) FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
+                      WHERE t.state <> 'deleted' AND {REACHED} >= $1"
+                ),
                 &[&migration.version],
             )
             .await
