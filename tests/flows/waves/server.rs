@@ -41,5 +41,8 @@ async fn a_server_that_stays_away_is_told_in_bounded_time() {
     let (code, said) = end_of(&running).await;
     assert!(start.elapsed() < Duration::from_secs(50));
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("labor-migrator: can't connect to labor_migrator at 127.0.0.1:"), "{said}");
+    assert!(said.contains("can't connect to labor_migrator at 127.0.0.1:"), "{said}");
+    // What came first is the error, and it says whose it is.
+    let last = said.lines().last().unwrap_or_default();
+    assert!(last.starts_with("labor-migrator: t_"), "{said}");
 }

@@ -8,7 +8,7 @@ use squawk_syntax::ast::AstNode as _;
 use tokio_postgres::Client;
 
 use crate::MigratorError;
-use crate::connection::Connection;
+use crate::connection::{Connection, keep_first};
 use crate::migration::Migration;
 use crate::statements::{Statement, index_built, names_reindexed};
 
@@ -70,7 +70,11 @@ pub(crate) async fn run(
         return result;
     }
     let leave = "RESET lock_timeout; RESET row_security; SET search_path = pg_catalog; RESET ROLE";
-    client.batch_execute(leave).await.map_err(MigratorError::during(format!("{tenant}: leave the schema")))?;
+    let left = client.batch_execute(leave).await;
+    let left = left.map_err(MigratorError::during(format!("{tenant}: leave the schema")));
+    if left.is_err() {
+        return keep_first(tenant, result, left);
+    }
     if let Err(error) = &result
         && let Err(other) = drop_invalid(client, tenant, script, lock_timeout).await
     {

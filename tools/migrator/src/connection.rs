@@ -1,6 +1,8 @@
 //! A connection of the migrator, with what is prepared once and run for thousands of tenants.
 //! Must stay true: between two tenants it is as it was after connecting: no transaction, no role, search_path = pg_catalog.
 use std::time::Duration;
+
+use labor_catalog::TenantName;
 use tokio_postgres::{Client, IsolationLevel, Statement, Transaction};
 
 use crate::isolation::Proof;
@@ -68,6 +70,21 @@ const RECORD: &str = "
       RETURNING tenant)
     SELECT 1 / count(*) FROM outcome";
 
+/// What came of a tenant, after it was tidied up: why it failed is told, and not that tidying up failed, too, which often comes of it.
+pub(crate) fn keep_first<T>(
+    tenant: &TenantName,
+    result: Result<T, MigratorError>,
+    tidied: Result<(), MigratorError>,
+) -> Result<T, MigratorError> {
+    match (result, tidied) {
+        (Err(first), Err(second)) => {
+            tracing::warn!(%tenant, error = second.told(), "after it had failed already");
+            Err(first)
+        }
+        (result, tidied) => tidied.and(result),
+    }
+}
+
 /// Opens a transaction in which no lock is waited for longer than this.
 pub(crate) async fn begin(client: &mut Client, lock_timeout: Duration) -> Result<Transaction<'_>, MigratorError> {
     let transaction = client
@@ -81,4 +98,20 @@ pub(crate) async fn begin(client: &mut Client, lock_timeout: Duration) -> Result
         .await
         .map_err(MigratorError::during("set lock_timeout"))?;
     Ok(transaction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_error_is_told() {
+        let tenant = TenantName::random().unwrap();
+        let failed = |text: &str| MigratorError::Invalid(text.to_owned());
+        let said = |result: Result<u8, MigratorError>| result.map_err(|error| error.to_string());
+        assert_eq!(said(keep_first(&tenant, Err(failed("1")), Err(failed("2")))), Err("1".to_owned()));
+        assert_eq!(said(keep_first(&tenant, Err(failed("1")), Ok(()))), Err("1".to_owned()));
+        assert_eq!(said(keep_first(&tenant, Ok(0), Err(failed("2")))), Err("2".to_owned()));
+        assert_eq!(said(keep_first(&tenant, Ok(0), Ok(()))), Ok(0));
+    }
 }

@@ -10,7 +10,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::chain::{Chain, Segment, Target};
-use crate::connection::Connection;
+use crate::connection::{Connection, keep_first};
 use crate::migration::{Kind, Migration};
 use crate::reference::Reference;
 use crate::script::Script;
@@ -101,11 +101,7 @@ pub(crate) async fn bring(
             result = result.and(Ok(Outcome::Migrated));
         }
     }
-    // A connection that was lost has given its lock back.
-    if !connection.client.is_closed() {
-        unlock(connection, tenant).await?;
-    }
-    result
+    give_back(connection, tenant, result).await
 }
 
 async fn lock(connection: &Connection, tenant: &TenantName) -> Result<Standing, MigratorError> {
@@ -120,27 +116,22 @@ async fn lock(connection: &Connection, tenant: &TenantName) -> Result<Standing, 
     if !locked.map_err(during())?.get::<_, bool>(0) {
         return Err(MigratorError::Busy(tenant.clone()));
     }
-    match standing.map_err(during()) {
-        Ok(Some(row)) => Ok(Standing {
-            version: row.get(0),
-            checksum: row.get(1),
-            rules: row.get(2),
-            held: row.get(3),
-            schema: row.get(4),
-            run_id: row.get(5),
-            error: row.get(6),
-        }),
-        Ok(None) => {
-            unlock(connection, tenant).await?;
-            Err(MigratorError::UnknownTenant(tenant.to_string()))
+    let error = match standing.map_err(during()) {
+        Ok(Some(row)) => {
+            return Ok(Standing {
+                version: row.get(0),
+                checksum: row.get(1),
+                rules: row.get(2),
+                held: row.get(3),
+                schema: row.get(4),
+                run_id: row.get(5),
+                error: row.get(6),
+            });
         }
-        Err(error) => {
-            if !connection.client.is_closed() {
-                unlock(connection, tenant).await?;
-            }
-            Err(error)
-        }
-    }
+        Ok(None) => MigratorError::UnknownTenant(tenant.to_string()),
+        Err(error) => error,
+    };
+    give_back(connection, tenant, Err(error)).await
 }
 
 /// What failed is mended: the tenant is where it should be.
@@ -154,13 +145,18 @@ async fn forget_error(connection: &Connection, tenant: &TenantName) -> Result<()
     Ok(())
 }
 
-async fn unlock(connection: &Connection, tenant: &TenantName) -> Result<(), MigratorError> {
-    connection
-        .client
-        .execute(&connection.unlock, &[&tenant.as_str()])
-        .await
-        .map_err(MigratorError::during(format!("{tenant}: give the lock back")))?;
-    Ok(())
+/// Gives the lock back; a connection that was lost has done so.
+async fn give_back<T>(
+    connection: &Connection,
+    tenant: &TenantName,
+    result: Result<T, MigratorError>,
+) -> Result<T, MigratorError> {
+    if connection.client.is_closed() {
+        return result;
+    }
+    let unlocked = connection.client.execute(&connection.unlock, &[&tenant.as_str()]).await;
+    let unlocked = unlocked.map_err(MigratorError::during(format!("{tenant}: give the lock back")));
+    keep_first(tenant, result, unlocked.map(drop))
 }
 
 async fn walk(
@@ -258,8 +254,9 @@ impl Part<'_> {
             Err(error) => Err(error),
         };
         if result.is_err() && !connection.client.is_closed() {
-            let back = MigratorError::during(format!("{}: roll back", self.tenant));
-            connection.client.batch_execute("ROLLBACK").await.map_err(back)?;
+            let back = connection.client.batch_execute("ROLLBACK").await;
+            let back = back.map_err(MigratorError::during(format!("{}: roll back", self.tenant)));
+            return keep_first(self.tenant, result, back);
         }
         result
     }

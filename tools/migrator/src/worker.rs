@@ -34,7 +34,7 @@ pub(crate) struct Worker {
 pub(crate) enum Ended {
     /// It had no tenant in hand; the other workers can do its part.
     WithoutTenant(MigratorError),
-    /// What became of the tenant it had taken is not known.
+    /// What became of the tenant it had taken is not known; the error names it.
     WithTenant(MigratorError),
 }
 
@@ -42,7 +42,8 @@ impl Worker {
     pub(crate) async fn run(self) -> Result<(), Ended> {
         let mut connection = reconnect(&self.migrator, self.task.run_id).await.map_err(Ended::WithoutTenant)?;
         for number in 1_u32.. {
-            if number.is_multiple_of(TENANTS_PER_CONNECTION) {
+            // One that was lost when its tenant was done is made again before there is another in hand.
+            if number.is_multiple_of(TENANTS_PER_CONNECTION) || connection.client.is_closed() {
                 connection = reconnect(&self.migrator, self.task.run_id).await.map_err(Ended::WithoutTenant)?;
             }
             if self.stop.reason().is_some() {
@@ -85,21 +86,17 @@ impl Worker {
                 Err(error) if tries_left && (error.is_passing() || connection.client.is_closed()) => {
                     tracing::info!(%tenant, %error, attempt = attempt.number, "will be tried again");
                     tokio::time::sleep(rest(attempt.number)).await;
-                    if connection.client.is_closed() {
-                        *connection = reconnect(&self.migrator, self.task.run_id).await?;
-                    }
+                    self.regain(connection, &tenant, error).await?;
                     attempt.number += 1;
                 }
                 result => break result,
             }
         };
-        if connection.client.is_closed() {
-            *connection = reconnect(&self.migrator, self.task.run_id).await?;
-        }
         let (outcome, error) = match result {
             Ok(Outcome::Migrated) => (self.task.way.done(), None),
             Ok(Outcome::Current) => ("current", None),
             Err(error) => {
+                let error = self.regain(connection, &tenant, error).await?;
                 let outcome = match &error {
                     MigratorError::Busy(_) => "busy",
                     MigratorError::Interrupted => STOPPED,
@@ -118,6 +115,39 @@ impl Worker {
         };
         let milliseconds = attempt.started.elapsed().as_millis();
         Ok(Some(TenantReport { tenant, slug, milliseconds, attempts: attempt.number, outcome, error }))
+    }
+
+    /// Connects again, if the connection was lost over this error, and gives it back. When that fails the run ends with this error:
+    /// it came first, and is about the tenant.
+    async fn regain(
+        &self,
+        connection: &mut Connection,
+        tenant: &TenantName,
+        error: MigratorError,
+    ) -> Result<MigratorError, MigratorError> {
+        if !connection.client.is_closed() {
+            return Ok(error);
+        }
+        match reconnect(&self.migrator, self.task.run_id).await {
+            Ok(again) => {
+                *connection = again;
+                Ok(error)
+            }
+            Err(second) => {
+                tracing::warn!(%tenant, error = second.told(), "what became of it is not known: no connection is to be had");
+                Err(naming(tenant, error))
+            }
+        }
+    }
+}
+
+/// The error, which says whose it is: nothing else does.
+fn naming(tenant: &TenantName, error: MigratorError) -> MigratorError {
+    match error {
+        MigratorError::Database { action, source } if !action.contains(tenant.as_str()) => {
+            MigratorError::Database { action: format!("{tenant}: {action}"), source }
+        }
+        error => error,
     }
 }
 
