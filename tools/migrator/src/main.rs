@@ -201,7 +201,9 @@ async fn interrupted_twice(json: bool, stop: &Stop) {
         std::future::pending::<()>().await;
     }
     if !json {
-        output::aside(format_args!("labor-migrator: finishing the tenants that were begun; once more ends at once"));
+        output::aside(format_args!(
+            "labor-migrator: finishing the tenants that were begun, a backfill only its batch; once more ends at once"
+        ));
     }
     stop.because("it was interrupted");
     if tokio::signal::ctrl_c().await.is_err() {

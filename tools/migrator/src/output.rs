@@ -79,6 +79,7 @@ pub(crate) async fn up(
     stop: &Stop,
 ) -> Result<UpReport, MigratorError> {
     let bar = bar(json);
+    let mut stopped = 0;
     let report = migrator
         .up(options, stop, |progress| match progress {
             Progress::Started(count) => bar.set_length(count),
@@ -88,11 +89,14 @@ pub(crate) async fn up(
                     line(format_args!("wave {}", wave.name.trim_start_matches("wave ")));
                 }
             }
-            Progress::Tenant(tenant) => ended(json, &bar, tenant),
+            Progress::Tenant(tenant) => {
+                stopped += u64::from(tenant.outcome == "stopped");
+                ended(json, &bar, tenant);
+            }
         })
         .await?;
     bar.finish_and_clear();
-    say(json, &serde_json::json!(report), &summary(&report));
+    say(json, &serde_json::json!(report), &summary(&report, stopped));
     Ok(report)
 }
 
@@ -115,9 +119,16 @@ fn one(t: &TenantReport) -> String {
     format!("{name} {} in {} ms{attempts}{error}", t.outcome, t.milliseconds)
 }
 
-fn summary(report: &UpReport) -> String {
+/// `stopped`: so many of those that are left were begun, and ended between two batches.
+fn summary(report: &UpReport, stopped: u64) -> String {
     let mut text = format!("version {}: {} migrated, {} failed", report.version, report.migrated, report.failed);
-    for (count, what) in [(report.left, "not tried"), (report.held, "held back"), (report.ahead, "ahead")] {
+    let untried = report.left.saturating_sub(stopped);
+    for (count, what) in [
+        (stopped, "stopped between two batches"),
+        (untried, "not tried"),
+        (report.held, "held back"),
+        (report.ahead, "ahead"),
+    ] {
         if count > 0 {
             text += &format!(", {count} {what}");
         }

@@ -61,6 +61,6 @@ pub(crate) async fn undo(
         })
         .await?;
     bar.finish_and_clear();
-    say(json, &serde_json::json!(report), &summary(&report).replacen(" migrated", " taken back", 1));
+    say(json, &serde_json::json!(report), &summary(&report, 0).replacen(" migrated", " taken back", 1));
     Ok(report)
 }
