@@ -11,6 +11,9 @@ const V3: &str = "-- Kind: transaction\nALTER TABLE orders ADD COLUMN remark tex
 const V4: &str = "-- Kind: concurrent\nCREATE INDEX CONCURRENTLY IF NOT EXISTS orders_remark ON orders (remark);\n";
 const V5: &str = "-- Kind: backfill\n-- Batch: 2\n-- Pause: 1 ms\n\
     UPDATE orders SET remark = 'x' WHERE id IN (SELECT id FROM orders WHERE remark IS NULL LIMIT {batch});\n";
+/// Only on a clone, which alone has a comment: an empty schema on which files are tried shows nothing.
+const REACHING_OUT: &str = "-- Kind: transaction\nDO $$ BEGIN\n  IF obj_description(current_schema()::text::regnamespace, 'pg_namespace') IS NOT NULL THEN\n\
+    EXECUTE format('GRANT USAGE ON SCHEMA control TO %I', current_schema() || '_app');\n  END IF;\nEND $$;\n";
 const FAILING: &str =
     "-- Kind: transaction\nALTER TABLE orders ADD CONSTRAINT orders_none CHECK (laboratory <> 'L');\n";
 
@@ -120,4 +123,38 @@ async fn what_a_killed_rehearsal_left_is_dropped_by_the_next() {
     let next = platform.program("labor-migrator").unwrap().args(["rehearse"]).run().await.unwrap();
     assert!(next.status.success(), "{}", next.stderr);
     assert_eq!(everything(&client).await, before);
+}
+
+#[tokio::test]
+async fn what_was_found_is_told_and_a_clone_that_stays_stops_no_rehearsal() {
+    let (platform, tenant, client) = platform("rehearse_reach").await;
+    let db = folder(&platform, &[("V3__a.sql", &with_header(REACHING_OUT))]);
+    let before = everything(&client).await;
+    let run = rehearse(&platform, &db, &[]).run().await.unwrap();
+    assert_eq!(run.status.code(), Some(1), "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout.contains("_app may use schema") || run.stdout.contains("control"),
+        "{}{}",
+        run.stdout,
+        run.stderr
+    );
+    assert_eq!(everything(&client).await, before, "the clone is gone with what its role was given");
+
+    // Nothing of ours, so it can't be dropped; and a chain of its own makes no class of its own.
+    let stays =
+        "CREATE SCHEMA t_aaaaaaaaaaaa; COMMENT ON SCHEMA t_aaaaaaaaaaaa IS 'labor-migrator rehearsal by nobody'";
+    let begun = format!("UPDATE control.ledger SET chain_checksum = 'another' WHERE tenant = '{tenant}'");
+    client.batch_execute(&format!("{stays}; {begun}")).await.unwrap();
+    let db = folder(&platform, &[("V3__a.sql", &with_header(V3))]);
+    let run = rehearse(&platform, &db, &[]).run().await.unwrap();
+    assert!(run.status.success(), "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("t_aaaaaaaaaaaa"), "{}", run.stderr);
+    let all: i64 = client.query_one("SELECT count(*) FROM control.ledger", &[]).await.unwrap().get(0);
+    let reports: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        reports.iter().map(|report| report["tenants"].as_i64().unwrap()).collect::<Vec<_>>(),
+        [all],
+        "{}",
+        run.stdout
+    );
 }

@@ -7,7 +7,7 @@ use labor_catalog::TenantName;
 use serde::Serialize;
 use tokio_postgres::Config;
 
-use crate::connection::{Connection, begin};
+use crate::connection::{Connection, begin, keep_first};
 use crate::isolation::Finding;
 use crate::locks::LockMode;
 use crate::{Migrator, MigratorError, recorded, schema};
@@ -137,10 +137,12 @@ impl Migrator {
             if connection.client.is_closed() {
                 connection = self.connection().await?;
             }
-            clone::drop_one(&mut connection, &tenant).await?;
-            let report = result?;
-            done(&report);
-            reports.push(report);
+            // Told first: what was found may be the very reason why the clone can't be taken away.
+            if let Ok(report) = &result {
+                done(report);
+            }
+            let dropped = clone::drop_one(&mut connection, &tenant).await;
+            reports.push(keep_first(&tenant, result, dropped)?);
         }
         Ok(reports)
     }

@@ -2,11 +2,12 @@
 //! Must stay true: only a schema with our comment that is no registered tenant's is dropped, and only when no other rehearsal is at work
 //! on it; schema, role and comment come and go in one transaction.
 use labor_catalog::TenantName;
+use tokio_postgres::Client;
 
 use super::{LOCK_TIMEOUT, Subject};
 use crate::chain::{Chain, Target};
-use crate::connection::{Connection, begin};
-use crate::{Migrator, MigratorError, parse_name};
+use crate::connection::{Connection, begin, keep_first};
+use crate::{Migrator, MigratorError, birth, parse_name};
 
 /// How the comment of a clone begins.
 const MARK: &str = "labor-migrator rehearsal";
@@ -29,15 +30,29 @@ pub(super) async fn create(migrator: &Migrator, connection: &mut Connection) -> 
 pub(super) async fn drop_one(connection: &mut Connection, tenant: &TenantName) -> Result<(), MigratorError> {
     let during =
         || MigratorError::during(format!("drop the clone {tenant}; the next `labor-migrator rehearse` tries again"));
-    let sql = format!("DROP SCHEMA IF EXISTS {tenant} CASCADE; DROP ROLE IF EXISTS {}", tenant.role());
-    let transaction = begin(&mut connection.client, LOCK_TIMEOUT).await?;
-    transaction.batch_execute(&sql).await.map_err(during())?;
-    transaction.commit().await.map_err(during())?;
-    connection.client.execute(&connection.unlock, &[&tenant.as_str()]).await.map_err(during())?;
-    Ok(())
+    let dropped = drop_all(&mut connection.client, tenant, during).await;
+    if connection.client.is_closed() {
+        return dropped;
+    }
+    // Also of one that stays: whoever tries next may be another migrator.
+    let unlocked = connection.client.execute(&connection.unlock, &[&tenant.as_str()]).await;
+    keep_first(tenant, dropped, unlocked.map(drop).map_err(during()))
 }
 
-/// Drops what a killed rehearsal left.
+/// With what a file gave the clone's role outside of the schema: DROP ROLE would stop at that.
+async fn drop_all<F: FnOnce(tokio_postgres::Error) -> MigratorError>(
+    client: &mut Client,
+    tenant: &TenantName,
+    during: impl Fn() -> F,
+) -> Result<(), MigratorError> {
+    let transaction = begin(client, LOCK_TIMEOUT).await?;
+    let sql = format!("DROP SCHEMA IF EXISTS {tenant} CASCADE");
+    transaction.batch_execute(&sql).await.map_err(during())?;
+    birth::drop_role(&transaction, tenant).await?;
+    transaction.commit().await.map_err(during())
+}
+
+/// Drops what a killed rehearsal left. What can't be dropped is no reason not to rehearse.
 pub(super) async fn drop_leftovers(connection: &mut Connection) -> Result<(), MigratorError> {
     let during = || MigratorError::during("look for clones that were left");
     let rows = connection
@@ -53,14 +68,20 @@ pub(super) async fn drop_leftovers(connection: &mut Connection) -> Result<(), Mi
     for row in rows {
         let tenant = parse_name(row.get(0))?;
         let locked = connection.client.query_one(&connection.lock, &[&tenant.as_str()]).await.map_err(during())?;
-        if locked.get(0) {
-            drop_one(connection, &tenant).await?;
+        if !locked.get::<_, bool>(0) {
+            continue;
+        }
+        if let Err(error) = drop_one(connection, &tenant).await {
+            if connection.client.is_closed() {
+                return Err(error);
+            }
+            tracing::warn!(%tenant, error = error.told(), "the clone of an earlier rehearsal is left");
         }
     }
     Ok(())
 }
 
-/// The classes that are behind, each with its largest tenant; only that of one tenant, which then stands for its largest.
+/// The classes that are behind, each with its largest tenant. What was begun is no class of its own: the clone begins before it. Only that of one tenant, which then stands for its largest.
 pub(super) async fn subjects(
     connection: &Connection,
     chain: &Chain,
@@ -71,7 +92,7 @@ pub(super) async fn subjects(
         .client
         .query(
             "SELECT DISTINCT ON (1, 2, 3) l.version, coalesce(l.fingerprint, ''), l.rules_checksum IS DISTINCT FROM $2,
-                    count(*) OVER (PARTITION BY l.version, l.chain_checksum, l.fingerprint, l.rules_checksum), l.tenant
+                    count(*) OVER (PARTITION BY l.version, coalesce(l.fingerprint, ''), l.rules_checksum IS DISTINCT FROM $2), l.tenant
                FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
                LEFT JOIN pg_namespace n ON n.nspname = l.tenant
               CROSS JOIN LATERAL (SELECT coalesce(sum(c.relpages), 0) AS pages FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
