@@ -45,7 +45,8 @@ async fn everything(client: &Client) -> String {
 }
 
 fn rehearse(platform: &Platform, db: &str, arguments: &[&str]) -> Program {
-    let program = platform.program("labor-migrator").unwrap().args(["--json", "--db", db, "rehearse"]);
+    let program =
+        platform.program("labor-migrator").unwrap().args(["--json", "--db", db, "rehearse", "--allow-lint-errors"]);
     program.args(arguments.iter().copied())
 }
 
@@ -102,7 +103,10 @@ async fn what_fails_only_on_rows_fails_in_the_rehearsal() {
 #[tokio::test]
 async fn what_a_killed_rehearsal_left_is_dropped_by_the_next() {
     let (platform, _, client) = platform("rehearse_kill").await;
-    let slow = with_header("-- Kind: concurrent\nSELECT pg_sleep(60);\n");
+    // A clone alone has a comment; the empty schema on which files are tried before has none.
+    let slow =
+        "SELECT pg_sleep(60) WHERE obj_description(current_schema()::text::regnamespace, 'pg_namespace') IS NOT NULL;";
+    let slow = with_header(&format!("-- Kind: concurrent\n{slow}\n"));
     let db = folder(&platform, &[("V3__a.sql", &slow)]);
     let before = everything(&client).await;
     let running = rehearse(&platform, &db, &[]).start_with_log(&platform.folder().join("rehearse.log")).unwrap();
@@ -157,4 +161,25 @@ async fn what_was_found_is_told_and_a_clone_that_stays_stops_no_rehearsal() {
         "{}",
         run.stdout
     );
+}
+
+#[tokio::test]
+async fn what_up_refuses_beforehand_is_refused_before_there_is_a_clone() {
+    let (platform, _, client) = platform("rehearse_refuse").await;
+    let before = everything(&client).await;
+    let made = "SELECT max(oid)::bigint FROM pg_namespace";
+    let last: i64 = client.query_one(made, &[]).await.unwrap().get(0);
+    let db = folder(&platform, &[("V3__a.sql", &with_header(V3))]);
+    let program = platform.program("labor-migrator").unwrap().args(["--db", &db, "rehearse"]);
+    let linted = program.run().await.unwrap();
+    assert_eq!(linted.status.code(), Some(6), "{}{}", linted.stdout, linted.stderr);
+    assert!(linted.stderr.contains("the linter finds"), "{}", linted.stderr);
+
+    let out = "-- Kind: transaction\nDO $$ BEGIN\n  EXECUTE format('GRANT USAGE ON SCHEMA control TO %I', current_schema() || '_app');\nEND $$;\n";
+    let db = folder(&platform, &[("V3__a.sql", &with_header(out))]);
+    let reaching = rehearse(&platform, &db, &[]).run().await.unwrap();
+    assert_eq!((reaching.status.code(), reaching.stdout.as_str()), (Some(1), ""), "{}", reaching.stderr);
+    assert!(reaching.stderr.contains("would weaken the isolation of every tenant"), "{}", reaching.stderr);
+    assert_eq!(everything(&client).await, before);
+    assert_eq!(client.query_one(made, &[]).await.unwrap().get::<_, i64>(0), last, "no schema was ever committed");
 }

@@ -288,6 +288,9 @@ pub(crate) struct RehearseArguments {
     /// URL of the login labor_backup, for --data.
     #[arg(long, env = "LABOR_BACKUP_URL", hide_env_values = true)]
     pub(crate) backup_url: Option<String>,
+    /// Rehearse files that no tenant has yet although `lint` finds errors in them.
+    #[arg(long)]
+    pub(crate) allow_lint_errors: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

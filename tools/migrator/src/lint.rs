@@ -142,6 +142,18 @@ pub fn between(migrations: &[Migration], rules_sql: &str, from: i32, to: i32) ->
     findings
 }
 
+/// Refuses files after one version, up to another, if there is an error in them. A file that a tenant has can't be corrected any more.
+pub(crate) fn refuse_errors(
+    migrations: &[Migration],
+    rules_sql: &str,
+    from: i32,
+    to: i32,
+) -> Result<(), crate::MigratorError> {
+    let findings = between(migrations, rules_sql, from, to);
+    let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
+    if refused { Err(crate::MigratorError::Lint(findings)) } else { Ok(()) }
+}
+
 fn version_of(migrations: &[Migration], file: &str) -> usize {
     migrations.iter().position(|m| file == m.file_name() || file == m.undo_file_name()).unwrap_or(migrations.len())
 }

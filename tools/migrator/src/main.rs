@@ -306,7 +306,7 @@ async fn rehearse(json: bool, migrator: &Migrator, arguments: RehearseArguments)
         (true, Some(url)) => Some(rehearse::backup_login(url)?),
         (true, None) => return Err(missing("--backup-url or LABOR_BACKUP_URL, with which --data reads the rows,")),
     };
-    let options = RehearseOptions { to: arguments.to, tenant, backup };
+    let options = RehearseOptions { to: arguments.to, tenant, backup, allow_lint_errors: arguments.allow_lint_errors };
     let reports = migrator.rehearse(&options, |report| output::rehearse::rehearsal(json, report)).await?;
     if reports.is_empty() && !json {
         output::line(format_args!("nothing to rehearse: no tenant is behind"));

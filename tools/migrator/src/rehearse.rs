@@ -1,5 +1,6 @@
 //! `rehearse`: the pending migrations of each class of tenants, run on a clone that is taken away again.
-//! Must stay true: no tenant is touched; a clone is in no table of the control schema, is told by its comment, and is dropped whatever
+//! Must stay true: no tenant is touched; nothing is committed, on the clone either, before the files were tried on an empty schema in a
+//! transaction that was rolled back; a clone is in no table of the control schema, is told by its comment, and is dropped whatever
 //! happens: by this run, or, when that was killed, by the next one. Rows reach it only through one stream within the database server.
 use std::time::{Duration, Instant};
 
@@ -7,10 +8,12 @@ use labor_catalog::TenantName;
 use serde::Serialize;
 use tokio_postgres::Config;
 
+use crate::chain::Target;
 use crate::connection::{Connection, begin, keep_first};
 use crate::isolation::Finding;
 use crate::locks::LockMode;
-use crate::{Migrator, MigratorError, recorded, schema};
+use crate::reference::Reference;
+use crate::{Migrator, MigratorError, lint, recorded, schema};
 
 mod clone;
 mod copy;
@@ -31,6 +34,8 @@ pub struct RehearseOptions {
     pub tenant: Option<TenantName>,
     /// The login labor_backup: fills the clones with rows.
     pub backup: Option<Config>,
+    /// Rehearse files that no tenant has yet although the linter finds errors in them.
+    pub allow_lint_errors: bool,
 }
 
 /// The login that reads the rows.
@@ -117,7 +122,8 @@ impl Migrator {
     /// Rehearses every class, or that of one tenant; `done` hears of each.
     ///
     /// # Errors
-    /// When the database can't be asked or a clone can't be made or taken away. A migration that fails is in the report.
+    /// When the database can't be asked, the files are such that `up` would refuse them, or a clone can't be made or taken away. A
+    /// migration that fails on the clone is in the report.
     pub async fn rehearse(
         &self,
         options: &RehearseOptions,
@@ -126,9 +132,12 @@ impl Migrator {
         let mut connection = self.connection().await?;
         self.require_control(&connection.client).await?;
         clone::drop_leftovers(&mut connection).await?;
-        recorded::compare(&connection.client, self.chain()).await?;
+        let applied = recorded::compare(&connection.client, self.chain()).await?;
         let target = crate::plan::target(self.chain(), options.to)?;
         let subjects = clone::subjects(&connection, self.chain(), &target, options.tenant.as_ref()).await?;
+        if !subjects.is_empty() {
+            self.try_first(&mut connection, options, applied, &target).await?;
+        }
         let mut reports = Vec::new();
         for subject in subjects {
             let tenant = clone::create(self, &mut connection).await?;
@@ -145,6 +154,24 @@ impl Migrator {
             reports.push(keep_first(&tenant, result, dropped)?);
         }
         Ok(reports)
+    }
+
+    /// What `up` refuses before it touches a tenant is refused here, in its words, before a clone is made: what runs on one is
+    /// committed, and would stay if it reached out of the clone.
+    async fn try_first(
+        &self,
+        connection: &mut Connection,
+        options: &RehearseOptions,
+        applied: i32,
+        target: &Target,
+    ) -> Result<(), MigratorError> {
+        let chain = self.chain();
+        if !options.allow_lint_errors {
+            lint::refuse_errors(chain.migrations(), chain.rules(), applied, target.version)?;
+        }
+        let passed: Vec<i32> = chain.segments(0, target.version).iter().map(|segment| segment.to).collect();
+        Reference::build(self, connection, chain, &passed).await?;
+        Ok(())
     }
 
     async fn on_clone(
