@@ -114,3 +114,39 @@ async fn spares_are_migrated_with_the_fleet_and_taken_by_the_next_practice() {
     let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 't\\_%'";
     assert_eq!(client.query_one(schemas, &[]).await.unwrap().get::<_, i64>(0), 4, "intake, p1, p2 and wary");
 }
+
+#[tokio::test]
+async fn a_spare_that_nobody_can_take_stops_no_practice_and_is_replaced() {
+    let platform =
+        Platform::create(postgres().await, &scratch().await.unwrap().join("steer_bad"), "steer_bad").await.unwrap();
+    let client = postgres().await.connect("steer_bad").await.unwrap();
+    let keep = async |wanted: &str| {
+        let kept = platform.json("labor-migrator", &["--json", "pool", "--keep", wanted], "").await.unwrap();
+        ["ready", "made", "dropped"].map(|what| kept[what].as_u64().unwrap())
+    };
+    let first = async || -> String {
+        let sql = "SELECT min(name) FROM control.tenants WHERE state = 'spare'";
+        client.query_one(sql, &[]).await.unwrap().get(0)
+    };
+    assert_eq!(keep("2").await, [2, 2, 0]);
+    let unsound = first().await;
+    client.batch_execute(&format!("GRANT USAGE ON SCHEMA control TO {unsound}_app")).await.unwrap();
+    let made = platform.json("labor-migrator", &["--json", "provision", "p1", "--name", "Eins"], "").await.unwrap();
+    assert_eq!(made["from_pool"], true, "the other one");
+    assert_ne!(made["tenant"], unsound.as_str());
+    assert_eq!(keep("2").await, [2, 2, 1], "the unsound one is replaced");
+
+    let drifted = first().await;
+    client.batch_execute(&format!("ALTER TABLE {drifted}.orders ADD COLUMN x integer")).await.unwrap();
+    assert_eq!(keep("2").await, [2, 1, 1], "and so is one that was changed by hand");
+
+    let written = first().await;
+    let past = format!(
+        "INSERT INTO {written}.users (id, username, password_hash, role, display_name)
+         VALUES (gen_random_uuid(), 'x', '$argon2id$x', 'admin', 'X'); ALTER TABLE {written}.orders ADD COLUMN x integer"
+    );
+    client.batch_execute(&past).await.unwrap();
+    assert_eq!(keep("2").await, [2, 1, 0], "one with rows does not count, and stays whatever else it has");
+    assert_eq!(keep("0").await, [0, 0, 2]);
+    assert_eq!(first().await, written);
+}

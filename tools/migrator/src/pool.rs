@@ -1,5 +1,6 @@
 //! Spare schemas: empty ones at the fleet's version, kept ready so that signing up a practice only assigns one.
 //! Must stay true: a spare is a tenant like any other for migrations, checks and drift, but nobody is served in it and it holds no row.
+//! One that no practice can take stops no sign-up, and does not count as ready; one that holds rows after all is never dropped.
 use labor_catalog::TenantName;
 use serde::Serialize;
 use serde_json::json;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 
 use crate::chain::{Chain, Target};
 use crate::connection::{Connection, begin};
-use crate::isolation::Proof;
+use crate::isolation::{Finding, Proof};
 use crate::provision::{self, NewTenant};
 use crate::run::{self, Ending};
 use crate::{Migrator, MigratorError, birth, generation, parse_name};
@@ -23,12 +24,12 @@ pub struct PoolReport {
     pub ready: u64,
     /// Spares that were made.
     pub made: u64,
-    /// Spares that were dropped, because fewer are wanted.
+    /// Spares that were dropped, because fewer are wanted, or because no practice could take them.
     pub dropped: u64,
 }
 
 impl Migrator {
-    /// Makes or drops spares until there are so many; `progress` hears of each.
+    /// Makes or drops spares until so many are ready to be taken; `progress` hears of each.
     ///
     /// # Errors
     /// When the database refuses; what was made until then stays.
@@ -42,7 +43,7 @@ impl Migrator {
         self.require_secret(&connection.client).await?;
         let run_id = run::begin(&connection.client, "pool", None, &json!({ "keep": wanted })).await?;
         let mut report = PoolReport::default();
-        let result = self.reach(&mut connection, wanted, run_id, &mut report, &mut progress).await;
+        let result = self.fill(&mut connection, wanted, run_id, &mut report, &mut progress).await;
         let (ending, message) = match &result {
             Ok(()) => (Ending::Completed, None),
             Err(error) => (Ending::Failed, Some(error.to_string())),
@@ -53,7 +54,7 @@ impl Migrator {
         result.map(|()| report)
     }
 
-    async fn reach(
+    async fn fill(
         &self,
         connection: &mut Connection,
         wanted: u64,
@@ -61,25 +62,48 @@ impl Migrator {
         report: &mut PoolReport,
         progress: &mut impl FnMut(&PoolReport),
     ) -> Result<(), MigratorError> {
-        report.ready = self.ready(connection).await?;
+        let Stock { ready, written, spoilt } = self.stock(connection).await?;
+        report.ready = ready;
         while report.ready < wanted {
             self.make(connection, run_id).await?;
             report.made += 1;
             report.ready += 1;
             progress(report);
         }
-        while drop_one(connection, self.chain(), wanted).await? {
+        // When others were made: if the whole database is at fault none can be, and then nothing is dropped.
+        for spare in &spoilt {
+            if drop_one(connection, self.chain(), Which::This(spare)).await? {
+                report.dropped += 1;
+                progress(report);
+            }
+        }
+        let left = [written, spoilt].concat();
+        while drop_one(connection, self.chain(), Which::Surplus { wanted, left: &left }).await? {
             report.dropped += 1;
             progress(report);
         }
-        report.ready = self.ready(connection).await?;
+        report.ready = self.stock(connection).await?.ready;
         Ok(())
     }
 
-    async fn ready(&self, connection: &mut Connection) -> Result<u64, MigratorError> {
-        let transaction = begin(&mut connection.client, LOCK_TIMEOUT).await?;
+    /// Looks at each spare as if a practice were to take it.
+    async fn stock(&self, connection: &mut Connection) -> Result<Stock, MigratorError> {
+        let Connection { client, proof, .. } = connection;
+        let transaction = begin(client, LOCK_TIMEOUT).await?;
         let target = generation::of_births(&transaction, self.chain()).await?;
-        takeable(&transaction, &target).await
+        let spares = transaction.query(TAKEABLE, &[&target.checksum]).await;
+        let mut stock = Stock::default();
+        for row in spares.map_err(MigratorError::during("count the spares"))? {
+            let spare = parse_name(row.get(0))?;
+            match fault(&transaction, proof, &spare, row.get(1)).await? {
+                None => stock.ready += 1,
+                Some(fault) => {
+                    tracing::warn!(%spare, "not ready: {}", fault.told());
+                    if matches!(fault, Fault::Written) { &mut stock.written } else { &mut stock.spoilt }.push(spare);
+                }
+            }
+        }
+        Ok(stock)
     }
 
     async fn make(&self, connection: &mut Connection, run_id: Uuid) -> Result<(), MigratorError> {
@@ -103,33 +127,106 @@ impl Migrator {
     }
 }
 
-/// How many could be taken now.
-async fn takeable(transaction: &Transaction<'_>, target: &Target) -> Result<u64, MigratorError> {
-    let sql = format!("SELECT count(*) FROM ({TAKEABLE}) AS spares");
-    let row =
-        transaction.query_one(&sql, &[&target.checksum]).await.map_err(MigratorError::during("count the spares"))?;
-    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
+/// Spares at the version of births, by whether a practice can take them.
+#[derive(Default)]
+struct Stock {
+    ready: u64,
+    /// Somebody has to look at these.
+    written: Vec<TenantName>,
+    spoilt: Vec<TenantName>,
 }
 
-/// Spares that nobody said anything about; first those that can't be taken.
+/// Why no practice can take a spare.
+enum Fault {
+    /// There is a row in it.
+    Written,
+    Drifted,
+    Unsound(Vec<Finding>),
+}
+
+impl Fault {
+    fn told(&self) -> String {
+        match self {
+            Self::Written => "somebody wrote into its tables; see what it is, then TRUNCATE them".to_owned(),
+            Self::Drifted => {
+                "its schema is not what the migrator left (`labor-migrator drift --diff`); `labor-migrator pool` replaces it".to_owned()
+            }
+            Self::Unsound(findings) => {
+                let found: Vec<_> = findings.iter().map(|f| format!("{} {}: {}", f.kind, f.object, f.detail)).collect();
+                format!("the isolation check found {}; `labor-migrator pool` replaces it", found.join("; "))
+            }
+        }
+    }
+}
+
+/// What is wrong with a spare, if anything; rows before all else, because nothing else may be done to one that has some.
+async fn fault(
+    transaction: &Transaction<'_>,
+    proof: &Proof,
+    spare: &TenantName,
+    recorded: Option<&str>,
+) -> Result<Option<Fault>, MigratorError> {
+    let (empty, fingerprint, findings) = tokio::try_join!(
+        is_empty(transaction, spare),
+        proof.fingerprint(transaction, spare),
+        proof.reach(transaction, spare)
+    )?;
+    Ok(if !empty {
+        Some(Fault::Written)
+    } else if fingerprint.is_none() || fingerprint.as_deref() != recorded {
+        Some(Fault::Drifted)
+    } else if !findings.is_empty() {
+        Some(Fault::Unsound(findings))
+    } else {
+        None
+    })
+}
+
+/// Spares that nobody said anything about and whose login owns nothing elsewhere, which would be dropped along; first those that can't be taken.
 const DROPPABLE: &str = "
     SELECT t.name FROM control.tenants t LEFT JOIN control.ledger l ON l.tenant = t.name
      WHERE t.state = 'spare' AND l.held_at IS NULL
        AND NOT EXISTS (SELECT FROM control.requests r WHERE r.tenant = t.name)
        AND NOT EXISTS (SELECT FROM control.holds h WHERE h.tenant = t.name)
+       AND NOT EXISTS (SELECT FROM pg_shdepend d
+                        WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = to_regrole(t.name || '_app')
+                          AND d.deptype = 'o' AND d.classid <> 'pg_default_acl'::regclass)
      ORDER BY l.chain_checksum IS NOT DISTINCT FROM $1 AND l.last_error IS NULL, t.name";
 
-/// Drops one, if there are more than wanted, that nobody is taking, migrating or has written into; false: nothing was to be dropped.
-async fn drop_one(connection: &mut Connection, chain: &Chain, wanted: u64) -> Result<bool, MigratorError> {
+/// Which spare is to be dropped.
+enum Which<'a> {
+    This(&'a TenantName),
+    /// One, if there are more than wanted without those that are left as they are.
+    Surplus {
+        wanted: u64,
+        left: &'a [TenantName],
+    },
+}
+
+impl Which<'_> {
+    fn of(&self, mut spares: Vec<TenantName>) -> Vec<TenantName> {
+        match self {
+            Self::This(one) => spares.retain(|spare| spare == *one),
+            Self::Surplus { wanted, left } => {
+                spares.retain(|spare| !left.contains(spare));
+                if u64::try_from(spares.len()).unwrap_or_default() <= *wanted {
+                    spares.clear();
+                }
+            }
+        }
+        spares
+    }
+}
+
+/// Drops one that nobody is taking, migrating or has written into; false: nothing was to be dropped.
+async fn drop_one(connection: &mut Connection, chain: &Chain, which: Which<'_>) -> Result<bool, MigratorError> {
     let during = || MigratorError::during("drop a spare");
-    let transaction = begin(&mut connection.client, LOCK_TIMEOUT).await?;
+    let Connection { client, proof, .. } = connection;
+    let transaction = begin(client, LOCK_TIMEOUT).await?;
     let target = generation::of_births(&transaction, chain).await?;
     let spares = transaction.query(DROPPABLE, &[&target.checksum]).await.map_err(during())?;
-    if u64::try_from(spares.len()).unwrap_or_default() <= wanted {
-        return Ok(false);
-    }
-    for row in &spares {
-        let tenant = parse_name(row.get(0))?;
+    let spares = spares.iter().map(|row| parse_name(row.get(0))).collect::<Result<_, _>>()?;
+    for tenant in which.of(spares) {
         let ours = transaction
             .query_opt(
                 "SELECT pg_try_advisory_xact_lock(hashtextextended('labor tenant ' || name, 0))
@@ -141,11 +238,15 @@ async fn drop_one(connection: &mut Connection, chain: &Chain, wanted: u64) -> Re
         if !ours.is_some_and(|row| row.get(0)) || !is_empty(&transaction, &tenant).await? {
             continue;
         }
+        // It may have been in the middle of its migration when it was looked at.
+        if matches!(which, Which::This(_)) && !is_spoilt(&transaction, proof, &tenant).await? {
+            continue;
+        }
         let sql = format!(
             "DELETE FROM control.outcomes WHERE tenant = '{tenant}';
              DELETE FROM control.ledger WHERE tenant = '{tenant}';
              DELETE FROM control.tenants WHERE name = '{tenant}';
-             DROP SCHEMA {tenant} CASCADE"
+             DROP SCHEMA IF EXISTS {tenant} CASCADE"
         );
         transaction.batch_execute(&sql).await.map_err(during())?;
         birth::drop_role(&transaction, &tenant).await?;
@@ -153,6 +254,15 @@ async fn drop_one(connection: &mut Connection, chain: &Chain, wanted: u64) -> Re
         return Ok(true);
     }
     Ok(false)
+}
+
+/// Whether no practice can take it, once nobody else is at work on it.
+async fn is_spoilt(transaction: &Transaction<'_>, proof: &Proof, spare: &TenantName) -> Result<bool, MigratorError> {
+    let row = transaction
+        .query_one("SELECT fingerprint FROM control.ledger WHERE tenant = $1", &[&spare.as_str()])
+        .await
+        .map_err(MigratorError::during("read the ledger"))?;
+    Ok(fault(transaction, proof, spare, row.get(0)).await?.is_some())
 }
 
 /// Assigns a spare at this version to a practice; `None`: there is none. One that has a past is passed by, for it would come along.
@@ -169,16 +279,9 @@ pub(crate) async fn take(
         let Some(row) = row.map_err(MigratorError::during("look for a spare"))? else { return Ok(None) };
         let spare = parse_name(row.get(0))?;
         spare.as_str().clone_into(&mut last);
-        let (fingerprint, findings) =
-            tokio::try_join!(proof.fingerprint(transaction, &spare), proof.reach(transaction, &spare))?;
-        if fingerprint != row.get::<_, Option<String>>(1) {
-            tracing::warn!(%spare, "not taken: its schema is not what the migrator left (`labor-migrator drift --diff`)");
-        } else if !findings.is_empty() {
-            return Err(MigratorError::Isolation(findings));
-        } else if !is_empty(transaction, &spare).await? {
-            tracing::warn!(%spare, "not taken: somebody wrote into its tables; see what it is, then TRUNCATE them");
-        } else {
-            return assign(transaction, spare, wanted).await.map(Some);
+        match fault(transaction, proof, &spare, row.get(1)).await? {
+            Some(fault) => tracing::warn!(%spare, "not taken: {}", fault.told()),
+            None => return assign(transaction, spare, wanted).await.map(Some),
         }
     }
 }
