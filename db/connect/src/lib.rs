@@ -1,6 +1,6 @@
 //! Opens connections from a URL, with TLS, for the three packages that speak tokio-postgres.
 //! Must stay true: an error never repeats the URL, because the URL holds a password.
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
@@ -51,18 +51,29 @@ pub fn parse(url: &str, application: &str) -> Result<Config, ConnectError> {
     Ok(config)
 }
 
-/// TLS as `sslmode` in the URL asks for it. Certificates are verified against the system's store.
+/// TLS as `sslmode` in the URL asks for it. Certificates are verified against the system's store, as it was when it was first
+/// read: a program that runs for long learns of another one when it is started again.
 ///
 /// # Errors
 /// When the TLS library refuses its own defaults.
 pub fn tls() -> Result<MakeRustlsConnect, ConnectError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
+        .with_root_certificates(roots())
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
+}
+
+/// The system's certificates, read once: that takes longer than connecting. A store that gave none is read again.
+fn roots() -> Arc<RootCertStore> {
+    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    if let Some(roots) = ROOTS.get() {
+        return roots.clone();
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let roots = Arc::new(roots);
+    if roots.is_empty() { roots } else { ROOTS.get_or_init(|| roots).clone() }
 }
 
 /// Host, port and database of a configuration, for messages. Never the password.
@@ -89,7 +100,7 @@ pub async fn connect(config: &Config) -> Result<Client, ConnectError> {
         server: server(config),
         source,
     };
-    // Reading the system's certificates takes longer than connecting.
+    // Without TLS nobody needs the system's certificates.
     if config.get_ssl_mode() == SslMode::Disable {
         let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
         drive(connection);
