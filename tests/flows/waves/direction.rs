@@ -84,3 +84,31 @@ async fn a_run_that_lost_the_direction_begins_no_further_tenant() {
     assert_eq!(fleet.ran(fleet.up(&chain, &[])).await.code, Some(0));
     fleet.is_whole(3).await;
 }
+
+/// A wave may end well although a worker ended because the direction was lost: what comes after it, such as raising the version of
+/// births, must not happen either.
+#[tokio::test]
+async fn a_run_that_lost_the_direction_raises_no_generation() {
+    let fleet = Fleet::copy("waves_unraised").await;
+    let chain = V3.into_iter().fold(Chain::copy(&fleet.files().await), Chain::with);
+    let (reader, other) = (fleet.other().await, fleet.other().await);
+    reader.batch_execute(&fleet.sql("BEGIN; SELECT id FROM {p1}.reports")).await.unwrap();
+    let arguments = ["--wave", "canary=2,rest", "--first", "p1", "--first", "p2", "--workers", "2", "--retries", "100"];
+    let running = fleet.begin(&chain, &arguments);
+    let alone = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'labor-migrator'";
+    until("the worker of p2 to be gone", LIMIT, async || {
+        let (done, sessions) = (fleet.versions().await.contains("p2 3"), fleet.number(alone).await);
+        Ok(if done && sessions == 2 { Ok(()) } else { Err(sessions.to_string()) })
+    })
+    .await
+    .unwrap();
+    let holder: i32 = other.query_one(HOLDER, &[]).await.unwrap().get(0);
+    other.query_one("SELECT pg_terminate_backend($1, 10000)", &[&holder]).await.unwrap();
+    other.batch_execute("SELECT pg_advisory_lock(hashtextextended('labor direction', 0))").await.unwrap();
+    reader.batch_execute("ROLLBACK").await.unwrap();
+    let (code, said) = end_of(&running).await;
+    assert!(code == Some(3) && said.contains("`undo` (server process "), "{said}");
+    assert_eq!(fleet.versions().await, "intake 2, p1 3, p2 3, p3 2, p4 2");
+    assert_eq!(fleet.number("SELECT generation::bigint FROM control.fleet").await, 2);
+    assert_eq!(fleet.number("SELECT count(*) FROM control.runs WHERE outcome = 'failed'").await, 1);
+}

@@ -216,7 +216,7 @@ impl<'a> FleetRun<'a> {
     /// Writes the end down. When even that fails, the run shows as killed, and what failed is told.
     async fn end(&self, report: &mut UpReport, result: &Result<(), MigratorError>) -> Result<(), MigratorError> {
         let mut queue = self.queue.lock().await;
-        let client = match queue.client(self.migrator).await {
+        let client = match queue.undirected(self.migrator).await {
             Ok(client) => client,
             Err(_) if result.is_err() => return Ok(()),
             Err(error) => return Err(error),

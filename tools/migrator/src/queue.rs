@@ -1,5 +1,6 @@
 //! Which tenants a run is about, and in which order its workers get them.
-//! Must stay true: memory is that of a page, whatever the number of tenants; nobody is given out while the fleet may go the other way.
+//! Must stay true: memory is that of a page, whatever the number of tenants; nobody is given out, and no generation set,
+//! while the fleet may go the other way.
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
@@ -143,8 +144,20 @@ impl Queue {
         self.excluded = self.first.iter().map(|name| name.as_str().to_owned()).collect();
     }
 
-    /// The queue's connection, made anew when it was lost.
+    /// The queue's connection, made anew when it was lost, while the fleet goes this way: what is changed with it, such as the
+    /// generation, is the run's alone to change.
     pub(crate) async fn client(&mut self, migrator: &Migrator) -> Result<&mut Client, MigratorError> {
+        self.undirected(migrator).await?;
+        if !self.directed {
+            // Meanwhile the fleet may have begun to go the other way.
+            direction::take(&self.client, self.selection.way).await?;
+            self.directed = true;
+        }
+        Ok(&mut self.client)
+    }
+
+    /// The same whichever way the fleet goes by now: only for the run's own record, which is written also when the direction is lost.
+    pub(crate) async fn undirected(&mut self, migrator: &Migrator) -> Result<&mut Client, MigratorError> {
         if self.client.is_closed() {
             self.directed = false;
             self.client = reconnect(migrator, self.selection.task).await?.client;
@@ -165,11 +178,6 @@ impl Queue {
     /// The next one, while the fleet goes this way.
     pub(crate) async fn next(&mut self, migrator: &Migrator) -> Result<Option<Turn>, MigratorError> {
         self.client(migrator).await?;
-        if !self.directed {
-            // Meanwhile the fleet may have begun to go the other way.
-            direction::take(&self.client, self.selection.way).await?;
-            self.directed = true;
-        }
         if self.left != Some(0)
             && let Some((tenant, slug)) = self.fresh().await?
         {
