@@ -41,3 +41,24 @@ async fn practices_born_during_a_run_are_missed_by_none() {
     assert_eq!(code, Some(0), "{said}");
     fleet.is_whole(6).await;
 }
+
+/// When all were brought up one by one, a run that finds nobody behind may still meet a birth at the old version.
+#[tokio::test]
+async fn who_is_born_while_nobody_seems_to_be_behind_is_reached_too() {
+    let fleet = Fleet::copy("waves_born_last").await;
+    let chain = fleet.whole().await;
+    let each = ["intake", "p1", "p2", "p3", "p4"].map(|slug| ["--tenant", fleet.name(slug)]).concat();
+    assert_eq!(fleet.ran(fleet.up(&chain, &each)).await.code, Some(0));
+    assert_eq!(fleet.number("SELECT generation::bigint FROM control.fleet").await, 2);
+    // As a provision that has begun and is not registered yet.
+    let birth = fleet.other().await;
+    birth.batch_execute("BEGIN; SELECT FROM control.fleet FOR SHARE").await.unwrap();
+    let running = fleet.begin(&chain, &[]);
+    fleet.blocked("UPDATE control.fleet").await;
+    let born = fleet.ran(chain.migrator(&fleet.platform, &["--json", "provision", "born", "--name", "X"])).await;
+    assert_eq!((born.code, born.lines[0]["version"].as_i64()), (Some(0), Some(2)), "{}", born.text);
+    birth.batch_execute("ROLLBACK").await.unwrap();
+    let (code, said) = end_of(&running).await;
+    assert_eq!(code, Some(0), "{said}");
+    fleet.is_whole(6).await;
+}

@@ -186,12 +186,12 @@ impl Migrator {
         mut progress: impl FnMut(Progress<'_>),
     ) -> Result<UpReport, MigratorError> {
         let started = Instant::now();
-        let client = self.migrate_control().await?;
+        let mut client = self.migrate_control().await?;
         direction::take(&client, Way::Up).await?;
         let applied = recorded::compare(&client, self.chain()).await?;
         let target = options.to.map_or_else(|| Ok(self.chain().newest()), |version| self.chain().at(version))?;
         let selection = selected(&client, options, &target).await?;
-        let (total, ..) = selection.count(&client).await?;
+        let (mut total, ..) = selection.count(&client).await?;
         let mut report = UpReport::begin(target.version, held(&client, &target).await?);
         (report.ahead, report.ahead_tenants) = ahead::of(&client, target.version, selection.only.as_deref()).await?;
         if selection.only.is_none() {
@@ -200,9 +200,12 @@ impl Migrator {
         if total == 0 {
             recorded::keep(&client, self.chain(), &target).await?;
             if selection.only.is_none() {
-                let mut client = client;
                 generation::raise(&mut client, target.version).await?;
+                // Who was born at the old version since the count was taken is registered only now that the generation is raised.
+                (total, ..) = selection.count(&client).await?;
             }
+        }
+        if total == 0 {
             report.milliseconds = started.elapsed().as_millis();
             return Ok(report);
         }
