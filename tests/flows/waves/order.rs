@@ -106,20 +106,28 @@ async fn a_canary_alone_raises_the_version_of_births_only_when_it_succeeds() {
 const KEY: &str = "(hashtextextended('labor tenant {p2}', 0))";
 
 #[tokio::test]
-async fn who_is_held_by_another_migrator_is_tried_again_and_stops_no_canary() {
+async fn who_is_held_by_another_migrator_is_tried_again_and_proves_nothing_in_a_canary() {
     let fleet = Fleet::copy("waves_busy").await;
     let chain = fleet.whole().await;
     fleet.execute(&format!("SELECT pg_advisory_lock{KEY}")).await;
-    let up = ["--wave", "canary=1,rest", "--first", "p2", "--max-failures", "0"];
-    let ran = fleet.ran(fleet.up(&chain, &[up.as_slice(), &["--retries", "1"]].concat())).await;
+    let up = ["--first", "p2", "--max-failures", "0"];
+    let run = async |waves: &str, retries: &str| {
+        fleet.ran(fleet.up(&chain, &[&["--wave", waves, "--retries", retries], up.as_slice()].concat())).await
+    };
+    let ran = run("canary=1,rest", "1").await;
+    assert_eq!((ran.code, ran.of("p2").0), (Some(3), "busy"), "{}", ran.text);
+    assert!(ran.text.contains("the canary wave has proven nothing"), "{}", ran.text);
+    assert_eq!(fleet.versions().await, "intake 2, p1 2, p2 2, p3 2, p4 2");
+    assert_eq!(fleet.number("SELECT generation::bigint FROM control.fleet").await, 2);
+    // One that was brought there is a proof.
+    let ran = run("canary=2,rest", "1").await;
     assert_eq!((ran.code, ran.of("p2").0), (Some(3), "busy"), "{}", ran.text);
     assert_eq!(fleet.versions().await, "intake 6, p1 6, p2 2, p3 6, p4 6");
-    let busy = fleet.ran(fleet.up(&chain, &[up.as_slice(), &["--retries", "8"]].concat()));
     let given_back = async {
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
         fleet.execute(&format!("SELECT pg_advisory_unlock{KEY}")).await;
     };
-    let (ran, ()) = tokio::join!(busy, given_back);
+    let (ran, ()) = tokio::join!(run("canary=1,rest", "8"), given_back);
     assert_eq!((ran.code, ran.of("p2").0), (Some(0), "migrated"), "{}", ran.text);
     fleet.is_whole(6).await;
 }

@@ -38,6 +38,11 @@ impl Tally {
         self.current += other.current;
     }
 
+    /// Whether nobody of a wave shows that the version works, although it had somebody to try: that is as little as a failure.
+    fn proves_nothing(self) -> bool {
+        self.busy > 0 && self.succeeded + self.current == 0
+    }
+
     /// Whether it brought the run any further.
     fn is_idle(self) -> bool {
         self.succeeded + self.failed + self.busy + self.current == 0
@@ -107,6 +112,13 @@ impl<'a> FleetRun<'a> {
             }
             progress(Progress::Wave(wave));
             let tally = self.wave(wave, size, (&mut all, report), progress).await?;
+            if wave.is_canary() && tally.proves_nothing() {
+                self.stop.because(format!(
+                    "the canary wave has proven nothing: nobody was brought to the version, and another migrator was at work on {} up to \
+                     the end",
+                    tally.busy
+                ));
+            }
             if self.stop.reason().is_some() {
                 return Ok(());
             }
