@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
@@ -11,13 +11,16 @@ use crate::named::named;
 use crate::queue::{Queue, Selection};
 use crate::run::{self, Ending};
 use crate::step::{Task, Way};
-use crate::up::{Progress, Stop, UpOptions, UpReport};
+use crate::up::{Progress, Stop, TenantReport, UpOptions, UpReport};
 use crate::waves::Wave;
 use crate::worker::{Ended, PASSED_BY, STOPPED, Worker};
 use crate::{Migrator, MigratorError, generation};
 
 /// How often a resting run looks whether its connection is still there.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a worker tells of a tenant; it goes on once it hears that this was counted.
+type Told = (TenantReport, oneshot::Sender<()>);
 
 /// What became of the tenants of a wave.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,6 +34,19 @@ struct Tally {
 }
 
 impl Tally {
+    /// What one tenant's outcome adds. Who was passed by or stopped is neither a success nor a failure.
+    fn of(outcome: &str) -> Self {
+        let mut one = Self::default();
+        match outcome {
+            "migrated" | "undone" => one.succeeded = 1,
+            "current" => one.current = 1,
+            "busy" => one.busy = 1,
+            PASSED_BY | STOPPED => {}
+            _ => one.failed = 1,
+        }
+        one
+    }
+
     fn add(&mut self, other: Self) {
         self.succeeded += other.succeeded;
         self.failed += other.failed;
@@ -162,11 +178,29 @@ impl<'a> FleetRun<'a> {
         progress: &mut impl FnMut(Progress<'_>),
     ) -> Result<Tally, MigratorError> {
         self.queue.lock().await.begin(size, wave.is_canary());
-        let workers =
-            self.options.workers.clamp(1, usize::try_from(size.unwrap_or(self.total)).unwrap_or(usize::MAX).max(1));
-        let (send, mut receive) = mpsc::channel(workers);
-        let mut tasks = JoinSet::new();
-        for _ in 0..workers {
+        let (workers, mut reports) = self.start_workers(size);
+        let mut tally = Tally::default();
+        while let Some((tenant, counted)) = reports.recv().await {
+            let one = Tally::of(tenant.outcome);
+            tally.add(one);
+            all.add(one);
+            report.migrated += one.succeeded;
+            report.failed += one.failed + one.busy;
+            self.judge(wave, &tenant, one, all.failed);
+            progress(Progress::Tenant(&tenant));
+            // Who doesn't wait for this any more is gone.
+            let _ = counted.send(());
+        }
+        join(workers).await.map(|()| tally)
+    }
+
+    /// The workers of a wave, and what they tell.
+    fn start_workers(&self, size: Option<u64>) -> (JoinSet<Result<(), Ended>>, mpsc::Receiver<Told>) {
+        let most = usize::try_from(size.unwrap_or(self.total)).unwrap_or(usize::MAX).max(1);
+        let number = self.options.workers.clamp(1, most);
+        let (send, receive) = mpsc::channel(number);
+        let mut workers = JoinSet::new();
+        for _ in 0..number {
             let worker = Worker {
                 migrator: self.migrator.clone(),
                 queue: self.queue.clone(),
@@ -175,53 +209,18 @@ impl<'a> FleetRun<'a> {
                 stop: self.stop.clone(),
                 reports: send.clone(),
             };
-            tasks.spawn(worker.run());
+            workers.spawn(worker.run());
         }
-        drop(send);
-        let mut tally = Tally::default();
-        while let Some((tenant, counted)) = receive.recv().await {
-            let mut one = Tally::default();
-            match tenant.outcome {
-                "migrated" | "undone" => one.succeeded = 1,
-                "current" => one.current = 1,
-                "busy" => one.busy = 1,
-                PASSED_BY | STOPPED => {}
-                _ => one.failed = 1,
-            }
-            tally.add(one);
-            all.add(one);
-            report.migrated += one.succeeded;
-            report.failed += one.failed + one.busy;
-            if wave.is_canary() && one.failed > 0 {
-                self.stop.because(format!(
-                    "{} failed in the canary wave",
-                    named(tenant.tenant.as_str(), tenant.slug.as_deref())
-                ));
-            } else if self.options.max_failures.exceeded(all.failed, self.total) {
-                self.stop.because(format!("{} tenants failed, which is more than allowed", all.failed));
-            }
-            progress(Progress::Tenant(&tenant));
-            // Who doesn't wait for this any more is gone.
-            let _ = counted.send(());
-        }
-        let (mut result, mut without, mut done) = (Ok(tally), None, 0);
-        while let Some(ended) = tasks.join_next().await {
-            match ended {
-                Ok(Ok(())) => done += 1,
-                Ok(Err(Ended::WithoutTenant(error))) => {
-                    tracing::warn!(%error, "a worker ended; the others do its part");
-                    without = without.or(Some(error));
-                }
-                Ok(Err(Ended::WithTenant(error))) => result = result.and(Err(error)),
-                Err(error) => {
-                    let error = MigratorError::Invalid(format!("a worker ended unexpectedly: {error}"));
-                    result = result.and(Err(error));
-                }
-            }
-        }
-        match without {
-            Some(error) if done == 0 => result.and(Err(error)),
-            _ => result,
+        (workers, receive)
+    }
+
+    /// Stops the run when this was one failure too many.
+    fn judge(&self, wave: &Wave, tenant: &TenantReport, one: Tally, failed: u64) {
+        if wave.is_canary() && one.failed > 0 {
+            let name = named(tenant.tenant.as_str(), tenant.slug.as_deref());
+            self.stop.because(format!("{name} failed in the canary wave"));
+        } else if self.options.max_failures.exceeded(failed, self.total) {
+            self.stop.because(format!("{failed} tenants failed, which is more than allowed"));
         }
     }
 
@@ -241,5 +240,28 @@ impl<'a> FleetRun<'a> {
             Ok(()) => (Ending::Completed, None),
         };
         run::end(&*client, self.task.run_id, ending, message.as_deref()).await
+    }
+}
+
+/// Waits for the workers of a wave. One that ended without a tenant in hand is a failure only when no other did its part.
+async fn join(mut workers: JoinSet<Result<(), Ended>>) -> Result<(), MigratorError> {
+    let (mut result, mut without, mut done) = (Ok(()), None, 0);
+    while let Some(ended) = workers.join_next().await {
+        match ended {
+            Ok(Ok(())) => done += 1,
+            Ok(Err(Ended::WithoutTenant(error))) => {
+                tracing::warn!(%error, "a worker ended; the others do its part");
+                without = without.or(Some(error));
+            }
+            Ok(Err(Ended::WithTenant(error))) => result = result.and(Err(error)),
+            Err(error) => {
+                let error = MigratorError::Invalid(format!("a worker ended unexpectedly: {error}"));
+                result = result.and(Err(error));
+            }
+        }
+    }
+    match without {
+        Some(error) if done == 0 => result.and(Err(error)),
+        _ => result,
     }
 }
