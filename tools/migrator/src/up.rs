@@ -76,9 +76,9 @@ pub struct TenantReport {
     pub milliseconds: u128,
     /// How often it was tried.
     pub attempts: i32,
-    /// `migrated`, `undone`, `current`, `passed by`, `busy` or `failed`.
+    /// `migrated`, `undone`, `current`, `passed by`, `stopped` (between two batches of a backfill), `busy` or `failed`.
     pub outcome: &'static str,
-    /// Why it failed, or was passed by.
+    /// Why it failed, was passed by or stopped.
     pub error: Option<String>,
 }
 
