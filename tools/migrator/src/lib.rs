@@ -1,6 +1,8 @@
 //! The fleet migrator: the only package that runs DDL.
-//! Must stay true: whatever changes a tenant's schema happens in that tenant's own transaction, together with its stamp, its
-//! ledger row and the isolation check, so that a tenant is either wholly at a version or as it was.
+//! Must stay true: a tenant comes to a version in a transaction of its own, together with its stamp, its ledger row and the isolation
+//! check. What can't run there (`Kind: concurrent`, a backfill, their undo) runs before it, after a committed mark in the ledger and the
+//! proof that the tenant is what the ledger says. So a tenant is wholly at a version, as it was, or marked as begun: then it counts as
+//! behind, and `up` goes on there.
 pub mod ahead;
 mod backfill;
 pub mod baseline;
