@@ -172,7 +172,7 @@ ALTER TABLE control.ledger OWNER TO labor_owner;
 
 COMMENT ON TABLE control.ledger IS 'Where every tenant''s schema stands, written in the transaction that changes it';
 
-COMMENT ON COLUMN control.ledger.tenant IS 'The tenant; its row is also the lock: a second migrator skips it';
+COMMENT ON COLUMN control.ledger.tenant IS 'The tenant; who changes it holds an advisory lock of its name, so that a second migrator passes it by';
 
 COMMENT ON COLUMN control.ledger.version IS 'Number of the last migration applied';
 
@@ -381,7 +381,7 @@ COMMENT ON COLUMN control.runs.started_on IS 'Operating system user and host it 
 
 COMMENT ON COLUMN control.runs.arguments IS 'How it was called: waves, limits, selected tenants';
 
-COMMENT ON COLUMN control.runs.outcome IS 'completed; stopped: too many failures, or interrupted; failed: could not begin; null: running, or killed';
+COMMENT ON COLUMN control.runs.outcome IS 'completed; stopped: too many failures, or interrupted; failed: could not go on; null: running, or killed';
 
 COMMENT ON COLUMN control.runs.message IS 'Why it stopped or failed';
 

@@ -18,7 +18,7 @@ ALTER TABLE control.runs
 COMMENT ON COLUMN control.runs.target     IS 'Version of the tenant schema that was wanted; null: the command has none';
 COMMENT ON COLUMN control.runs.started_on IS 'Operating system user and host it was started on';
 COMMENT ON COLUMN control.runs.arguments  IS 'How it was called: waves, limits, selected tenants';
-COMMENT ON COLUMN control.runs.outcome    IS 'completed; stopped: too many failures, or interrupted; failed: could not begin; null: running, or killed';
+COMMENT ON COLUMN control.runs.outcome    IS 'completed; stopped: too many failures, or interrupted; failed: could not go on; null: running, or killed';
 COMMENT ON COLUMN control.runs.message    IS 'Why it stopped or failed';
 CREATE INDEX runs_started_at ON control.runs (started_at DESC);
 
@@ -29,6 +29,7 @@ ALTER TABLE control.ledger
   ADD COLUMN held_by        text,
   ADD COLUMN held_reason    text,
   ADD CONSTRAINT ledger_held CHECK ((held_at IS NULL) = (held_reason IS NULL) AND (held_at IS NULL) = (held_by IS NULL));
+COMMENT ON COLUMN control.ledger.tenant         IS 'The tenant; who changes it holds an advisory lock of its name, so that a second migrator passes it by';
 COMMENT ON COLUMN control.ledger.rules_checksum IS 'SHA-256 of the row rules (db/rls/tenant.sql) that were applied last; null: not known';
 COMMENT ON COLUMN control.ledger.progress       IS 'What was begun outside of the transaction that ends it: version, way (up, back), rows done; null: nothing';
 COMMENT ON COLUMN control.ledger.held_at        IS 'Since when migrations pass this tenant by; null: they do not';

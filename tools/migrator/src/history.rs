@@ -23,7 +23,7 @@ pub struct RunRecord {
     pub started_at: DateTime<Utc>,
     /// When it ended; `None`: it is running, or was killed.
     pub finished_at: Option<DateTime<Utc>>,
-    /// completed, stopped or failed.
+    /// completed, stopped, failed or killed; `None`: it is running.
     pub outcome: Option<String>,
     /// Why it stopped or failed.
     pub message: Option<String>,
@@ -48,9 +48,9 @@ pub struct OutcomeRecord {
     pub from_version: i32,
     /// Version after.
     pub to_version: i32,
-    /// running, migrated, failed or busy.
+    /// running, migrated, failed, busy or passed by.
     pub outcome: String,
-    /// Why it failed.
+    /// Why it failed or was passed by.
     pub error: Option<String>,
     /// How often it was tried.
     pub attempts: i32,
