@@ -47,9 +47,12 @@ async fn ctrl_c_stops_a_backfill_after_its_batch_and_up_goes_on_there() {
     let (code, said) = end_of(&running).await;
     assert!(start.elapsed() < Duration::from_secs(30), "it sat the pause out");
     assert_eq!(code, Some(3), "{said}");
-    for part in
-        ["(p1) stopped in", "stopped between two batches", "2 rows of it are done", "0 failed, 1 stopped between two batches"]
-    {
+    for part in [
+        "(p1) stopped in",
+        "stopped between two batches",
+        "2 rows of it are done",
+        "0 failed, 1 stopped between two batches",
+    ] {
         assert!(said.contains(part), "{part:?} is not in: {said}");
     }
     assert_eq!(fleet.number(rows).await, 2);

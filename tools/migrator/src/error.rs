@@ -136,7 +136,7 @@ pub enum MigratorError {
     },
     /// A command is under way that goes the other way.
     #[error(
-        "{under_way} is under way: a fleet goes one way at a time, up or back, and nothing was begun. Let it end \
+        "{under_way} is under way: a fleet goes one way at a time, up or back, so no further practice is begun. Let it end \
          (`labor-migrator history` shows it), then run the command again"
     )]
     Opposed {

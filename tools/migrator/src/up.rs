@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::ahead::Further;
-use crate::chain::{Chain, Target};
+use crate::chain::Target;
 use crate::fleet_run::FleetRun;
-use crate::lint::{self, Severity};
+use crate::lint;
 use crate::queue::Selection;
 use crate::reference::Reference;
 use crate::step::{Task, Way};
@@ -210,7 +210,7 @@ impl Migrator {
             return Ok(report);
         }
         if !options.allow_lint_errors {
-            refuse_lint_errors(self.chain(), applied, &target)?;
+            lint::refuse_errors(self.chain().migrations(), self.chain().rules(), applied, target.version)?;
         }
         progress(Progress::Started(total));
         let task = self.begin_up(&client, options, target, total).await?;
@@ -263,13 +263,6 @@ async fn selected(
     known(client, &[names(&options.tenants), names(&options.first)].concat()).await?;
     selection.choose_first(client).await?;
     Ok(selection)
-}
-
-/// A file that a tenant has can't be corrected any more, so only later ones are judged.
-fn refuse_lint_errors(chain: &Chain, applied: i32, target: &Target) -> Result<(), MigratorError> {
-    let findings = lint::between(chain.migrations(), chain.rules(), applied, target.version);
-    let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
-    if refused { Err(MigratorError::Lint(findings)) } else { Ok(()) }
 }
 
 async fn held(client: &tokio_postgres::Client, target: &Target) -> Result<u64, MigratorError> {
