@@ -54,8 +54,9 @@ SELECT 'role_membership', pg_get_userbyid(m.roleid), 'the tenant''s role, or lab
   FROM tenant t JOIN pg_auth_members m ON m.member IN (t.role, (SELECT oid FROM pg_roles WHERE rolname = 'labor_tenants'))
  WHERE pg_get_userbyid(m.roleid) <> 'labor_tenants'
 UNION ALL
+-- The login of a copy that a restore made is shut, and in no group.
 SELECT 'role_membership', t.name || '_app', 'is not in labor_tenants, so it cannot connect'
-  FROM tenant t WHERE t.role IS NOT NULL AND NOT EXISTS (
+  FROM tenant t JOIN pg_roles r ON r.oid = t.role AND r.rolcanlogin WHERE NOT EXISTS (
          SELECT FROM pg_auth_members m WHERE m.member = t.role AND m.roleid = (SELECT oid FROM pg_roles WHERE rolname = 'labor_tenants'))
 UNION ALL
 SELECT 'role_member', pg_get_userbyid(m.member), 'can act as the tenant''s role'

@@ -1,6 +1,7 @@
 //! How an attack is tried: with the practice's own login, inside a transaction with a genuine claim, over the extended protocol, as
 //! SQL injected into a request would run. Afterwards the other practice's rows are as they were, and nothing that came back bears its mark.
 use labor_catalog::ClaimRole;
+use tokio::sync::Mutex;
 use tokio_postgres::Client;
 
 use crate::attacks_on_the_other::ATTACKS as ON_THE_OTHER;
@@ -88,8 +89,12 @@ async fn rows_of_b(superuser: &Client, world: &World) -> String {
     digests.join("\n")
 }
 
+/// One list at a time: an attack may change its own login for a moment, which another list would take for something left behind.
+static TURN: Mutex<()> = Mutex::const_new(());
+
 /// Commits, so that what an attack could change stays changed and is noticed.
 async fn try_all(attacks: &[Attack]) -> Vec<String> {
+    let _turn = TURN.lock().await;
     let world = world().await;
     let superuser = superuser().await;
     let before = rows_of_b(&superuser, world).await;
