@@ -150,3 +150,23 @@ async fn a_spare_that_nobody_can_take_stops_no_practice_and_is_replaced() {
     assert_eq!(keep("0").await, [0, 0, 2]);
     assert_eq!(first().await, written);
 }
+
+/// One looks at all spares while the other drops some: none waits for the other for ever.
+#[tokio::test]
+async fn two_that_keep_the_pool_do_not_stop_each_other() {
+    let platform =
+        Platform::create(postgres().await, &scratch().await.unwrap().join("steer_two"), "steer_two").await.unwrap();
+    let keep = async |wanted: &str| migrator(&platform, &["pool", "--keep", wanted]).await;
+    assert_eq!(keep("12").await.0, Some(0));
+    for _ in 0..2 {
+        let (less, same, more) = tokio::join!(keep("2"), keep("8"), keep("12"));
+        for (code, said) in [less, same, more] {
+            assert_eq!(code, Some(0), "{said}");
+        }
+    }
+    assert_eq!(keep("3").await.0, Some(0));
+    let spares = "SELECT count(*) FROM control.tenants WHERE state = 'spare'";
+    let client = postgres().await.connect("steer_two").await.unwrap();
+    assert_eq!(client.query_one(spares, &[]).await.unwrap().get::<_, i64>(0), 3);
+    assert_eq!(migrator(&platform, &["verify"]).await.0, Some(0));
+}

@@ -86,15 +86,30 @@ impl Migrator {
         Ok(())
     }
 
-    /// Looks at each spare as if a practice were to take it.
+    /// Looks at each spare as if a practice were to take it, in a transaction of its own: the locks on its tables are given back, and
+    /// whoever drops one holds its lock, so that none of the two waits for the other.
     async fn stock(&self, connection: &mut Connection) -> Result<Stock, MigratorError> {
         let Connection { client, proof, .. } = connection;
         let transaction = begin(client, LOCK_TIMEOUT).await?;
         let target = generation::of_births(&transaction, self.chain()).await?;
         let spares = transaction.query(TAKEABLE, &[&target.checksum]).await;
+        let spares = spares.map_err(MigratorError::during("count the spares"))?;
+        transaction.commit().await.map_err(MigratorError::during("count the spares"))?;
         let mut stock = Stock::default();
-        for row in spares.map_err(MigratorError::during("count the spares"))? {
+        for row in spares {
             let spare = parse_name(row.get(0))?;
+            let transaction = begin(client, LOCK_TIMEOUT).await?;
+            let still = transaction
+                .query_opt(
+                    "SELECT pg_try_advisory_xact_lock_shared(hashtextextended('labor tenant ' || name, 0))
+                       FROM control.tenants WHERE name = $1 AND state = 'spare'",
+                    &[&spare.as_str()],
+                )
+                .await
+                .map_err(MigratorError::during("look at a spare"))?;
+            if !still.is_some_and(|row| row.get(0)) {
+                continue;
+            }
             match fault(&transaction, proof, &spare, row.get(1)).await? {
                 None => stock.ready += 1,
                 Some(fault) => {
