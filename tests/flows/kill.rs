@@ -107,7 +107,9 @@ async fn every_statement(scenario: &Scenario) {
     let clean = loops.round(Fault::None, &[]).await.unwrap().unwrap();
     assert!(clean.statements.len() > 5, "{:?}: the command does not go through the proxy", clean.statements);
     let faults = (scenario.faults)(&clean.statements);
-    let rounds = stream::iter(&faults).map(|fault| loops.compare(*fault, &clean)).buffer_unordered(AT_A_TIME);
+    // A spare's login belongs to the whole server: two copies that open it at once get in each other's way, as two databases never do.
+    let at_a_time = if scenario.name == "kill_from_pool" { 1 } else { AT_A_TIME };
+    let rounds = stream::iter(&faults).map(|fault| loops.compare(*fault, &clean)).buffer_unordered(at_a_time);
     let outcomes: Vec<Result<(), String>> = rounds.collect().await;
     let failures: Vec<String> = outcomes.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{} of {} rounds:\n{}", failures.len(), faults.len(), failures.join("\n\n"));
