@@ -33,6 +33,8 @@ struct Scenario {
     arguments: &'static [&'static str],
     /// Whether it is run with the files of [`Chain::whole`].
     chain: bool,
+    /// Rounds side by side.
+    at_a_time: usize,
     faults: fn(&[String]) -> Vec<Fault>,
     /// What the second run may fail with when the first one had got through.
     got_through: Option<&'static str>,
@@ -54,6 +56,7 @@ async fn up_ends_the_same_wherever_it_was_interrupted() {
         ),
         arguments: &["up", "--workers", "1"],
         chain: true,
+        at_a_time: AT_A_TIME,
         faults: kills_and_cuts,
         got_through: None,
     })
@@ -68,6 +71,7 @@ async fn provision_ends_the_same_wherever_it_was_interrupted() {
         before: (&[], ""),
         arguments: &["provision", "new", "--name", "X", "--bsnr", "200000001"],
         chain: false,
+        at_a_time: AT_A_TIME,
         faults: cuts,
         got_through: TAKEN,
     })
@@ -82,6 +86,8 @@ async fn provision_from_the_pool_ends_the_same_wherever_it_was_interrupted() {
         before: (&["pool", "--keep", "1"], ""),
         arguments: &["provision", "new", "--name", "X", "--bsnr", "200000001"],
         chain: false,
+        // A spare's login belongs to the whole server: copies that open it at once get in each other's way.
+        at_a_time: 1,
         faults: kills_and_cuts,
         got_through: TAKEN,
     })
@@ -96,6 +102,7 @@ async fn pool_ends_the_same_wherever_it_was_interrupted() {
         before: (&[], ""),
         arguments: &["pool", "--keep", "2"],
         chain: false,
+        at_a_time: AT_A_TIME,
         faults: cuts,
         got_through: None,
     })
@@ -107,9 +114,7 @@ async fn every_statement(scenario: &Scenario) {
     let clean = loops.round(Fault::None, &[]).await.unwrap().unwrap();
     assert!(clean.statements.len() > 5, "{:?}: the command does not go through the proxy", clean.statements);
     let faults = (scenario.faults)(&clean.statements);
-    // A spare's login belongs to the whole server: two copies that open it at once get in each other's way, as two databases never do.
-    let at_a_time = if scenario.name == "kill_from_pool" { 1 } else { AT_A_TIME };
-    let rounds = stream::iter(&faults).map(|fault| loops.compare(*fault, &clean)).buffer_unordered(at_a_time);
+    let rounds = stream::iter(&faults).map(|fault| loops.compare(*fault, &clean)).buffer_unordered(scenario.at_a_time);
     let outcomes: Vec<Result<(), String>> = rounds.collect().await;
     let failures: Vec<String> = outcomes.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{} of {} rounds:\n{}", failures.len(), faults.len(), failures.join("\n\n"));

@@ -66,12 +66,7 @@ impl Proof {
         transaction: &impl GenericClient,
         tenant: &TenantName,
     ) -> Result<Vec<Finding>, MigratorError> {
-        let rows = ask(&self.findings, sql::ISOLATION_CHECK, transaction, tenant).await;
-        Ok(rows
-            .map_err(MigratorError::during(format!("isolation check of {tenant}")))?
-            .iter()
-            .map(Finding::of)
-            .collect())
+        found(&self.findings, sql::ISOLATION_CHECK, transaction, tenant).await
     }
 
     /// As [`Proof::findings`], without what is in the schema's definitions: for a schema whose fingerprint is that of one that was
@@ -84,12 +79,7 @@ impl Proof {
         transaction: &impl GenericClient,
         tenant: &TenantName,
     ) -> Result<Vec<Finding>, MigratorError> {
-        let rows = ask(&self.reach, sql::REACH_CHECK, transaction, tenant).await;
-        Ok(rows
-            .map_err(MigratorError::during(format!("isolation check of {tenant}")))?
-            .iter()
-            .map(Finding::of)
-            .collect())
+        found(&self.reach, sql::REACH_CHECK, transaction, tenant).await
     }
 
     /// The digest of a tenant's definitions, as this transaction sees them; its `search_path` is `pg_catalog` afterwards. `None` when
@@ -106,6 +96,17 @@ impl Proof {
         let rows = rows.map_err(MigratorError::during(format!("fingerprint of {tenant}")))?;
         Ok(rows.first().and_then(|row| row.get(0)))
     }
+}
+
+async fn found(
+    prepared: &OnceCell<Statement>,
+    sql: &str,
+    transaction: &impl GenericClient,
+    tenant: &TenantName,
+) -> Result<Vec<Finding>, MigratorError> {
+    let rows = ask(prepared, sql, transaction, tenant).await;
+    let rows = rows.map_err(MigratorError::during(format!("isolation check of {tenant}")))?;
+    Ok(rows.iter().map(Finding::of).collect())
 }
 
 async fn ask(
