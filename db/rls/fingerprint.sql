@@ -60,8 +60,9 @@
     FROM relations r CROSS JOIN LATERAL (
            SELECT row_number() OVER (ORDER BY attnum) AS number, attname, format_type(atttypid, atttypmod) AS type, attnotnull,
                   attgenerated, attidentity, attstorage, attcompression, attstattarget, attoptions,
-                  CASE WHEN atthasdef THEN (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d
-                                             WHERE d.adrelid = attrelid AND d.adnum = attnum) END AS value,
+                  -- A default names no column, and without a table to look into PostgreSQL need not open it.
+                  CASE WHEN atthasdef THEN (SELECT pg_get_expr(d.adbin, CASE attgenerated WHEN '' THEN 0 ELSE d.adrelid END)
+                                              FROM pg_attrdef d WHERE d.adrelid = attrelid AND d.adnum = attnum) END AS value,
                   CASE WHEN attacl IS NOT NULL THEN (SELECT string_agg(granted, ' ' ORDER BY granted COLLATE "C") FROM unnest(attacl) AS item
                                                       CROSS JOIN LATERAL substring(item::text FROM '^(.*)/') AS granted) END AS grants,
                   CASE WHEN attcollation NOT IN (0, 'pg_catalog."default"'::regcollation) THEN attcollation::regcollation END AS collation
