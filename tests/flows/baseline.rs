@@ -76,6 +76,13 @@ async fn schemas_from_elsewhere_are_adopted() {
         refused(&platform, &client, arguments, reason).await;
         client.batch_execute(&format!("ALTER TABLE {NEW}.users {mend}")).await.unwrap();
     }
+    // Found before the first row is written, which would run it as the owner of everything.
+    let trap = "CREATE FUNCTION public.trap(integer) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE 'the trap was sprung'; END$$";
+    let check =
+        format!("ALTER TABLE {NEW}.refinery_schema_history ADD CONSTRAINT trap CHECK (public.trap(version)) NOT VALID");
+    client.batch_execute(&format!("{trap}; {check}")).await.unwrap();
+    refused(&platform, &client, &[], "+ constraint refinery_schema_history trap").await;
+    client.batch_execute("DROP FUNCTION public.trap CASCADE").await.unwrap();
     client.batch_execute(&format!("ALTER TABLE {NEW}.refinery_schema_history RENAME TO away")).await.unwrap();
     refused(&platform, &client, &[], "say --version").await;
     client.batch_execute(&format!("ALTER TABLE {NEW}.away RENAME TO refinery_schema_history")).await.unwrap();

@@ -130,7 +130,7 @@ async fn approved(clinic: &Clinic) -> String {
     id
 }
 
-/// Two restored copies: one as the restore left it, one whose comment somebody removed.
+/// Two restored copies: one as the restore left it, one whose comment somebody removed; and a clone.
 #[tokio::test]
 async fn restored_copies_are_deleted_with_the_practice_and_what_waits_in_the_intake_is_named() {
     let clinic = prepared("delete_copies").await;
@@ -142,6 +142,11 @@ async fn restored_copies_are_deleted_with_the_practice_and_what_waits_in_the_int
         assert!(restored.status.success(), "{}", restored.stderr);
     }
     clinic.execute("COMMENT ON SCHEMA t_copyofanna02 IS NULL").await;
+    // What a killed `rehearse --data` leaves has no stamp yet; its comment says whose rows it may hold.
+    for (of, clone) in [(tenant, "t_copyofanna03"), (other, "t_copyofberta2")] {
+        let comment = format!("COMMENT ON SCHEMA {clone} IS 'labor-migrator rehearsal of {of} by x@y'");
+        clinic.execute(&format!("CREATE SCHEMA {clone} AUTHORIZATION labor_owner; {comment}")).await;
+    }
     for body in ["unreadable, but for 123456700", "unreadable, and for nobody"] {
         clinic.post(body.as_bytes()).await;
     }
@@ -157,16 +162,41 @@ async fn restored_copies_are_deleted_with_the_practice_and_what_waits_in_the_int
     let done = delete(&clinic, &approved(&clinic).await).await;
     assert!(done.status.success(), "{}", done.stderr);
     let certificate: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
-    assert_eq!(step(&certificate, "drop")["copies_dropped"], 2);
+    assert_eq!(step(&certificate, "drop")["copies_dropped"], 3);
     assert_eq!(certificate["found_afterwards"]["copies"], 0);
     assert_eq!(certificate["intake_messages"], waiting);
     let named = format!("{waiting} with one of its BSNRs");
     assert!(certificate["residuals"].as_array().unwrap().iter().any(|text| text.as_str().unwrap().contains(&named)));
     let left = "SELECT (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 't_copyof%')
                      + (SELECT count(*) FROM pg_roles WHERE rolname LIKE 't_copyof%')";
-    assert_eq!(clinic.count(left).await, 2, "the other practice's copy, schema and role, is all that is left");
+    assert_eq!(
+        clinic.count(left).await,
+        3,
+        "the other practice's copy, schema and role, and its clone are all that is left"
+    );
     let searched = format!("SELECT count(*) FROM {intake}.audit WHERE action = 'message.search'");
     assert_eq!(clinic.count(&searched).await, 1);
+}
+
+/// Whoever may make schemas could have the deletion run a function with the migrator's rights, by a stamp that is a view.
+#[tokio::test]
+async fn a_stamp_that_is_no_plain_table_of_ours_is_not_read_and_stops_the_deletion() {
+    let clinic = prepared("delete_trap").await;
+    let id = approved(&clinic).await;
+    clinic
+        .execute(
+            "CREATE SCHEMA t_trapfordelet; CREATE TABLE public.sprung (by text); GRANT ALL ON public.sprung TO PUBLIC;
+             GRANT USAGE ON SCHEMA public, t_trapfordelet TO labor_migrator;
+             CREATE FUNCTION public.trap() RETURNS text LANGUAGE sql AS $$INSERT INTO public.sprung VALUES (session_user) RETURNING by$$;
+             CREATE VIEW t_trapfordelet.schema_stamp AS SELECT public.trap() AS tenant;
+             GRANT SELECT ON t_trapfordelet.schema_stamp TO PUBLIC",
+        )
+        .await;
+    let refused = delete(&clinic, &id).await;
+    assert!(!refused.status.success() && refused.stderr.contains("could run somebody's code"), "{}", refused.stderr);
+    assert_eq!(clinic.count("SELECT count(*) FROM public.sprung").await, 0, "the trap was sprung");
+    clinic.execute("DROP SCHEMA t_trapfordelet CASCADE; DROP FUNCTION public.trap(); DROP TABLE public.sprung").await;
+    assert!(delete(&clinic, &id).await.status.success());
 }
 
 /// A hold that is being written while the deletion begins is waited for, and one that came after `freeze` is still found.

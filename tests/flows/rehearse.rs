@@ -120,6 +120,10 @@ async fn what_a_killed_rehearsal_left_is_dropped_by_the_next() {
     .unwrap();
     running.kill9();
     assert_ne!(everything(&client).await, before, "it is still there");
+    let says_whose = "SELECT count(*) FROM pg_namespace n JOIN control.tenants t
+        ON obj_description(n.oid, 'pg_namespace') LIKE 'labor-migrator rehearsal of ' || t.name || ' by %'";
+    let named: i64 = client.query_one(says_whose, &[]).await.unwrap().get(0);
+    assert_eq!(named, 1, "a deletion would pass the clone by");
     client.query_one("SELECT pg_terminate_backend($1, 10000)", &[&pid]).await.unwrap();
     // A schema with such a comment that is a tenant's stays.
     let name: String = client.query_one("SELECT min(name) FROM control.tenants", &[]).await.unwrap().get(0);

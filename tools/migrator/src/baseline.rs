@@ -12,6 +12,7 @@ use crate::chain::Target;
 use crate::connection::begin;
 use crate::provision::{self, NewTenant};
 use crate::run::{self, Ending};
+use crate::schema::PLAIN_TABLE;
 use crate::{Migrator, MigratorError, birth, drift, generation, isolation, parse_name, reference, schema};
 
 /// Nobody is served in it yet.
@@ -65,20 +66,15 @@ impl Migrator {
         let (version, version_from) = found.version(version)?;
         let target = self.chain().at(version)?;
         let should = reference::lines(self, &mut connection, self.chain(), version).await?;
+        // Before the first row is written, which could run what a stranger put into a default or a check.
+        let before = drift::difference(&should, &isolation::lines(&connection.client, &found.tenant).await?);
+        refuse_difference(&found.tenant, version, before.into_iter().filter(|line| may_run(line)).collect())?;
         let transaction = begin(&mut connection.client, LOCK_TIMEOUT).await?;
         let arguments = json!({ "schema": found.tenant, "version_from": version_from });
         let run_id = run::begin(&transaction, "baseline", Some(version), &arguments).await?;
         self.adopt(&transaction, &found, wanted, &target).await?;
         let is = isolation::lines(&transaction, &found.tenant).await?;
-        let difference = drift::difference(&should, &is);
-        if !difference.is_empty() {
-            return Err(MigratorError::Invalid(format!(
-                "{} is not what the files make at version {version} (- what the files make, + what is there); nothing was changed. Make it \
-                 so, or give the version that it has:\n  {}",
-                found.tenant,
-                difference.join("\n  ")
-            )));
-        }
+        refuse_difference(&found.tenant, version, drift::difference(&should, &is))?;
         let tenant = found.tenant.clone();
         // Somebody else made it: it is checked wholly, also if it looks like others.
         let mut findings = connection.proof.findings(&transaction, &tenant).await?;
@@ -184,16 +180,14 @@ impl Found {
 async fn find(client: &Client, tenant: TenantName) -> Result<Found, MigratorError> {
     let row = client
         .query_one(
-            "SELECT t.state, n.oid IS NOT NULL, obj_description(n.oid, 'pg_namespace'),
+            &format!("SELECT t.state, n.oid IS NOT NULL, obj_description(n.oid, 'pg_namespace'),
                     EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'schema_stamp'
-                             AND c.relkind = 'r' AND NOT (c.relhasrules OR c.relhastriggers OR c.relforcerowsecurity)
-                             AND c.relowner = 'labor_owner'::regrole),
+                             AND {PLAIN_TABLE}),
                     EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'refinery_schema_history'
-                             AND c.relkind = 'r' AND NOT (c.relhasrules OR c.relhastriggers OR c.relforcerowsecurity)
-                             AND c.relowner = 'labor_owner'::regrole),
+                             AND {PLAIN_TABLE}),
                     EXISTS (SELECT FROM pg_roles WHERE rolname = (w.name || '_app')::name)
                FROM (SELECT $1::text) AS w (name) LEFT JOIN control.tenants t ON t.name = w.name
-               LEFT JOIN pg_namespace n ON n.nspname = w.name::name",
+               LEFT JOIN pg_namespace n ON n.nspname = w.name::name"),
             &[&tenant.as_str()],
         )
         .await
@@ -228,6 +222,23 @@ async fn find(client: &Client, tenant: TenantName) -> Result<Found, MigratorErro
         found.history = client.query_one(&sql, &[]).await.map_err(during("read its history"))?.get(0);
     }
     Ok(found)
+}
+
+/// Whether a line of a difference tells of something that is there, is not from our files, and runs when a row is written.
+fn may_run(line: &str) -> bool {
+    let kind = line.strip_prefix("+ ").and_then(|rest| rest.split(' ').next());
+    kind.is_some_and(|kind| ["column", "constraint", "index", "trigger", "rule", "inherits", "object"].contains(&kind))
+}
+
+fn refuse_difference(tenant: &TenantName, version: i32, difference: Vec<String>) -> Result<(), MigratorError> {
+    if difference.is_empty() {
+        return Ok(());
+    }
+    Err(MigratorError::Invalid(format!(
+        "{tenant} is not what the files make at version {version} (- what the files make, + what is there); nothing was changed. Make it \
+         so, or give the version that it has:\n  {}",
+        difference.join("\n  ")
+    )))
 }
 
 /// Everything belongs to the one role that migrates.

@@ -140,7 +140,7 @@ impl Migrator {
         }
         let mut reports = Vec::new();
         for subject in subjects {
-            let tenant = clone::create(self, &mut connection).await?;
+            let tenant = clone::create(self, &mut connection, &subject.largest).await?;
             let result = self.on_clone(&mut connection, options, &subject, &tenant, target.version).await;
             // A connection that broke has left its locks: the clone is taken away over a new one.
             if connection.client.is_closed() {

@@ -12,15 +12,21 @@ use crate::{Migrator, MigratorError, birth, parse_name};
 /// How the comment of a clone begins.
 const MARK: &str = "labor-migrator rehearsal";
 
-/// Makes an empty clone. The connection holds its lock until it is dropped.
-pub(super) async fn create(migrator: &Migrator, connection: &mut Connection) -> Result<TenantName, MigratorError> {
+/// Makes an empty clone, which says whose rows it may get: a deletion of that tenant finds it. The connection holds its lock until it is
+/// dropped.
+pub(super) async fn create(
+    migrator: &Migrator,
+    connection: &mut Connection,
+    source: &TenantName,
+) -> Result<TenantName, MigratorError> {
     let tenant = TenantName::random()?;
     let during = || MigratorError::during(format!("make the clone {tenant}"));
     connection.client.query_one(&connection.lock, &[&tenant.as_str()]).await.map_err(during())?;
     let transaction = begin(&mut connection.client, LOCK_TIMEOUT).await?;
     migrator.create_role_and_schema(&transaction, &tenant).await?;
     let who = crate::run::started_on().replace('\'', "''");
-    let sql = format!("ALTER ROLE {} NOLOGIN; COMMENT ON SCHEMA {tenant} IS '{MARK} by {who}'", tenant.role());
+    let sql =
+        format!("ALTER ROLE {} NOLOGIN; COMMENT ON SCHEMA {tenant} IS '{MARK} of {source} by {who}'", tenant.role());
     transaction.batch_execute(&sql).await.map_err(during())?;
     transaction.commit().await.map_err(during())?;
     Ok(tenant)

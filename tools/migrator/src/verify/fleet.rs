@@ -3,6 +3,7 @@ use tokio_postgres::Client;
 
 use super::Row;
 use crate::control::GUARD_FINGERPRINT;
+use crate::schema::PLAIN_TABLE;
 use crate::{Migrator, MigratorError, recorded};
 
 /// So many schemas are listed at a time.
@@ -107,10 +108,10 @@ async fn unknown(client: &Client, name: &str) -> Result<Row, MigratorError> {
     // Anything but a plain table could run somebody's code as the migrator.
     let plain = client
         .query_one(
-            "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                             WHERE n.nspname = $1 AND c.relname = 'schema_stamp' AND c.relkind = 'r'
-                               AND NOT (c.relhasrules OR c.relhastriggers OR c.relforcerowsecurity)
-                               AND c.relowner = 'labor_owner'::regrole)",
+            &format!(
+                "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                             WHERE n.nspname = $1 AND c.relname = 'schema_stamp' AND {PLAIN_TABLE})"
+            ),
             &[&name],
         )
         .await

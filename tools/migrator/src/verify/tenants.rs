@@ -8,6 +8,7 @@ use super::standing::{self, Inside};
 use crate::chain::Chain;
 use crate::connection::Connection;
 use crate::named::SLUG;
+use crate::schema::PLAIN_TABLE;
 use crate::{MigratorError, drift};
 
 /// Names of the next tenants.
@@ -89,18 +90,16 @@ pub(super) async fn look(connection: &Connection, chain: &Chain, names: &[String
 async fn outside(client: &Client, names: &[String]) -> Result<Vec<Outside>, MigratorError> {
     let rows = client
         .query(
-            "SELECT t.name, t.state, l.version, l.chain_checksum, l.rules_checksum, n.oid IS NOT NULL, r.rolcanlogin,
+            &format!("SELECT t.name, t.state, l.version, l.chain_checksum, l.rules_checksum, n.oid IS NOT NULL, r.rolcanlogin,
                     EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'schema_stamp'
-                             AND c.relkind = 'r' AND NOT (c.relhasrules OR c.relhastriggers OR c.relforcerowsecurity)
-                             AND c.relowner = 'labor_owner'::regrole),
+                             AND {PLAIN_TABLE}),
                     EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'refinery_schema_history'
-                             AND c.relkind = 'r' AND NOT (c.relhasrules OR c.relhastriggers OR c.relforcerowsecurity)
-                             AND c.relowner = 'labor_owner'::regrole),
+                             AND {PLAIN_TABLE}),
                     CASE l.chain_checksum WHEN '' THEN (l.progress ->> 'version')::integer END
                FROM control.tenants t LEFT JOIN control.ledger l ON l.tenant = t.name
                LEFT JOIN pg_namespace n ON n.nspname = t.name::name
                LEFT JOIN pg_roles r ON r.rolname = (t.name || '_app')::name
-              WHERE t.name = ANY ($1) ORDER BY t.name",
+              WHERE t.name = ANY ($1) ORDER BY t.name"),
             &[&names],
         )
         .await
