@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/labor/target
 # Queries are checked against .sqlx, which `make sqlx` refreshes; no database is needed to build.
 export SQLX_OFFLINE ?= true
 
-.PHONY: help demo up test bench bench-migrator check schemas sqlx clean
+.PHONY: help demo up test bench bench-migrator check schemas sqlx isolation-report clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,10 @@ schemas: ## Write db/schemas anew from the migrations
 sqlx: ## Write .sqlx anew: what the database says about each query
 	@scripts/install.sh demo
 	scripts/sqlx.sh
+
+isolation-report: ## Attack, and write docs/isolation.md anew from what was seen
+	@scripts/install.sh test
+	LABOR_ISOLATION_REPORT=1 scripts/test.sh -p labor --test isolation -- attack page
 
 clean: ## Remove build output and the data of demos and tests
 	cargo clean

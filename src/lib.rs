@@ -4,6 +4,7 @@ pub mod admin;
 pub mod api;
 pub mod app;
 pub mod compliance;
+pub mod hardening;
 mod password;
 mod problem;
 mod request;

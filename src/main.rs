@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use labor::admin::{self, QuarantineCommand, SourceCommand, UserCommand};
 use labor::compliance::{self, HoldCommand, OperatorCommand, RequestCommand};
-use labor::settings::{DatabaseSettings, ServeSettings, WorkSettings};
+use labor::hardening::Watch;
+use labor::settings::{DatabaseSettings, ServeSettings, ServerSettings, WorkSettings};
 use labor::{App, serve, worker};
 use labor_catalog::logs::may_log;
 use serde_json::Value;
@@ -34,12 +35,16 @@ enum Command {
         #[command(flatten)]
         database: DatabaseSettings,
         #[command(flatten)]
+        server: ServerSettings,
+        #[command(flatten)]
         serve: ServeSettings,
     },
     /// Work on received messages.
     Work {
         #[command(flatten)]
         database: DatabaseSettings,
+        #[command(flatten)]
+        server: ServerSettings,
         #[command(flatten)]
         work: WorkSettings,
     },
@@ -92,7 +97,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     start_log();
-    match run(Arguments::parse().command).await {
+    match Box::pin(run(Arguments::parse().command)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let mut text = error.to_string();
@@ -124,20 +129,27 @@ fn start_log() {
 
 async fn run(command: Command) -> Result<(), Box<dyn Error>> {
     let answer: Value = match command {
-        Command::Serve { database, serve } => {
+        Command::Serve { database, server, serve } => {
             let app = App::new(&database, database.master_secret()?, serve.body_limit)?;
-            return Ok(serve::serve(app, &serve).await?);
+            let watch = Watch::begin(&app.control, server.accept_weaker_isolation.is_some()).await?;
+            return tokio::select! {
+                served = serve::serve(app, &serve) => Ok(served?),
+                refused = watch.refused() => Err(refused.into()),
+            };
         }
-        Command::Work { database, work } => {
+        Command::Work { database, server, work } => {
             let app = open(&database)?;
+            let watch = Watch::begin(&app.control, server.accept_weaker_isolation.is_some()).await?;
             let stop = CancellationToken::new();
             let stopping = stop.clone();
             tokio::spawn(async move {
                 serve::asked_to_stop().await;
                 stopping.cancel();
             });
-            worker::work(app, &work, stop).await;
-            return Ok(());
+            return tokio::select! {
+                () = worker::work(app, &work, stop) => Ok(()),
+                refused = watch.refused() => Err(refused.into()),
+            };
         }
         Command::Source { database, command } => admin::source(&open(&database)?, &command).await?,
         Command::User { database, command } => admin::user(&open(&database)?, &command).await?,

@@ -28,6 +28,21 @@ pub struct DatabaseSettings {
     pub connections_per_tenant: u32,
 }
 
+/// On what kind of server `serve` and `work` run.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServerSettings {
+    /// Run on a server that gives no superuser, so that it could not be hardened: `managed` (docs/isolation.md says what stays open).
+    #[arg(long, env = "LABOR_ACCEPT_WEAKER_ISOLATION", value_enum, value_name = "WHY")]
+    pub accept_weaker_isolation: Option<WeakerIsolation>,
+}
+
+/// Why weaker isolation is accepted.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum WeakerIsolation {
+    /// It is a managed server.
+    Managed,
+}
+
 /// The web server.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServeSettings {

@@ -1,6 +1,9 @@
 -- Isolation check, third part: what holds for all tenants' logins at once. Every row is a finding.
 -- Why: a right given to PUBLIC or to labor_tenants, a role of Labor's that can do more than it should, or a setting of the whole
 --      database lets every tenant out of its schema, and no tenant's own definitions show it.
+-- Two kinds are about the server and not about somebody's mistake: "unhardened", what PostgreSQL gives to PUBLIC as it is shipped and
+--      db/rls/database.sql takes away, and "incapable", what Labor's own roles lack. On a server whose system objects nobody may change
+--      they stay, and whoever runs Labor there has to say so (docs/adr/0012-weaker-isolation-is-acknowledged.md).
 -- Must stay true: what check_tables.sql says. It asks for nothing that only a database with the schema control has, for restores are
 --      checked too. It expects what db/rls/database.sql makes, and names the same functions (a test compares). It is asked once in a
 --      while, not of each tenant: it looks at the names of all schemas.
@@ -16,6 +19,44 @@ WITH tenants AS MATERIALIZED (
 ), ours (oid, name) AS MATERIALIZED (
   SELECT oid, rolname FROM pg_roles
    WHERE rolname IN ('labor_owner', 'labor_guard', 'labor_backfill', 'labor_services', 'labor_migrator', 'labor_control', 'labor_backup')
+), languages AS MATERIALIZED (
+  SELECT l.lanname, l.oid < 16384 AND a.shipped AS shipped
+    FROM tenants t CROSS JOIN pg_language l
+   CROSS JOIN LATERAL (SELECT coalesce(bool_or(grantee = 0), false) AS shipped
+                         FROM aclexplode(coalesce((SELECT i.initprivs FROM pg_init_privs i WHERE i.classoid = 'pg_language'::regclass AND i.objoid = l.oid),
+                                                  acldefault('l', l.lanowner)))) a
+   WHERE l.lanpltrusted AND has_language_privilege(t.oid, l.oid, 'USAGE')
+), relations AS MATERIALIZED (
+  -- Catalogs name every tenant's tables and roles, and pg_statistic holds values of their rows. Drivers need three of them; to UPDATE
+  -- pg_settings is to SET.
+  SELECT c.oid, c.relname, r.writes, r.reads,
+         -- Made by initdb, and PUBLIC could read it, or single columns of it, from the beginning. What initdb grants in information_schema
+         -- is not recorded: all but its own helpers.
+         c.oid < 16384 AND ((c.relnamespace = 'information_schema'::regnamespace AND c.relname !~ '^_') OR EXISTS (
+           SELECT FROM pg_init_privs i CROSS JOIN aclexplode(i.initprivs) a
+            WHERE i.classoid = 'pg_class'::regclass AND i.objoid = c.oid AND a.grantee = 0 AND a.privilege_type = 'SELECT'
+              AND (i.objsubid = 0 OR NOT has_table_privilege(t.oid, c.oid, 'SELECT')))) AS shipped
+    FROM tenants t JOIN pg_class c ON c.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+                                  AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
+   CROSS JOIN LATERAL (
+           SELECT has_table_privilege(t.oid, c.oid, 'DELETE, TRUNCATE, TRIGGER')
+                  OR (has_any_column_privilege(t.oid, c.oid, 'INSERT, UPDATE, REFERENCES') AND c.oid <> 'pg_settings'::regclass) AS writes,
+                  has_any_column_privilege(t.oid, c.oid, 'SELECT')
+                  AND c.oid NOT IN ('pg_type'::regclass, 'pg_range'::regclass, 'pg_enum'::regclass) AS reads) r
+   WHERE r.writes OR r.reads
+), functions AS MATERIALIZED (
+  SELECT p.oid, p.proname, p.prosecdef,
+         p.oid < 16384 AND NOT p.prosecdef AND EXISTS (
+           SELECT FROM aclexplode(coalesce((SELECT i.initprivs FROM pg_init_privs i WHERE i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid),
+                                           acldefault('f', p.proowner))) a WHERE a.grantee = 0) AS shipped
+    FROM tenants t JOIN pg_proc p ON p.pronamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+                               AND (p.prosecdef OR p.proname ~ ('^(query_to_xml|cursor_to_xml|table_to_xml|schema_to_xml|database_to_xml|ts_stat|ts_rewrite'
+                     || '|lo_|lowrite|loread|pg_advisory|pg_try_advisory|pg_notify|pg_terminate_backend|pg_cancel_backend'
+                     || '|pg_sleep|pg_stat_get_|pg_relation_size|pg_total_relation_size|pg_table_size|pg_indexes_size'
+                     || '|pg_database_size|pg_tablespace_size|pg_lock_status|pg_prepared_statement|pg_cursor|to_reg'
+                     || '|pg_blocking_pids|pg_safe_snapshot_blocking_pids|pg_isolation_test'
+                     || '|pg_get_|pg_export_snapshot|pg_logical|pg_backup|pg_log_backend|pg_current_logfile|pg_ls_|pg_read_)'))
+   WHERE has_function_privilege(t.oid, p.oid, 'EXECUTE')
 )
 SELECT 'role_attribute' AS kind, r.rolname::text AS object,
        'can log in, is a superuser, skips row rules, or may make roles or databases' AS detail
@@ -63,25 +104,45 @@ SELECT 'schema_reachable', n.nspname, 'every tenant''s role can use it, or creat
   FROM tenants t CROSS JOIN pg_namespace n
  WHERE n.nspname >= 't_' AND n.nspname < 't`' AND n.nspname !~ '^t_[a-z0-9]{12}$' AND has_schema_privilege(t.oid, n.oid, 'USAGE, CREATE')
 UNION ALL
-SELECT 'language_reachable', l.lanname, 'every tenant''s role can write functions and DO blocks in it'
-  FROM tenants t CROSS JOIN pg_language l WHERE l.lanpltrusted AND has_language_privilege(t.oid, l.oid, 'USAGE')
+SELECT 'language_reachable', l.lanname, 'every tenant''s role can write functions and DO blocks in it' FROM languages l WHERE NOT l.shipped
 UNION ALL
--- Catalogs name every tenant's tables and roles, and pg_statistic holds values of their rows. Drivers need three of them; to UPDATE
--- pg_settings is to SET.
-SELECT 'relation_reachable', c.oid::regclass::text, 'every tenant''s role has rights on it'
-  FROM tenants t JOIN pg_class c ON c.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-                                AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
- WHERE has_table_privilege(t.oid, c.oid, 'DELETE, TRUNCATE, TRIGGER')
-    OR (has_any_column_privilege(t.oid, c.oid, 'INSERT, UPDATE, REFERENCES') AND c.oid <> 'pg_settings'::regclass)
-    OR (has_any_column_privilege(t.oid, c.oid, 'SELECT') AND c.oid NOT IN ('pg_type'::regclass, 'pg_range'::regclass, 'pg_enum'::regclass))
+SELECT 'relation_reachable', r.oid::regclass::text, 'every tenant''s role has rights on it'
+  FROM relations r WHERE r.writes OR (r.reads AND NOT r.shipped)
 UNION ALL
-SELECT 'function_reachable', p.oid::regprocedure::text,
-       CASE WHEN p.prosecdef THEN 'every tenant''s role can call it, and it runs with its owner''s rights'
+SELECT 'function_reachable', f.oid::regprocedure::text,
+       CASE WHEN f.prosecdef THEN 'every tenant''s role can call it, and it runs with its owner''s rights'
             ELSE 'every tenant''s role can call it; db/rls/database.sql says why it must not' END
-  FROM tenants t JOIN pg_proc p ON p.pronamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-                               AND (p.prosecdef OR p.proname ~ ('^(query_to_xml|cursor_to_xml|table_to_xml|schema_to_xml|database_to_xml|ts_stat|ts_rewrite'
-                     || '|lo_|lowrite|loread|pg_advisory|pg_try_advisory|pg_notify|pg_terminate_backend|pg_cancel_backend'
-                     || '|pg_sleep|pg_stat_get_|pg_relation_size|pg_total_relation_size|pg_table_size|pg_indexes_size'
-                     || '|pg_database_size|pg_tablespace_size|pg_lock_status|pg_prepared_statement|pg_cursor|to_reg'
-                     || '|pg_get_|pg_export_snapshot|pg_logical|pg_backup|pg_log_backend|pg_current_logfile|pg_ls_|pg_read_)'))
- WHERE has_function_privilege(t.oid, p.oid, 'EXECUTE')
+  FROM functions f WHERE NOT f.shipped
+UNION ALL
+-- From here on: what the server as it is shipped leaves open. In groups, for there are hundreds.
+SELECT 'unhardened', 'languages', format('every tenant''s role can run DO blocks: %s', string_agg(l.lanname, ', ' ORDER BY l.lanname))
+  FROM languages l WHERE l.shipped HAVING count(*) > 0
+UNION ALL
+SELECT 'unhardened', 'catalogs',
+       format('every tenant''s role can read %s catalogs and views, which name all practices and roles: %s', count(*),
+              CASE WHEN count(*) <= 5 THEN string_agg(r.relname, ', ' ORDER BY r.relname) ELSE 'pg_class, pg_roles, pg_stat_activity and so on' END)
+  FROM relations r WHERE r.reads AND r.shipped AND NOT r.writes HAVING count(*) > 0
+UNION ALL
+SELECT 'unhardened', g.what, format('every tenant''s role can call %s', g.names)
+  FROM (SELECT b.what, string_agg(DISTINCT f.proname::text, ', ' ORDER BY f.proname::text) AS names
+          FROM functions f CROSS JOIN LATERAL (
+                 SELECT CASE WHEN f.proname ~ '_to_xml|^ts_' THEN 'functions that run SQL text'
+                             WHEN f.proname ~ '^(lo_|lowrite|loread)' THEN 'large objects'
+                             WHEN f.proname ~ 'advisory' THEN 'advisory locks, by which migrators take turns'
+                             WHEN f.proname ~ '^pg_stat_get_' THEN 'numbers about others'' tables and sessions'
+                             ELSE 'functions about sessions, sizes and definitions' END) b (what)
+         WHERE f.shipped GROUP BY b.what) g
+UNION ALL
+SELECT 'unhardened', 'temp_file_limit', 'one practice''s sort can fill the disk of all'
+ WHERE EXISTS (SELECT FROM tenants) AND (SELECT setting FROM pg_settings WHERE name = 'temp_file_limit') = '-1'
+   AND NOT EXISTS (SELECT FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS v (item)
+                    WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+                      AND split_part(v.item, '=', 1) = 'temp_file_limit' AND split_part(v.item, '=', 2) <> '-1')
+UNION ALL
+SELECT 'incapable', r.rolname, CASE r.rolname WHEN 'labor_backup' THEN 'has no BYPASSRLS, which only a superuser gives: labor-backup reads no rows'
+                                              ELSE 'has no BYPASSRLS, which only a superuser gives: migrations of data in batches reach no rows' END
+  FROM pg_roles r WHERE r.rolname IN ('labor_backup', 'labor_backfill') AND NOT r.rolbypassrls AND NOT r.rolsuper
+UNION ALL
+SELECT 'incapable', 'labor_migrator', 'is not in pg_signal_backend: it cannot end the connections of a practice that is suspended or deleted'
+  FROM pg_roles r WHERE r.rolname = 'labor_migrator'
+   AND NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = 'pg_signal_backend'::regrole)

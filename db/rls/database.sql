@@ -1,4 +1,6 @@
 -- Once per database, as a superuser (`labor-migrator bootstrap`). Safe to run again.
+-- A server that gives no superuser: run by the owner of the database with CREATEROLE. What that one may not do is passed over, and
+--      found afterwards by db/rls/check_database.sql ("unhardened", "incapable"). A superuser is refused nothing.
 -- Why: tenants log in with roles of their own, so what PostgreSQL grants to PUBLIC is granted to every tenant.
 --      This file takes that away, and names the few roles that get something back.
 -- Locks: short catalog locks only. Previous release: sees no difference.
@@ -19,18 +21,28 @@ DECLARE
   line text;
 BEGIN
   FOREACH line IN ARRAY wanted LOOP
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = split_part(line, ' ', 1)) THEN
+    CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = split_part(line, ' ', 1));
+    BEGIN
       EXECUTE 'CREATE ROLE ' || line;
-    END IF;
+    EXCEPTION WHEN insufficient_privilege THEN
+      -- Without it backups and data migrations reach no rows; everything else does without.
+      EXECUTE 'CREATE ROLE ' || replace(line, 'BYPASSRLS', '');
+    END;
   END LOOP;
 END $$;
 
 GRANT labor_owner TO labor_backfill;
 GRANT labor_owner, labor_guard, labor_backfill TO labor_migrator;
-GRANT pg_signal_backend TO labor_migrator;              -- closes the connections of a tenant that is being deleted
 GRANT labor_tenants TO labor_migrator WITH ADMIN OPTION;
 GRANT labor_services TO labor_owner, labor_guard, labor_migrator, labor_control, labor_backup;
 ALTER ROLE labor_backup SET default_transaction_read_only = on;
+-- Who is no superuser makes things for others only as one of them, for as long as this transaction lasts.
+DO $$
+BEGIN
+  IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+    GRANT labor_owner, labor_guard TO CURRENT_USER;
+  END IF;
+END $$;
 
 -- No TEMP and no CREATE for anybody but the owner; CONNECT by name.
 DO $$
@@ -38,19 +50,34 @@ BEGIN
   EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
   EXECUTE format('GRANT CONNECT ON DATABASE %I TO labor_tenants, labor_migrator, labor_control, labor_backup', current_database());
   EXECUTE format('GRANT CREATE ON DATABASE %I TO labor_owner', current_database());
-  -- One tenant's sort must not fill the disk of all; building an index and dumping may take what they need.
-  EXECUTE format('ALTER DATABASE %I SET temp_file_limit = %L', current_database(), '1GB');
 END $$;
-ALTER ROLE labor_migrator SET temp_file_limit = -1;
-ALTER ROLE labor_backup SET temp_file_limit = -1;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 CREATE SCHEMA IF NOT EXISTS guard AUTHORIZATION labor_guard;
 
--- No DO blocks, no CREATE FUNCTION for tenants.
-REVOKE USAGE ON LANGUAGE plpgsql, sql FROM PUBLIC;
-GRANT  USAGE ON LANGUAGE plpgsql, sql TO labor_owner, labor_guard;
 ALTER DEFAULT PRIVILEGES FOR ROLE labor_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES FOR ROLE labor_guard REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+-- From here on only a superuser gets everything done.
+DO $$
+DECLARE step text;
+BEGIN
+  FOREACH step IN ARRAY ARRAY[
+    -- Closes the connections of a tenant that is being deleted.
+    'GRANT pg_signal_backend TO labor_migrator',
+    -- One tenant's sort must not fill the disk of all; building an index and dumping may take what they need.
+    format('ALTER DATABASE %I SET temp_file_limit = %L', current_database(), '1GB'),
+    'ALTER ROLE labor_migrator SET temp_file_limit = -1',
+    'ALTER ROLE labor_backup SET temp_file_limit = -1',
+    -- No DO blocks, no CREATE FUNCTION for tenants.
+    'REVOKE USAGE ON LANGUAGE plpgsql, sql FROM PUBLIC',
+    'GRANT  USAGE ON LANGUAGE plpgsql, sql TO labor_owner, labor_guard'
+  ] LOOP
+    BEGIN
+      EXECUTE step;
+    EXCEPTION WHEN insufficient_privilege THEN NULL;
+    END;
+  END LOOP;
+END $$;
 
 -- Functions that run SQL text, signal backends, touch large objects, take advisory locks, or tell sizes and definitions:
 -- one SELECT with set_config('role', …) inside query_to_xml() defeats every design without this list.
@@ -64,10 +91,14 @@ BEGIN
                      || '|lo_|lowrite|loread|pg_advisory|pg_try_advisory|pg_notify|pg_terminate_backend|pg_cancel_backend'
                      || '|pg_sleep|pg_stat_get_|pg_relation_size|pg_total_relation_size|pg_table_size|pg_indexes_size'
                      || '|pg_database_size|pg_tablespace_size|pg_lock_status|pg_prepared_statement|pg_cursor|to_reg'
+                     || '|pg_blocking_pids|pg_safe_snapshot_blocking_pids|pg_isolation_test'
                      || '|pg_get_|pg_export_snapshot|pg_logical|pg_backup|pg_log_backend|pg_current_logfile|pg_ls_|pg_read_)')
   LOOP
-    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO labor_services', f);
+    BEGIN
+      EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+      EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO labor_services', f);
+    EXCEPTION WHEN insufficient_privilege THEN NULL;
+    END;
   END LOOP;
   -- The services read definitions; the dangerous rest stays with the superuser.
   FOR f IN
@@ -75,22 +106,42 @@ BEGIN
      WHERE p.pronamespace = 'pg_catalog'::regnamespace
        AND p.proname ~ '^(query_to_xml|cursor_to_xml|table_to_xml|schema_to_xml|database_to_xml|lo_|lowrite|loread|pg_ls_|pg_read_|pg_backup|pg_logical|pg_log_backend)'
   LOOP
-    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM labor_services', f);
+    BEGIN
+      EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM labor_services', f);
+    EXCEPTION WHEN insufficient_privilege THEN NULL;
+    END;
   END LOOP;
   -- Advisory locks are what migrators take turns by: no service may hold them. pgmq takes one where queues are made, as labor_owner.
   FOR f IN
     SELECT p.oid::regprocedure FROM pg_proc p
      WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname ~ '^(pg_advisory|pg_try_advisory)'
   LOOP
-    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM labor_services', f);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO labor_owner', f);
+    BEGIN
+      EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM labor_services', f);
+      EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO labor_owner', f);
+    EXCEPTION WHEN insufficient_privilege THEN NULL;
+    END;
   END LOOP;
 END $$;
 
 -- Catalogs name every tenant's tables and roles. Drivers need only the three type catalogs.
-REVOKE SELECT ON ALL TABLES IN SCHEMA pg_catalog, information_schema FROM PUBLIC;
-GRANT  SELECT ON pg_catalog.pg_type, pg_catalog.pg_range, pg_catalog.pg_enum TO PUBLIC;
-GRANT  SELECT ON ALL TABLES IN SCHEMA pg_catalog TO labor_services;
-REVOKE SELECT ON pg_catalog.pg_authid, pg_catalog.pg_statistic, pg_catalog.pg_user_mapping, pg_catalog.pg_subscription,
-                 pg_catalog.pg_largeobject FROM labor_services;
-GRANT  SELECT (oid, subdbid, subname, subowner, subenabled) ON pg_catalog.pg_subscription TO labor_services;
+DO $$
+DECLARE step text;
+BEGIN
+  FOREACH step IN ARRAY ARRAY[
+    'REVOKE SELECT ON ALL TABLES IN SCHEMA pg_catalog, information_schema FROM PUBLIC',
+    'GRANT  SELECT ON pg_catalog.pg_type, pg_catalog.pg_range, pg_catalog.pg_enum TO PUBLIC',
+    'GRANT  SELECT ON ALL TABLES IN SCHEMA pg_catalog TO labor_services',
+    'REVOKE SELECT ON pg_catalog.pg_authid, pg_catalog.pg_statistic, pg_catalog.pg_user_mapping, pg_catalog.pg_subscription,
+                      pg_catalog.pg_largeobject FROM labor_services',
+    'GRANT  SELECT (oid, subdbid, subname, subowner, subenabled) ON pg_catalog.pg_subscription TO labor_services'
+  ] LOOP
+    BEGIN
+      EXECUTE step;
+    EXCEPTION WHEN insufficient_privilege THEN NULL;
+    END;
+  END LOOP;
+  IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+    REVOKE labor_owner, labor_guard FROM CURRENT_USER;
+  END IF;
+END $$;

@@ -6,6 +6,7 @@
 //! (checked at compile time). A module uses one of them.
 pub mod claims;
 pub mod control;
+mod database_check;
 mod error;
 pub mod messages;
 pub mod pool;
@@ -20,6 +21,7 @@ pub mod users;
 
 pub use claims::{AccessTokens, Claims, InvalidToken};
 pub use control::Control;
+pub use database_check::Finding;
 pub use error::DbError;
 pub use labor_catalog::{ClaimRole, MasterSecret, TenantName};
 pub use pool::{PoolSettings, Tenants};

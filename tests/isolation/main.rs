@@ -3,15 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "in the helpers of a test, too, a broken expectation ends it")]
 
 mod attack;
+mod attack_suite;
+mod attacks_left_behind;
+mod attacks_on_higher_roles;
 mod attacks_on_the_other;
 mod attacks_on_the_server;
+mod attacks_stacked;
 mod budget;
 mod fingerprint;
 mod fleet;
 mod forgeries;
+mod managed;
 mod matrix;
 mod mistakes;
 mod mistakes_everywhere;
+mod page;
 mod proof_cost;
 mod seed;
 mod sessions;

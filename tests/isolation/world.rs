@@ -1,7 +1,7 @@
 //! One prepared database for all tests of this file, and connections to it as whoever is wanted.
 //! Must stay true: tests that change a tenant's roles or rules have a tenant of their own, because tests run side by side.
 use labor_catalog::{ClaimRole, MasterSecret, SignedClaim, TenantName};
-use labor_testing::{Platform, postgres, scratch};
+use labor_testing::{Durability, Platform, Postgres, postgres, scratch};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
 
@@ -12,6 +12,7 @@ pub(crate) const DATABASE: &str = "isolation";
 
 /// A prepared database with practices that hold results.
 pub(crate) struct World {
+    pub(crate) server: &'static Postgres,
     pub(crate) platform: Platform,
     pub(crate) master: MasterSecret,
     /// Where attacks come from.
@@ -28,21 +29,38 @@ pub(crate) struct Practice {
 }
 
 static WORLD: OnceCell<World> = OnceCell::const_new();
+static MANAGED_SERVER: OnceCell<Postgres> = OnceCell::const_new();
+static MANAGED: OnceCell<World> = OnceCell::const_new();
 
 /// The world, made when first asked for.
 pub(crate) async fn world() -> &'static World {
+    let make = async || {
+        let folder = scratch().await.unwrap().join(DATABASE);
+        let platform = Platform::create(postgres().await, &folder, DATABASE).await.unwrap();
+        make(postgres().await, platform).await
+    };
     WORLD.get_or_init(make).await
 }
 
-async fn make() -> World {
-    let folder = scratch().await.unwrap().join(DATABASE);
-    let platform = Platform::create(postgres().await, &folder, DATABASE).await.unwrap();
+/// One on a server of its own, prepared by a login that is no superuser, as managed servers give one.
+pub(crate) async fn managed() -> &'static World {
+    let make = async || {
+        let folder = scratch().await.unwrap().join("managed");
+        let start = async || Postgres::start_with(&folder.join("postgres"), Durability::Fast).await.unwrap();
+        let server = MANAGED_SERVER.get_or_init(start).await;
+        let platform = Platform::managed(server, &folder.join("platform"), DATABASE).await.unwrap();
+        make(server, platform).await
+    };
+    MANAGED.get_or_init(make).await
+}
+
+async fn make(server: &'static Postgres, platform: Platform) -> World {
     let secret = std::fs::read_to_string(platform.setting("LABOR_MASTER_SECRET_FILE")).unwrap();
     let master = MasterSecret::from_hex(&secret).unwrap();
-    let superuser = superuser().await;
+    let superuser = server.connect(DATABASE).await.unwrap();
     let a = practice(&platform, &superuser, "anna", "100000001", 1).await;
     let b = practice(&platform, &superuser, "berta", "100000002", 2).await;
-    World { platform, master, a, b }
+    World { server, platform, master, a, b }
 }
 
 async fn practice(platform: &Platform, superuser: &Client, slug: &str, bsnr: &str, number: u32) -> Practice {
@@ -67,17 +85,22 @@ pub(crate) async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> 
 impl World {
     /// A practice that only one test uses.
     pub(crate) async fn another(&self, slug: &str, number: u32) -> Practice {
-        practice(&self.platform, &superuser().await, slug, &format!("2{number:08}"), number).await
+        practice(&self.platform, &self.superuser().await, slug, &format!("2{number:08}"), number).await
+    }
+
+    /// A superuser's connection to it.
+    pub(crate) async fn superuser(&self) -> Client {
+        self.server.connect(DATABASE).await.unwrap()
     }
 
     /// A raw connection with the practice's own login, as whoever stole its password has it.
     pub(crate) async fn login(&self, practice: &Practice) -> Client {
-        connect(&self.url_of(&practice.name, DATABASE).await).await.unwrap()
+        connect(&self.url_of(&practice.name, DATABASE)).await.unwrap()
     }
 
-    pub(crate) async fn url_of(&self, tenant: &TenantName, database: &str) -> String {
+    pub(crate) fn url_of(&self, tenant: &TenantName, database: &str) -> String {
         let password = self.master.tenant_password(tenant);
-        postgres().await.url_as(&tenant.role(), &password, database)
+        self.server.url_as(&tenant.role(), &password, database)
     }
 
     /// A genuine claim, good for ten minutes.

@@ -6,6 +6,7 @@ use age::secrecy::ExposeSecret as _;
 use aws_lc_rs::{hkdf, hmac};
 use labor_backup::{Backup, Manifest, Settings, StoreSettings, TenantName};
 use labor_migrator::bootstrap::{ServiceUrls, bootstrap};
+use labor_migrator::isolation::weaker::Weaker;
 use labor_migrator::provision::{Kind, NewTenant};
 use labor_migrator::up::{Stop, UpOptions};
 use labor_migrator::{MasterSecret, Migrator};
@@ -42,7 +43,7 @@ async fn prepare() -> MasterSecret {
             url("labor_backup", database).await,
         );
         let urls = ServiceUrls { migrator: &migrator, control: &control, backup: &backup };
-        bootstrap(&postgres.url(database), &urls).await.unwrap();
+        bootstrap(&postgres.url(database), &urls, Weaker::Refused).await.unwrap();
         Migrator::new(&migrator, master.clone())
             .unwrap()
             .up(&UpOptions::default(), &Stop::default(), |_| ())

@@ -27,6 +27,8 @@ pub const ISOLATION_CHECK: &str = concat!(
 pub const REACH_CHECK: &str = reach_check!();
 /// Finds what weakens the isolation of all tenants at once, in the same columns. It knows no tenant.
 pub const DATABASE_CHECK: &str = include_str!("../../rls/check_database.sql");
+/// Kinds of [`DATABASE_CHECK`]'s findings that a server which gives no superuser leaves: they are acknowledged, not mended.
+pub const KINDS_OF_THE_SERVER: [&str; 2] = ["unhardened", "incapable"];
 
 /// One tenant.
 macro_rules! of_one {

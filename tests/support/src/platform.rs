@@ -14,6 +14,8 @@ use crate::{Error, Postgres, Program, Result, Running, Sender, random_hex};
 
 /// `bootstrap` changes roles, which belong to the whole cluster.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+/// Who prepares a managed server.
+const MANAGED_ADMIN: &str = "managed_admin";
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// A prepared database and the settings of the programs.
@@ -48,6 +50,31 @@ impl Platform {
     pub async fn create(postgres: &Postgres, folder: &Path, database: &str) -> Result<Self> {
         let platform = Self::settings_for(postgres, folder, database)?;
         postgres.create_database(database).await?;
+        platform.prepare().await
+    }
+
+    /// The same as on a managed server: `bootstrap` is run by a login that owns the database and is no superuser. The cluster must have been
+    /// prepared by nobody else.
+    ///
+    /// # Errors
+    /// As [`Platform::create`].
+    pub async fn managed(postgres: &Postgres, folder: &Path, database: &str) -> Result<Self> {
+        let platform = Self::settings_for(postgres, folder, database)?.with([
+            ("LABOR_ADMIN_URL".to_owned(), postgres.url_as(MANAGED_ADMIN, postgres.password(), database)),
+            ("LABOR_ACCEPT_WEAKER_ISOLATION".to_owned(), "managed".to_owned()),
+        ]);
+        let client = postgres.connect("postgres").await?;
+        let admin = format!("CREATE ROLE {MANAGED_ADMIN} LOGIN CREATEDB CREATEROLE PASSWORD '{}'", postgres.password());
+        let refused = |source| Error::Postgres { doing: format!("make {MANAGED_ADMIN}"), source };
+        client.batch_execute(&admin).await.map_err(refused)?;
+        postgres.create_database(database).await?;
+        let owner = format!("ALTER DATABASE \"{database}\" OWNER TO {MANAGED_ADMIN}");
+        client.batch_execute(&owner).await.map_err(refused)?;
+        platform.prepare().await
+    }
+
+    async fn prepare(self) -> Result<Self> {
+        let platform = self;
         let _turn = ONE_AT_A_TIME.lock().await;
         platform.program("labor-migrator")?.args(["bootstrap"]).output().await?;
         platform.program("labor-migrator")?.args(["up"]).output().await?;
@@ -213,7 +240,9 @@ impl Platform {
 
 fn belongs(program: &str, setting: &str) -> bool {
     match program {
-        "labor" => matches!(setting, "LABOR_CONTROL_URL" | "LABOR_MASTER_SECRET_FILE"),
+        "labor" => {
+            matches!(setting, "LABOR_CONTROL_URL" | "LABOR_MASTER_SECRET_FILE" | "LABOR_ACCEPT_WEAKER_ISOLATION")
+        }
         "labor-migrator" => {
             matches!(
                 setting,
@@ -222,6 +251,7 @@ fn belongs(program: &str, setting: &str) -> bool {
                     | "LABOR_CONTROL_URL"
                     | "LABOR_BACKUP_URL"
                     | "LABOR_MASTER_SECRET_FILE"
+                    | "LABOR_ACCEPT_WEAKER_ISOLATION"
             )
         }
         _ => !matches!(

@@ -76,6 +76,13 @@ impl Program {
         variables.into_iter().fold(self, |program, (name, value)| program.env(name, value))
     }
 
+    /// Takes a variable away again.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self
+    }
+
     /// What a one-shot run reads from its standard input.
     #[must_use]
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use labor_migrator::isolation::weaker::Weaker;
 use labor_migrator::waves::{Tolerance, Waves};
 use uuid::Uuid;
 
@@ -19,11 +20,28 @@ pub(crate) struct Arguments {
     /// Folder with migrations and row rules, laid out like the repository's db, instead of those in this program.
     #[arg(long, env = "LABOR_DB", value_name = "DIR", global = true)]
     pub(crate) db: Option<PathBuf>,
+    /// Run on a server that gives no superuser, so that it could not be hardened: `managed` (docs/isolation.md says what stays open).
+    #[arg(long, env = "LABOR_ACCEPT_WEAKER_ISOLATION", value_enum, value_name = "WHY", global = true)]
+    pub(crate) accept_weaker_isolation: Option<WeakerIsolation>,
     /// Print JSON for machines.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Why weaker isolation is accepted.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum WeakerIsolation {
+    /// It is a managed server.
+    Managed,
+}
+
+impl Arguments {
+    /// Whether it was agreed to.
+    pub(crate) fn weaker(&self) -> Weaker {
+        self.accept_weaker_isolation.map_or(Weaker::Refused, |WeakerIsolation::Managed| Weaker::Accepted)
+    }
 }
 
 const EXIT_CODES: &str = "\
@@ -41,7 +59,7 @@ Exit codes:
 pub(crate) enum Command {
     /// Prepare a database once, as a superuser: roles, hardening, passwords of the service logins.
     Bootstrap {
-        /// URL of a superuser.
+        /// URL of a superuser; where none can be had, of the owner of the database.
         #[arg(long, env = "LABOR_ADMIN_URL", hide_env_values = true)]
         admin_url: String,
         /// URL of the login labor_control, for its password.

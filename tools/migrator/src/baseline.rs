@@ -13,7 +13,7 @@ use crate::connection::begin;
 use crate::provision::{self, NewTenant};
 use crate::run::{self, Ending};
 use crate::schema::PLAIN_TABLE;
-use crate::{Migrator, MigratorError, birth, drift, generation, isolation, parse_name, reference, schema};
+use crate::{Migrator, MigratorError, drift, generation, isolation, parse_name, reference, schema};
 
 /// Nobody is served in it yet.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,6 +60,7 @@ impl Migrator {
         provision::validate(wanted)?;
         let mut connection = self.connection().await?;
         self.require_control(&connection.client).await?;
+        self.require_hardened(&connection.client).await?;
         self.require_secret(&connection.client).await?;
         let found = find(&connection.client, parse_name(schema)?).await?;
         refuse_deleted(&connection.client, &found).await?;
@@ -78,11 +79,11 @@ impl Migrator {
         let tenant = found.tenant.clone();
         // Somebody else made it: it is checked wholly, also if it looks like others.
         let mut findings = connection.proof.findings(&transaction, &tenant).await?;
-        findings.extend(isolation::findings_of_database(&transaction).await?);
+        findings.extend(self.weaker.leave_out(isolation::findings_of_database(&transaction).await?));
         if !findings.is_empty() {
             return Err(MigratorError::Isolation(findings));
         }
-        birth::prove(&transaction, &connection.proof, self.chain(), &tenant, &target, run_id).await?;
+        self.prove(&transaction, &connection.proof, &tenant, &target, run_id).await?;
         provision::insert_bsnrs(&transaction, tenant.as_str(), &wanted.bsnrs).await?;
         provision::outcome(&transaction, run_id, &tenant, version, version).await?;
         run::end(&transaction, run_id, Ending::Completed, None).await?;

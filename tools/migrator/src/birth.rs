@@ -27,7 +27,7 @@ impl Migrator {
         schema::rule(transaction, chain, tenant).await?;
         schema::stamp(transaction, tenant, target).await?;
         schema::leave(transaction).await?;
-        prove(transaction, proof, chain, tenant, target, run_id).await
+        self.prove(transaction, proof, tenant, target, run_id).await
     }
 
     /// A login role and an empty schema.
@@ -74,37 +74,38 @@ impl Migrator {
             .await
             .map_err(MigratorError::during(format!("create the role of {tenant}")))
     }
-}
 
-/// The isolation check, and the ledger row with the fingerprint, of a tenant that the ledger doesn't know yet. A schema like others that
-/// the same files made was checked with them, by the release that made the first; that one is checked wholly, and the database with it.
-/// What weakens all tenants is not looked for at each birth: one more changes nothing about it, and `up` and `check` find it.
-pub(crate) async fn prove(
-    transaction: &Transaction<'_>,
-    proof: &Proof,
-    chain: &Chain,
-    tenant: &TenantName,
-    target: &Target,
-    run_id: uuid::Uuid,
-) -> Result<(), MigratorError> {
-    let (fingerprint, mut findings) =
-        tokio::try_join!(proof.fingerprint(transaction, tenant), proof.reach(transaction, tenant))?;
-    let fingerprint = fingerprint.unwrap_or_default();
-    if !is_known(transaction, target, chain.rules_checksum(), &fingerprint).await? {
-        findings = proof.findings(transaction, tenant).await?;
-        findings.extend(isolation::findings_of_database(transaction).await?);
+    /// The isolation check, and the ledger row with the fingerprint, of a tenant that the ledger doesn't know yet. A schema like others that
+    /// the same files made was checked with them, by the release that made the first; that one is checked wholly, and the database with it.
+    /// What weakens all tenants is not looked for at each birth: one more changes nothing about it, and `up` and `check` find it.
+    pub(crate) async fn prove(
+        &self,
+        transaction: &Transaction<'_>,
+        proof: &Proof,
+        tenant: &TenantName,
+        target: &Target,
+        run_id: uuid::Uuid,
+    ) -> Result<(), MigratorError> {
+        let chain = self.chain();
+        let (fingerprint, mut findings) =
+            tokio::try_join!(proof.fingerprint(transaction, tenant), proof.reach(transaction, tenant))?;
+        let fingerprint = fingerprint.unwrap_or_default();
+        if !is_known(transaction, target, chain.rules_checksum(), &fingerprint).await? {
+            findings = proof.findings(transaction, tenant).await?;
+            findings.extend(self.weaker.leave_out(isolation::findings_of_database(transaction).await?));
+        }
+        if !findings.is_empty() {
+            return Err(MigratorError::Isolation(findings));
+        }
+        transaction
+            .execute(
+                "INSERT INTO control.ledger (tenant, version, chain_checksum, fingerprint, rules_checksum, run_id) VALUES ($1, $2, $3, $4, $5, $6)",
+                &[&tenant.as_str(), &target.version, &target.checksum, &fingerprint, &chain.rules_checksum(), &run_id],
+            )
+            .await
+            .map_err(MigratorError::during("write the ledger"))?;
+        Ok(())
     }
-    if !findings.is_empty() {
-        return Err(MigratorError::Isolation(findings));
-    }
-    transaction
-        .execute(
-            "INSERT INTO control.ledger (tenant, version, chain_checksum, fingerprint, rules_checksum, run_id) VALUES ($1, $2, $3, $4, $5, $6)",
-            &[&tenant.as_str(), &target.version, &target.checksum, &fingerprint, &chain.rules_checksum(), &run_id],
-        )
-        .await
-        .map_err(MigratorError::during("write the ledger"))?;
-    Ok(())
 }
 
 /// Whether the ledger has a tenant that the same files and row rules made into the same schema.

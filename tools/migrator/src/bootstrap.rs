@@ -1,9 +1,12 @@
 //! `bootstrap`: prepares a database once, as a superuser: roles, hardening, passwords of the three service logins.
+//! On a server that gives no superuser the owner of the database does it as far as that goes, if somebody agreed to it.
 //! Must stay true: passwords reach the server only as SCRAM verifiers made here, so they are in no statement and no log.
 use labor_catalog::{MasterSecret, sql};
-use tokio_postgres::Config;
+use tokio_postgres::{Config, Transaction};
 
 use crate::MigratorError;
+use crate::isolation::Finding;
+use crate::isolation::weaker::{self, Weaker};
 
 /// URLs of the service logins whose passwords are to be set.
 #[derive(Debug, Clone)]
@@ -16,15 +19,18 @@ pub struct ServiceUrls<'a> {
     pub backup: &'a str,
 }
 
-/// Prepares the database that `admin_url` names. Safe to run again; the passwords are then set anew.
+/// Prepares the database that `admin_url` names; what that login could not do. Safe to run again; the passwords are then set anew.
 ///
 /// # Errors
-/// When a URL names an unexpected login or has no password, or the server refuses.
-pub async fn bootstrap(admin_url: &str, urls: &ServiceUrls<'_>) -> Result<(), MigratorError> {
+/// When a URL names an unexpected login or has no password, the server refuses, or the login is no superuser and nobody agreed to that.
+pub async fn bootstrap(admin_url: &str, urls: &ServiceUrls<'_>, agreed: Weaker) -> Result<Vec<Finding>, MigratorError> {
     let mut client = labor_connect::connect(&labor_connect::parse(admin_url, "labor-migrator bootstrap")?).await?;
     let logins = [("labor_migrator", urls.migrator), ("labor_control", urls.control), ("labor_backup", urls.backup)];
     let passwords = logins.map(|(role, url)| verifier_of(role, url));
     let transaction = client.transaction().await.map_err(MigratorError::during("begin"))?;
+    if agreed == Weaker::Refused {
+        require_superuser(&transaction).await?;
+    }
     transaction
         .batch_execute("SELECT pg_advisory_xact_lock(hashtext('labor bootstrap'))")
         .await
@@ -37,7 +43,21 @@ pub async fn bootstrap(admin_url: &str, urls: &ServiceUrls<'_>) -> Result<(), Mi
             .await
             .map_err(MigratorError::during(format!("set the password of {role}")))?;
     }
-    transaction.commit().await.map_err(MigratorError::during("commit"))
+    transaction
+        .batch_execute("SET LOCAL search_path = pg_catalog")
+        .await
+        .map_err(MigratorError::during("look at what is left open"))?;
+    let left_open = weaker::of_the_server(&transaction).await?;
+    transaction.commit().await.map_err(MigratorError::during("commit"))?;
+    Ok(left_open)
+}
+
+async fn require_superuser(transaction: &Transaction<'_>) -> Result<(), MigratorError> {
+    let row = transaction
+        .query_one("SELECT rolname::text, rolsuper FROM pg_roles WHERE rolname = current_user", &[])
+        .await
+        .map_err(MigratorError::during("look who prepares the database"))?;
+    if row.get(1) { Ok(()) } else { Err(MigratorError::NoSuperuser(row.get(0))) }
 }
 
 fn verifier_of(role: &'static str, url: &str) -> Result<(&'static str, String), MigratorError> {

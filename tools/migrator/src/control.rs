@@ -33,6 +33,7 @@ impl Migrator {
     /// When the database was never bootstrapped, or refuses.
     pub async fn migrate_control(&self) -> Result<Client, MigratorError> {
         let mut client = self.connect().await?;
+        self.require_hardened(&client).await?;
         let checksum = self.control_checksum();
         if !is_current(&client, &checksum).await? {
             self.apply_in_turn(&mut client, &checksum).await?;

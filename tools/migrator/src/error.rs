@@ -43,6 +43,21 @@ pub enum MigratorError {
         .0.len(), list(.0)
     )]
     Weak(Vec<Finding>),
+    /// The server was not hardened, and nobody agreed to that.
+    #[error(
+        "this server leaves every practice's login more than it needs ({} group(s)): {}. Rows of another practice stay out of reach, but \
+         names, numbers and locks are not. A superuser's `labor-migrator bootstrap` closes it. Where no superuser can be had (managed \
+         servers), read docs/isolation.md, then say so: --accept-weaker-isolation managed, or LABOR_ACCEPT_WEAKER_ISOLATION=managed",
+        .0.len(), list(.0)
+    )]
+    Unhardened(Vec<Finding>),
+    /// The login of `bootstrap` is no superuser, and nobody agreed to that.
+    #[error(
+        "{0} is no superuser, so it can't close what PostgreSQL leaves open to every login; nothing was changed. Give a superuser's URL. \
+         Where none can be had (managed servers), read docs/isolation.md, then say so: --accept-weaker-isolation managed, or \
+         LABOR_ACCEPT_WEAKER_ISOLATION=managed"
+    )]
+    NoSuperuser(String),
     /// What the files make out of nothing has a finding.
     #[error(
         "the files up to version {version} would weaken the isolation of every tenant ({} fault(s) on an empty schema), no tenant was touched: {}",

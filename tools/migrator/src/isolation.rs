@@ -3,6 +3,7 @@
 //! tenant; none of them knows a tenant's name but as a parameter.
 mod database;
 mod fleet;
+pub mod weaker;
 
 use labor_catalog::{TenantName, sql};
 use serde::Serialize;
@@ -30,6 +31,13 @@ pub struct Finding {
 impl Finding {
     fn of(row: &Row) -> Self {
         Self { kind: row.get(0), object: row.get(1), detail: row.get(2) }
+    }
+
+    /// Whether it is what the server, as it is shipped, gives every login or withholds from Labor's own: nobody's mistake, and no way to
+    /// another practice's rows. See [`weaker`].
+    #[must_use]
+    pub fn is_of_the_server(&self) -> bool {
+        labor_catalog::sql::KINDS_OF_THE_SERVER.contains(&self.kind.as_str())
     }
 }
 

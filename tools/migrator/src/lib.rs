@@ -66,6 +66,7 @@ pub struct Migrator {
     master: MasterSecret,
     chain: Arc<Chain>,
     control: Arc<Vec<(String, String)>>,
+    weaker: isolation::weaker::Weaker,
 }
 
 impl Migrator {
@@ -88,6 +89,7 @@ impl Migrator {
             master,
             chain: Arc::new(Chain::new(sources)?),
             control: Arc::new(sources.control_migrations()?),
+            weaker: isolation::weaker::Weaker::default(),
         })
     }
 

@@ -59,7 +59,10 @@ async fn main() -> ExitCode {
 fn exit_code(error: &MigratorError) -> ExitCode {
     ExitCode::from(match error {
         MigratorError::Opposed { .. } | MigratorError::Older { .. } => INCOMPLETE,
-        MigratorError::Isolation(_) | MigratorError::Weak(_) | MigratorError::Unsound { .. } => FINDINGS,
+        MigratorError::Isolation(_)
+        | MigratorError::Weak(_)
+        | MigratorError::Unhardened(_)
+        | MigratorError::Unsound { .. } => FINDINGS,
         MigratorError::Lint(_) => LINT,
         _ => 1,
     })
@@ -81,10 +84,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
     }
     let url = arguments.database_url.clone().ok_or_else(|| missing("--database-url or LABOR_MIGRATOR_URL"))?;
     if let Command::Bootstrap { admin_url, control_url, backup_url } = &arguments.command {
-        bootstrap::bootstrap(admin_url, &ServiceUrls { migrator: &url, control: control_url, backup: backup_url })
-            .await?;
-        let next = "the database is prepared; next: labor-migrator up";
-        output::say(json, &serde_json::json!({ "bootstrapped": true }), next);
+        let urls = ServiceUrls { migrator: &url, control: control_url, backup: backup_url };
+        let left_open = bootstrap::bootstrap(admin_url, &urls, arguments.weaker()).await?;
+        output::check::bootstrapped(json, &left_open);
         return Ok(ExitCode::SUCCESS);
     }
     let secret = arguments
@@ -92,6 +94,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
         .as_deref()
         .ok_or_else(|| missing("--master-secret-file or LABOR_MASTER_SECRET_FILE"))?;
     let migrator = Migrator::with_sources(&url, bootstrap::read_master_secret(secret)?, &sources)?;
+    let migrator = migrator.accepting(arguments.weaker());
     on_fleet(json, &migrator, arguments.command).await
 }
 
@@ -163,6 +166,7 @@ async fn up(json: bool, migrator: &Migrator, arguments: UpArguments) -> Result<E
         retries: arguments.run.retries,
         allow_lint_errors: arguments.allow_lint_errors,
     };
+    output::check::left_open(json, &migrator.weaker().await?);
     let stop = Stop::default();
     let report = tokio::select! {
         report = output::up(json, migrator, &options, &stop) => report?,
@@ -274,6 +278,7 @@ async fn resolve(migrator: &Migrator, names: &[String]) -> Result<Vec<TenantName
 }
 
 async fn status(json: bool, migrator: &Migrator, all: bool) -> Result<ExitCode, MigratorError> {
+    output::check::left_open(json, &migrator.weaker().await?);
     let status = migrator.status(if all { Listing::All } else { Listing::Unsettled(output::ROWS) }).await?;
     output::status(json, &status);
     Ok(if status.behind() + status.ahead() == 0 { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
@@ -316,7 +321,7 @@ async fn rehearse(json: bool, migrator: &Migrator, arguments: RehearseArguments)
 
 async fn check(json: bool, migrator: &Migrator, tenant: Option<String>) -> Result<ExitCode, MigratorError> {
     let tenants = resolve(migrator, tenant.as_slice()).await?;
-    let mut findings = output::check::Findings::new(json);
+    let mut findings = output::check::Findings::new(json, migrator.agreed());
     let (send, mut found) = mpsc::unbounded_channel();
     let check = async move {
         let found = |tenant: Option<&TenantName>, finding: &Finding| {

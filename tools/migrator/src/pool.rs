@@ -40,6 +40,7 @@ impl Migrator {
     ) -> Result<PoolReport, MigratorError> {
         let mut connection = self.connection().await?;
         self.require_control(&connection.client).await?;
+        self.require_hardened(&connection.client).await?;
         self.require_secret(&connection.client).await?;
         let run_id = run::begin(&connection.client, "pool", None, &json!({ "keep": wanted })).await?;
         let mut report = PoolReport::default();

@@ -61,6 +61,7 @@ impl Migrator {
         validate(wanted)?;
         let (mut client, proof) = self.proving().await?;
         self.require_control(&client).await?;
+        self.require_hardened(&client).await?;
         // The new login's password comes out of the secret.
         self.require_secret(&client).await?;
         let transaction = begin(&mut client, LOCK_TIMEOUT).await?;

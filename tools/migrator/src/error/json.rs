@@ -15,6 +15,8 @@ impl MigratorError {
             Self::Queue(_) => "queue",
             Self::Isolation(_) => "isolation",
             Self::Weak(_) => "weak_database",
+            Self::Unhardened(_) => "unhardened",
+            Self::NoSuperuser(_) => "no_superuser",
             Self::Unsound { .. } => "unsound",
             Self::Edited { .. } => "edited",
             Self::Drift { .. } => "drift",
@@ -57,7 +59,9 @@ impl MigratorError {
                 json!({ "action": action, "sqlstate": self.code().map(|code| code.code()) })
             }
             Self::Migration { line, .. } => json!({ "line": line, "sqlstate": self.code().map(|code| code.code()) }),
-            Self::Isolation(findings) | Self::Weak(findings) => json!({ "findings": findings }),
+            Self::Isolation(findings) | Self::Weak(findings) | Self::Unhardened(findings) => {
+                json!({ "findings": findings })
+            }
             Self::Unsound { version, findings } => json!({ "version": version, "findings": findings }),
             Self::Edited { file, difference } => json!({ "file": file, "difference": difference }),
             Self::Drift { tenant, version, .. } | Self::NoReference { tenant, version } => {

@@ -13,11 +13,19 @@ use crate::MigratorError;
 /// # Errors
 /// When the database can't be asked.
 pub(crate) async fn findings(client: &impl GenericClient) -> Result<Vec<Finding>, MigratorError> {
-    let rows = client.query(sql::DATABASE_CHECK, &[]).await;
-    let rows = rows.map_err(MigratorError::during("isolation check of the database"))?;
-    let mut findings: Vec<_> = rows.iter().map(Finding::of).collect();
+    let mut findings = of_the_database(client).await?;
     findings.extend(guard_findings(client).await?);
     Ok(findings)
+}
+
+/// Without the guard's functions.
+///
+/// # Errors
+/// When the database can't be asked.
+pub(crate) async fn of_the_database(client: &impl GenericClient) -> Result<Vec<Finding>, MigratorError> {
+    let rows = client.query(sql::DATABASE_CHECK, &[]).await;
+    let rows = rows.map_err(MigratorError::during("isolation check of the database"))?;
+    Ok(rows.iter().map(Finding::of).collect())
 }
 
 /// Functions of the guard that are not as the file makes them, that are missing, or that are none of the file's.

@@ -1,0 +1,250 @@
+//! Runs the lists of attacks against an installation, and compares what came of each with what was expected.
+//! Must stay true: an attack commits, so that what it could change stays changed and is noticed; afterwards the other practice's rows are as
+//! they were, and nothing that came back bears its mark.
+use labor_catalog::ClaimRole;
+use tokio::sync::{Mutex, OnceCell};
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use crate::attack::{Attack, Expect, Kind, Pair, Seen, Way};
+use crate::matrix::subject;
+use crate::world::{Practice, World, bind, connect, managed, state, superuser, world};
+use crate::{
+    attacks_left_behind, attacks_on_higher_roles, attacks_on_the_other, attacks_on_the_server, attacks_stacked,
+};
+
+/// All lists, in the order of docs/isolation.md.
+pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
+    [
+        attacks_on_the_other::ATTACKS,
+        attacks_on_the_server::ATTACKS,
+        attacks_on_higher_roles::ATTACKS,
+        attacks_stacked::ATTACKS,
+        attacks_left_behind::ATTACKS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// What came of all attacks on one installation.
+pub(crate) struct Outcome {
+    /// In the order of [`kinds`].
+    pub(crate) told: Vec<String>,
+    pub(crate) faults: Vec<String>,
+}
+
+/// One run at a time: an attack may change its own login for a moment, which another run would take for something left behind.
+static TURN: Mutex<()> = Mutex::const_new(());
+static ON_HARDENED: OnceCell<Outcome> = OnceCell::const_new();
+static ON_MANAGED: OnceCell<Outcome> = OnceCell::const_new();
+
+/// All attacks on a server that was hardened, tried once for all tests.
+pub(crate) async fn on_hardened() -> &'static Outcome {
+    ON_HARDENED.get_or_init(async || try_all(world().await, false).await).await
+}
+
+/// All attacks on a server whose system objects nobody may change.
+pub(crate) async fn on_managed() -> &'static Outcome {
+    ON_MANAGED.get_or_init(async || try_all(managed().await, true).await).await
+}
+
+/// One statement over the extended protocol: rows as text, or the number of rows changed.
+async fn one(client: &Client, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
+    let statement = client.prepare(sql).await?;
+    if statement.columns().is_empty() {
+        let changed = client.execute(&statement, &[]).await?;
+        return Ok(if changed == 0 { Vec::new() } else { vec![format!("{changed} changed")] });
+    }
+    let rows = client.query(&statement, &[]).await?;
+    Ok(rows.iter().map(cell).collect())
+}
+
+fn cell(row: &tokio_postgres::Row) -> String {
+    let text = row.try_get::<_, Option<String>>(0).map(Option::unwrap_or_default);
+    text.or_else(|_| row.try_get::<_, i64>(0).map(|n| n.to_string()))
+        .or_else(|_| row.try_get::<_, i32>(0).map(|n| n.to_string()))
+        .or_else(|_| row.try_get::<_, bool>(0).map(|b| b.to_string()))
+        .unwrap_or_else(|_| row.columns().first().map_or_else(String::new, |column| format!("a {}", column.type_())))
+}
+
+/// Several statements over the simple protocol: what the last one gave.
+#[expect(clippy::disallowed_methods, reason = "only this way takes several statements and tells what they gave")]
+async fn several(client: &Client, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
+    let (mut last, mut rows) = (Vec::new(), Vec::new());
+    for message in client.simple_query(sql).await? {
+        match message {
+            SimpleQueryMessage::Row(row) => rows.push(row.get(0).unwrap_or_default().to_owned()),
+            SimpleQueryMessage::CommandComplete(changed) if rows.is_empty() && changed > 0 => {
+                last = vec![format!("{changed} changed")];
+            }
+            SimpleQueryMessage::CommandComplete(_) => last = std::mem::take(&mut rows),
+            _ => {}
+        }
+    }
+    Ok(last)
+}
+
+fn claim(world: &World, practice: &Practice, role: ClaimRole) -> String {
+    world.claim(&practice.name, &subject(&practice.seeds, role), role)
+}
+
+/// In a transaction with a genuine claim.
+async fn with_claim(
+    client: &Client,
+    claim: &str,
+    attack: impl AsyncFnOnce(&Client) -> Result<Vec<String>, tokio_postgres::Error>,
+) -> Result<Vec<String>, tokio_postgres::Error> {
+    client.batch_execute("BEGIN").await?;
+    // Where the path was bent, the name of the function's schema is still found.
+    bind(client, claim).await;
+    let result = attack(client).await;
+    let committed = client.batch_execute("COMMIT").await;
+    result.and_then(|rows| committed.map(|()| rows))
+}
+
+async fn attempt(world: &World, pair: &Pair<'_>, way: Way, attack: &Attack) -> Seen {
+    let client = world.login(pair.a).await;
+    let (given, sql) = (pair.fill(world, attack.given), pair.fill(world, attack.sql));
+    let result = match way {
+        Way::Injected(role) => with_claim(&client, &claim(world, pair.a, role), async |c| one(c, &sql).await).await,
+        Way::Stacked(role) => with_claim(&client, &claim(world, pair.a, role), async |c| several(c, &sql).await).await,
+        Way::Stolen => several(&client, &sql).await,
+        Way::LeftBehind(by, next) => {
+            // Whether it could be left is not the question.
+            let _ = with_claim(&client, &claim(world, pair.a, by), async |c| several(c, &given).await).await;
+            with_claim(&client, &claim(world, pair.a, next), async |c| one(c, &sql).await).await
+        }
+        Way::Mistake => {
+            let superuser = world.superuser().await;
+            superuser.batch_execute(&given).await.unwrap();
+            let admin = claim(world, pair.a, ClaimRole::Admin);
+            // Attributes of a role are read when it logs in.
+            let client = world.login(pair.a).await;
+            let result = with_claim(&client, &admin, async |c| several(c, &sql).await).await;
+            drop(client);
+            superuser.batch_execute(&pair.fill(world, attack.undo)).await.unwrap();
+            result
+        }
+    };
+    result.map_or_else(|error| Seen::Refused(state(&error)), Seen::Rows)
+}
+
+/// A digest of every row of the practices, but for the audit of the attacker's own, which attacks may write to.
+async fn rows(world: &World, pair: &Pair<'_>) -> String {
+    let superuser = world.superuser().await;
+    let mut digests = Vec::new();
+    for practice in [pair.a, pair.b] {
+        for table in labor_catalog::catalogue::tenant_tables() {
+            let own_audit = table == "audit" && practice.name == pair.a.name;
+            let sql = format!(
+                "SELECT '{table}' || count(*) || coalesce(md5(string_agg(r::text, ';' ORDER BY r::text)), '') FROM {}.{table} r",
+                practice.name
+            );
+            if !own_audit {
+                digests.push(superuser.query_one(&sql, &[]).await.unwrap().get::<_, String>(0));
+            }
+        }
+    }
+    let queued = superuser.query_one("SELECT count(*)::text FROM pgmq.q_messages", &[]).await.unwrap();
+    digests.push(queued.get(0));
+    digests.join("\n")
+}
+
+async fn try_all(world: &World, managed: bool) -> Outcome {
+    let _turn = TURN.lock().await;
+    let victim = world.login(&world.b).await;
+    let b_pid = victim.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let pair = Pair { a: &world.a, b: &world.b, b_pid };
+    // A mistake is made in practices of their own: other tests look at the world's two meanwhile.
+    let (thief, robbed) = (world.another("thief", 80).await, world.another("victim", 81).await);
+    let apart = Pair { a: &thief, b: &robbed, b_pid };
+    let (before, before_apart) = (rows(world, &pair).await, rows(world, &apart).await);
+    let mut outcome = Outcome { told: Vec::new(), faults: Vec::new() };
+    for kind in kinds() {
+        for attack in kind.attacks {
+            let pair = if kind.way == Way::Mistake { &apart } else { &pair };
+            let seen = attempt(world, pair, kind.way, attack).await;
+            let expect = attack.expected(managed);
+            if let Some(fault) = seen.fault(world, pair, expect) {
+                let text = format!("{}: {}: {fault}\n    {}\n    {}", kind.name, attack.name, attack.sql, attack.why);
+                outcome.faults.push(text);
+            }
+            outcome.told.push(seen.told(expect));
+        }
+    }
+    if rows(world, &pair).await != before || rows(world, &apart).await != before_apart {
+        outcome.faults.push("rows of a practice, or the queue, are not as they were".to_owned());
+    }
+    outcome.faults.extend(left(world, &[pair.a, pair.b, &thief, &robbed]).await);
+    if victim.query_one("SELECT 1", &[]).await.is_err() {
+        outcome.faults.push("the other practice's connection was ended".to_owned());
+    }
+    outcome
+}
+
+/// What the isolation check finds afterwards, but for what this server cannot do.
+async fn left(world: &World, practices: &[&Practice]) -> Vec<String> {
+    let superuser = world.superuser().await;
+    let mut left = Vec::new();
+    for practice in practices {
+        let findings = labor_migrator::isolation::check(&superuser, &practice.name).await.unwrap();
+        let ours = findings.iter().filter(|finding| !finding.is_of_the_server());
+        left.extend(ours.map(|finding| format!("left behind: {finding:?}")));
+    }
+    left
+}
+
+#[tokio::test]
+async fn every_attack_ends_as_its_row_says() {
+    let faults = &on_hardened().await.faults;
+    assert!(faults.is_empty(), "{} attacks ended otherwise:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[tokio::test]
+async fn on_a_managed_server_every_attack_ends_as_its_row_says() {
+    let faults = &on_managed().await.faults;
+    assert!(faults.is_empty(), "{} attacks ended otherwise:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// Where system objects cannot be changed some attacks get further, and none of them to a row.
+#[test]
+fn what_gets_further_on_a_managed_server_is_no_breach() {
+    for attack in kinds().flat_map(|kind| kind.attacks) {
+        assert!(attack.managed.is_none_or(|expect| expect != Expect::Breach), "{}", attack.name);
+    }
+}
+
+#[tokio::test]
+async fn the_same_attacks_reach_nothing_without_any_claim() {
+    let world = world().await;
+    let client = world.login(&world.a).await;
+    let pair = Pair { a: &world.a, b: &world.b, b_pid: 1 };
+    let mut through = Vec::new();
+    let injected = kinds().filter(|kind| matches!(kind.way, Way::Injected(_)));
+    for attack in injected.flat_map(|kind| kind.attacks) {
+        // SET ends with the transaction, so each attack has one of its own.
+        client.batch_execute("BEGIN").await.unwrap();
+        let result = one(&client, &pair.fill(world, attack.sql)).await;
+        client.batch_execute("ROLLBACK").await.unwrap();
+        let marked = |text: &String| text.contains(&world.a.seeds.mark) || text.contains(&world.b.seeds.mark);
+        if result.is_ok_and(|rows| rows.iter().any(marked)) {
+            through.push(attack.name);
+        }
+    }
+    assert!(through.is_empty(), "{through:?}");
+}
+
+#[tokio::test]
+async fn a_practices_login_opens_neither_the_other_practices_login_nor_a_database_without_labor() {
+    let world = world().await;
+    let password = world.master.tenant_password(&world.a.name);
+    let as_b = world.server.url_as(&world.b.name.role(), &password, crate::world::DATABASE);
+    assert_eq!(state(&connect(&as_b).await.err().unwrap()), "28P01", "B's login took A's password");
+    let superuser = superuser().await;
+    let exists = superuser.query_opt("SELECT FROM pg_database WHERE datname = 'strange'", &[]).await.unwrap();
+    if exists.is_none() {
+        superuser.batch_execute("CREATE DATABASE strange TEMPLATE template0").await.unwrap();
+    }
+    superuser.batch_execute("REVOKE CONNECT ON DATABASE strange FROM PUBLIC").await.unwrap();
+    let strange = world.url_of(&world.a.name, "strange");
+    assert_eq!(state(&connect(&strange).await.err().unwrap()), "42501", "CONNECT is not needed");
+}

@@ -1,0 +1,88 @@
+//! What a server leaves open that gives no superuser (managed servers), and who agreed to run Labor there.
+//! Must stay true: nothing is begun on such a server before somebody said so (docs/adr/0012-weaker-isolation-is-acknowledged.md); and
+//! only what PostgreSQL is shipped with can be agreed to, never a right that somebody gave.
+use tokio_postgres::{Client, GenericClient};
+
+use super::{Finding, database};
+use crate::{Migrator, MigratorError};
+
+/// Whether an operator agreed to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Weaker {
+    /// Such a server is refused.
+    #[default]
+    Refused,
+    /// It is accepted (`--accept-weaker-isolation managed`).
+    Accepted,
+}
+
+impl Weaker {
+    /// Without what was agreed to.
+    pub(crate) fn leave_out(self, mut findings: Vec<Finding>) -> Vec<Finding> {
+        if self == Self::Accepted {
+            findings.retain(|finding| !finding.is_of_the_server());
+        }
+        findings
+    }
+}
+
+/// What this server leaves open, or Labor's roles lack.
+///
+/// # Errors
+/// When the database can't be asked.
+pub(crate) async fn of_the_server(client: &impl GenericClient) -> Result<Vec<Finding>, MigratorError> {
+    let mut findings = database::of_the_database(client).await?;
+    findings.retain(Finding::is_of_the_server);
+    Ok(findings)
+}
+
+impl Migrator {
+    /// The same migrator for a server that was agreed to.
+    #[must_use]
+    pub fn accepting(mut self, weaker: Weaker) -> Self {
+        self.weaker = weaker;
+        self
+    }
+
+    /// Whether such a server was agreed to.
+    #[must_use]
+    pub fn agreed(&self) -> Weaker {
+        self.weaker
+    }
+
+    /// What this server leaves open; empty on one that was hardened, and before it was bootstrapped.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn weaker(&self) -> Result<Vec<Finding>, MigratorError> {
+        of_the_server(&self.connect().await?).await
+    }
+
+    /// Refuses a server that nobody agreed to.
+    pub(crate) async fn require_hardened(&self, client: &Client) -> Result<(), MigratorError> {
+        let bootstrapped = client
+            .query_one("SELECT to_regnamespace('guard') IS NOT NULL", &[])
+            .await
+            .map_err(MigratorError::during("look for the guard"))?;
+        // Without it that is what is said.
+        if self.weaker == Weaker::Accepted || !bootstrapped.get::<_, bool>(0) {
+            return Ok(());
+        }
+        let weaker = of_the_server(client).await?;
+        if weaker.is_empty() { Ok(()) } else { Err(MigratorError::Unhardened(weaker)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_server_is_shipped_with_can_be_agreed_to() {
+        let finding = |kind: &str| Finding { kind: kind.into(), object: String::new(), detail: String::new() };
+        let all = || ["unhardened", "incapable", "function_reachable", "rls_off"].map(finding).to_vec();
+        assert_eq!(Weaker::Refused.leave_out(all()), all());
+        let left = Weaker::Accepted.leave_out(all());
+        assert_eq!(left, ["function_reachable", "rls_off"].map(finding));
+    }
+}
