@@ -7,14 +7,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use labor_catalog::TenantName;
-use sqlx::ConnectOptions as _;
-use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
 
+use self::pool::ControlPool;
 use crate::DbError;
 use crate::queue::Queue;
 use crate::served::Served;
+
+pub(crate) mod pool;
 
 /// How long a look-up is remembered.
 const REMEMBERED: Duration = Duration::from_secs(5);
@@ -63,7 +63,7 @@ pub enum Address {
 /// The control plane. Cheap to clone.
 #[derive(Clone)]
 pub struct Control {
-    pool: PgPool,
+    pool: ControlPool,
     sources: Arc<Remembered<Uuid, Source>>,
     addresses: Arc<Remembered<Address, Option<TenantName>>>,
     intake: Arc<Remembered<(), TenantName>>,
@@ -76,16 +76,8 @@ impl Control {
     /// # Errors
     /// When the URL can't be read. Connections are opened when they are needed.
     pub fn connect(url: &str, connections: u32) -> Result<Self, DbError> {
-        let options: PgConnectOptions =
-            url.parse().map_err(|_| DbError::Unavailable("the control database URL can't be read".to_owned()))?;
-        // Waiting for the queue is slow on purpose: statements are not logged for their time.
-        let options = options.application_name("labor control").disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(5))
-            .connect_lazy_with(options);
         Ok(Self {
-            pool,
+            pool: ControlPool::new(url, connections)?,
             sources: Arc::default(),
             addresses: Arc::default(),
             intake: Arc::default(),
@@ -93,7 +85,7 @@ impl Control {
         })
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    pub(crate) fn pool(&self) -> &ControlPool {
         &self.pool
     }
 

@@ -7,10 +7,11 @@ use labor_catalog::TenantName;
 use pgmq::PGMQueueExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::Connection as _;
 use uuid::Uuid;
 
 use crate::DbError;
+use crate::control::pool::ControlPool;
 
 const MESSAGES: &str = "messages";
 const DEAD: &str = "dead_messages";
@@ -49,12 +50,12 @@ pub struct DeadLetter {
 #[derive(Clone)]
 pub struct Queue {
     pgmq: PGMQueueExt,
-    pool: PgPool,
+    pool: ControlPool,
 }
 
 impl Queue {
-    pub(crate) async fn new(pool: PgPool) -> Self {
-        Self { pgmq: PGMQueueExt::new_with_pool(pool.clone()).await, pool }
+    pub(crate) async fn new(pool: ControlPool) -> Self {
+        Self { pgmq: PGMQueueExt::new_with_pool(pool.bare()).await, pool }
     }
 
     /// Takes up to `count` entries that are then invisible for `hidden`; waits up to `wait` for the first one.
@@ -64,8 +65,10 @@ impl Queue {
     pub async fn take(&self, count: i32, hidden: Duration, wait: Duration) -> Result<Vec<Delivery>, DbError> {
         let hidden = i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX);
         let poll = Some(Duration::from_millis(50));
-        let messages =
-            self.pgmq.read_batch_with_poll::<Value, Value>(MESSAGES, hidden, count, Some(wait), poll).await?;
+        let messages = self
+            .pgmq
+            .read_batch_with_poll_with_cxn::<_, Value, Value>(MESSAGES, hidden, count, Some(wait), poll, &self.pool)
+            .await?;
         let mut deliveries = Vec::with_capacity(messages.len());
         for message in messages {
             match serde_json::from_value(message.message.clone()) {
@@ -86,7 +89,7 @@ impl Queue {
     /// # Errors
     /// When the database can't be asked; the entry then comes again and finds its effect done.
     pub async fn done(&self, delivery: &Delivery) -> Result<(), DbError> {
-        self.pgmq.delete(MESSAGES, delivery.number).await?;
+        self.pgmq.delete_with_cxn(MESSAGES, delivery.number, &self.pool).await?;
         Ok(())
     }
 
@@ -96,7 +99,7 @@ impl Queue {
     /// When the database can't be asked; the entry then comes again when its time is over.
     pub async fn retry_after(&self, delivery: &Delivery, delay: Duration) -> Result<(), DbError> {
         let seconds = i32::try_from(delay.as_secs().max(1)).unwrap_or(i32::MAX);
-        self.pgmq.set_vt::<Value, Value>(MESSAGES, delivery.number, seconds).await?;
+        self.pgmq.set_vt_with_cxn::<_, Value, Value>(MESSAGES, delivery.number, seconds, &self.pool).await?;
         Ok(())
     }
 
@@ -110,10 +113,22 @@ impl Queue {
     }
 
     async fn dead_letter(&self, number: i64, letter: &impl Serialize) -> Result<(), DbError> {
-        let mut transaction = self.pool.begin().await?;
-        self.pgmq.send_with_cxn(DEAD, letter, &mut *transaction).await?;
-        self.pgmq.delete_with_cxn(MESSAGES, number, &mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(())
+        let (pgmq, letter) =
+            (self.pgmq.clone(), serde_json::to_value(letter).map_err(|_| DbError::Data("a dead letter"))?);
+        let moved = self.pool.with(move |connection| {
+            Box::pin(async move {
+                let mut transaction = connection.begin().await?;
+                let moved = async {
+                    pgmq.send_with_cxn(DEAD, &letter, &mut *transaction).await?;
+                    pgmq.delete_with_cxn(MESSAGES, number, &mut *transaction).await
+                };
+                if let Err(error) = moved.await {
+                    return Ok(Err(error));
+                }
+                transaction.commit().await?;
+                Ok(Ok(()))
+            })
+        });
+        Ok(moved.await??)
     }
 }

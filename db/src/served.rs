@@ -7,13 +7,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use labor_catalog::{SERVED_VERSIONS, TenantName};
-use sqlx::PgPool;
 use tokio::sync::Mutex;
 
 use crate::DbError;
+use crate::control::pool::ControlPool;
 
 /// How long the list is remembered.
 const REMEMBERED: Duration = Duration::from_secs(1);
+
+/// How long a request waits for the list, whoever of those that wait asks.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Practices that are not served, with the version of their schema.
 type NotServed = HashMap<String, i32>;
@@ -28,14 +31,17 @@ pub(crate) struct Served {
 
 impl Served {
     /// Lets a tenant pass whose schema this release can serve.
-    pub(crate) async fn require(&self, pool: &PgPool, tenant: &TenantName) -> Result<(), DbError> {
-        match self.list(pool).await?.get(tenant.as_str()) {
+    pub(crate) async fn require(&self, pool: &ControlPool, tenant: &TenantName) -> Result<(), DbError> {
+        let listed = tokio::time::timeout(PATIENCE, self.list(pool)).await;
+        let listed =
+            listed.map_err(|_| DbError::Unavailable("the control database did not answer in time".to_owned()))?;
+        match listed?.get(tenant.as_str()) {
             None => Ok(()),
             Some(version) => Err(DbError::OtherVersion(*version)),
         }
     }
 
-    async fn list(&self, pool: &PgPool) -> Result<Arc<NotServed>, DbError> {
+    async fn list(&self, pool: &ControlPool) -> Result<Arc<NotServed>, DbError> {
         if let Some(list) = self.remembered() {
             return Ok(list);
         }
