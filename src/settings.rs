@@ -1,7 +1,6 @@
 //! Every configuration key of the `labor` program: command line or environment, secrets from files only.
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use labor_db::{MasterSecret, PoolSettings};
 
@@ -110,7 +109,7 @@ impl DatabaseSettings {
         PoolSettings {
             budget: usize::try_from(self.tenant_connections).unwrap_or(usize::MAX),
             per_tenant: usize::try_from(self.connections_per_tenant).unwrap_or(usize::MAX),
-            wait: Duration::from_secs(5),
+            ..PoolSettings::default()
         }
     }
 }

@@ -1,27 +1,29 @@
-//! Tenant-bound connections: a small pool per tenant and role under one global budget.
-//! Must stay true: the number of open connections never exceeds the budget; when it is used up, the idle connections of the
-//! tenant that was least recently used are closed first; every wait is bounded; a tenant whose schema this release can't serve gets
-//! no session.
-use std::collections::HashMap;
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+//! Tenant-bound connections: few per tenant and role, under one global budget, lent to one session at a time.
+//! Must stay true: the number of open connections never exceeds the budget; who has fewer goes first ([`turns`]); every wait is
+//! bounded; a connection that may hold a transaction is closed and never lent again; a tenant whose schema this release can't serve
+//! gets no session; when nobody asks for connections, their memory returns.
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
-use deadpool::Runtime;
-use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
-use deadpool_postgres::{ClientWrapper, Manager as PostgresManager, ManagerConfig, RecyclingMethod};
-use labor_catalog::{ClaimRole, MasterSecret, TenantName};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use labor_catalog::MasterSecret;
 use uuid::Uuid;
 
+use self::connect::Connector;
+use self::connection::Connection;
+use self::patience::{Lost, Patience};
+use self::turns::{Grant, Key, Limits, Turns};
 use crate::{Claims, Control, DbError, TenantSession};
 
-/// How often a request that waits for the budget looks for idle connections.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+mod connect;
+mod connection;
+mod patience;
+mod turns;
 
-/// No session waits or works for longer, so that one that holds locks delays its own practice only.
-const BOUNDS: &str = "-c lock_timeout=5s -c statement_timeout=20s -c idle_in_transaction_session_timeout=30s";
+/// When there are more busy tenants than connections, none keeps its last one for longer.
+const TURN: Duration = Duration::from_millis(200);
+/// A tenant's connection is not taken by those that have as many until it was idle for so long.
+const KEEP: Duration = Duration::from_secs(1);
 
 /// Limits of the pools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +32,39 @@ pub struct PoolSettings {
     pub budget: usize,
     /// Connections to one tenant in one role.
     pub per_tenant: usize,
-    /// How long a request waits for a connection.
+    /// How long a request waits for its turn.
     pub wait: Duration,
+    /// Requests of one tenant that may wait; one more is refused at once.
+    pub waiting_per_tenant: usize,
+    /// Connections that are opened at the same time.
+    pub connects_at_once: usize,
+    /// How long opening a connection may take.
+    pub connect: Duration,
+    /// How long the server may take to answer a BEGIN, which asks nothing of it. Then it, or the way to it, is taken for dead.
+    pub answer: Duration,
+    /// How long one round trip of a session may take in all. Longer than the server's own limit for a statement (20 s), which comes
+    /// first when the server lives.
+    pub work: Duration,
+    /// A connection that nobody used for so long is closed.
+    pub idle: Duration,
+    /// No connection gets older; each is closed after three quarters to all of it. What the server keeps for it then returns.
+    pub age: Duration,
 }
 
 impl Default for PoolSettings {
     fn default() -> Self {
-        Self { budget: 100, per_tenant: 6, wait: Duration::from_secs(5) }
+        Self {
+            budget: 100,
+            per_tenant: 6,
+            wait: Duration::from_secs(5),
+            waiting_per_tenant: 1000,
+            connects_at_once: 8,
+            connect: Duration::from_secs(3),
+            answer: Duration::from_secs(3),
+            work: Duration::from_secs(22),
+            idle: Duration::from_secs(180),
+            age: Duration::from_secs(1800),
+        }
     }
 }
 
@@ -48,203 +76,172 @@ pub struct Tenants {
 }
 
 struct Registry {
-    config: tokio_postgres::Config,
-    master: MasterSecret,
     settings: PoolSettings,
-    budget: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
-    clock: AtomicU64,
-    pools: Mutex<HashMap<Key, Entry>>,
+    connector: Connector,
+    turns: Arc<Turns<Connection>>,
+    patience: Patience,
+    swept: AtomicBool,
 }
 
-/// Connections are shared only among sessions of one tenant *and* role: whoever gets SQL into a session can leave prepared
-/// statements behind on its connection, and must not meet a higher role there.
-type Key = (TenantName, ClaimRole);
-
-struct Entry {
-    pool: managed::Pool<Manager>,
-    last_used: u64,
+/// A place in the budget; free again when it is dropped.
+struct Place {
+    turns: Option<Arc<Turns<Connection>>>,
+    key: Key,
 }
 
-/// One connection; its permit goes back to the budget when it is closed.
-pub(crate) struct Connection {
-    pub(crate) client: ClientWrapper,
-    /// Set before BEGIN, cleared when COMMIT was answered: in between the connection may hold a transaction and a claim.
-    pub(crate) dirty: AtomicBool,
-    waiting: Arc<AtomicUsize>,
-    _permit: OwnedSemaphorePermit,
+/// A connection that is lent to a session. Dropped, it goes to whoever is next if it is clean, else it is closed.
+pub(crate) struct Lent {
+    connection: Option<Connection>,
+    place: Option<Place>,
+    registry: Arc<Registry>,
 }
-
-impl Connection {
-    /// Whether it must not go back to its pool: it may hold a transaction, or somebody waits for its place in the budget.
-    pub(crate) fn is_to_be_closed(&self) -> bool {
-        self.dirty.load(Ordering::Relaxed) || self.waiting.load(Ordering::SeqCst) > 0
-    }
-}
-
-/// Counts one request that waits for the budget, for as long as it does.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-pub(crate) struct Manager {
-    postgres: PostgresManager,
-    registry: Weak<Registry>,
-}
-
-pub(crate) type PooledConnection = managed::Object<Manager>;
 
 impl Tenants {
-    /// Pools for the server of `url` (login and password in it are not used: every tenant has its own). The control plane knows at
-    /// which version each tenant's schema is.
+    /// `url`: server and database; its login is replaced by each tenant's own.
     ///
     /// # Errors
-    /// When the URL can't be read.
+    /// When the URL can't be read or TLS can't be set up.
     pub fn new(url: &str, master: MasterSecret, settings: PoolSettings, control: Control) -> Result<Self, DbError> {
-        let mut config = labor_connect::parse(url, "labor").map_err(|error| DbError::Unavailable(error.to_string()))?;
-        config.connect_timeout(settings.wait);
-        let registry = Arc::new(Registry {
-            config,
-            master,
-            settings,
-            budget: Arc::new(Semaphore::new(settings.budget)),
-            waiting: Arc::default(),
-            clock: AtomicU64::new(0),
-            pools: Mutex::new(HashMap::new()),
-        });
+        let connector = Connector::new(url, master, settings.connects_at_once, settings.connect)?;
+        let limits = Limits {
+            budget: settings.budget,
+            per_role: settings.per_tenant,
+            waiting: settings.waiting_per_tenant,
+            turn: TURN,
+            keep: KEEP,
+        };
+        let turns = Arc::new(Turns::new(limits));
+        let patience = Patience::new(settings.answer, settings.work);
+        let registry = Arc::new(Registry { settings, connector, turns, patience, swept: AtomicBool::new(false) });
         Ok(Self { registry, control })
     }
 
     /// A session for verified claims, on a connection of the claims' tenant. `request_id` is written to audit rows.
     ///
     /// # Errors
-    /// [`DbError::Unavailable`] when there is no connection within the time limit, [`DbError::Refused`] when the tenant's login
-    /// is not accepted (the tenant is frozen or deleted), [`DbError::OtherVersion`] when this release can't serve its schema.
+    /// [`DbError::Unavailable`] when there is no connection within the time limit or too many requests of the tenant wait already,
+    /// [`DbError::Refused`] when the tenant's login is not accepted (the tenant is frozen or deleted), [`DbError::OtherVersion`] when
+    /// this release can't serve its schema.
     pub async fn session(&self, claims: Claims, request_id: Uuid) -> Result<TenantSession, DbError> {
         self.control.require_served(claims.tenant()).await?;
-        let pool = self.registry.pool_of(claims.tenant(), claims.role())?;
-        let connection = pool.get().await.map_err(unavailable)?;
-        Ok(TenantSession::new(connection, claims, self.registry.master.clone(), request_id))
+        let lent = self.registry.lend((claims.tenant().clone(), claims.role())).await?;
+        Ok(TenantSession::new(lent, claims, self.registry.connector.master().clone(), request_id))
     }
 
     /// How many more connections the budget allows.
     #[must_use]
     pub fn free(&self) -> usize {
-        self.registry.budget.available_permits()
+        self.registry.settings.budget.saturating_sub(self.registry.turns.census().open)
     }
 }
 
 impl Registry {
-    /// A panic while the map was held leaves the map whole: every change is one insert or remove.
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Entry>> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn pool_of(self: &Arc<Self>, tenant: &TenantName, role: ClaimRole) -> Result<managed::Pool<Manager>, DbError> {
-        let now = self.clock.fetch_add(1, Ordering::Relaxed);
-        let mut pools = self.lock();
-        if let Some(entry) = pools.get_mut(&(tenant.clone(), role)) {
-            entry.last_used = now;
-            return Ok(entry.pool.clone());
-        }
-        let pool = self.build(tenant)?;
-        pools.insert((tenant.clone(), role), Entry { pool: pool.clone(), last_used: now });
-        Ok(pool)
-    }
-
-    fn build(self: &Arc<Self>, tenant: &TenantName) -> Result<managed::Pool<Manager>, DbError> {
-        let mut config = self.config.clone();
-        config.user(tenant.role()).password(self.master.tenant_password(tenant)).options(BOUNDS);
-        let tls = labor_connect::tls().map_err(|error| DbError::Unavailable(error.to_string()))?;
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager =
-            Manager { postgres: PostgresManager::from_config(config, tls, recycling), registry: Arc::downgrade(self) };
-        managed::Pool::builder(manager)
-            .max_size(self.settings.per_tenant)
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(self.settings.wait))
-            .create_timeout(Some(self.settings.wait))
-            .recycle_timeout(Some(self.settings.wait))
-            .build()
-            .map_err(|error| DbError::Unavailable(error.to_string()))
-    }
-
-    /// A place in the budget; when there is none, idle connections make room, least recently used tenant first. While somebody waits,
-    /// connections that are given back are closed, so that a busy tenant does not keep the others out.
-    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = self.budget.clone().try_acquire_owned() {
-            return Some(permit);
-        }
-        let _waiting = Waiting::enter(&self.waiting);
-        self.close_idle();
-        let mut acquire = pin!(self.budget.clone().acquire_owned());
-        // One may have been given back between the look for idle ones and the count of those who wait.
-        let patiently = async {
-            loop {
-                if let Ok(permit) = tokio::time::timeout(LOOK_AGAIN, &mut acquire).await {
-                    return permit.ok();
-                }
-                self.close_idle();
+    async fn lend(self: &Arc<Self>, key: Key) -> Result<Lent, DbError> {
+        self.sweep_from_now_on();
+        let no_turn = || DbError::Unavailable("no free connection to this tenant in time".to_owned());
+        let until = tokio::time::Instant::now() + self.settings.wait;
+        let in_line = self
+            .turns
+            .line_up(key.clone(), Instant::now())
+            .map_err(|_| DbError::Unavailable("too many requests of this tenant wait for a connection".to_owned()))?;
+        let granted = tokio::time::timeout_at(until, in_line.turn()).await.ok().flatten().ok_or_else(no_turn)?;
+        let place = Place { turns: Some(self.turns.clone()), key };
+        let ready = match granted {
+            Grant::Ready(connection) if connection.is_clean() => Some(connection),
+            // The server closed it while nobody looked; its place is good for another.
+            Grant::Ready(_) | Grant::Room => None,
+        };
+        let connection = match ready {
+            Some(connection) => connection,
+            None => {
+                let attempt = tokio::time::timeout_at(until, self.connector.attempt()).await;
+                let attempt = attempt.ok().flatten().ok_or_else(no_turn)?;
+                self.connector.open(attempt, &place.key.0).await?
             }
         };
-        tokio::time::timeout(self.settings.wait, patiently).await.ok()?
+        Ok(Lent { connection: Some(connection), place: Some(place), registry: self.clone() })
     }
 
-    fn close_idle(&self) {
-        let mut candidates: Vec<_> = {
-            let pools = self.lock();
-            pools.values().filter(|e| e.pool.status().available > 0).map(|e| (e.last_used, e.pool.clone())).collect()
+    /// Begins to close connections that are idle or old. From here, because it needs a runtime to run on.
+    fn sweep_from_now_on(self: &Arc<Self>) {
+        if !self.swept.swap(true, Ordering::Relaxed) {
+            tokio::spawn(sweep(Arc::downgrade(self), self.settings.idle / 4));
+        }
+    }
+
+    fn is_old(&self, connection: &Connection, now: Instant) -> bool {
+        now.saturating_duration_since(connection.opened) >= self.settings.age.mul_f64(connection.share_of_age)
+    }
+}
+
+/// Ends with the last handle of the pools.
+async fn sweep(registry: Weak<Registry>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        let Some(registry) = registry.upgrade() else { return };
+        let (now, idle) = (Instant::now(), registry.settings.idle);
+        registry.turns.retain(now, |connection, since| {
+            now.saturating_duration_since(since) < idle && connection.is_clean() && !registry.is_old(connection, now)
+        });
+    }
+}
+
+impl Place {
+    fn give_back(mut self, connection: Connection, now: Instant) {
+        if let Some(turns) = self.turns.take() {
+            turns.give_back(&self.key, connection, now);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(turns) = self.turns.take() {
+            turns.free(&self.key, Instant::now());
+        }
+    }
+}
+
+impl Lent {
+    /// The connection.
+    ///
+    /// # Errors
+    /// Never while it is lent.
+    pub(crate) fn connection(&self) -> Result<&Connection, DbError> {
+        self.connection.as_ref().ok_or_else(|| DbError::Unavailable("the session's connection was lost".to_owned()))
+    }
+
+    /// Awaits answers of the server, but not for ever; `heard` is set with the first of them. A connection that gives no
+    /// answer is closed afterwards.
+    pub(crate) async fn answered<T>(&self, heard: &AtomicBool, work: impl Future<Output = T>) -> Result<T, DbError> {
+        let lost = match self.registry.patience.bound(heard, work).await {
+            Ok(answer) => return Ok(answer),
+            Err(lost) => lost,
         };
-        candidates.sort_by_key(|(last_used, _)| *last_used);
-        for (_, pool) in candidates {
-            if self.budget.available_permits() > 0 {
+        if let Some(connection) = &self.connection {
+            connection.dirty.store(true, Ordering::Relaxed);
+        }
+        if let Lost::Noticed(since) = lost {
+            // What was not heard of since then may be as dead as this one.
+            let closed = self.registry.turns.retain(Instant::now(), |_, idle_since| idle_since > since);
+            tracing::warn!(closed, "the database does not answer");
+        }
+        Err(DbError::Unavailable("the database did not answer in time".to_owned()))
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let (connection, place) = (self.connection.take(), self.place.take());
+        if let (Some(connection), Some(place)) = (connection, place) {
+            let now = Instant::now();
+            if connection.is_clean() && !self.registry.is_old(&connection, now) {
+                place.give_back(connection, now);
                 return;
             }
-            pool.retain(|_, _| false);
+            // The socket is closed before its place is free.
+            drop(connection);
+            drop(place);
         }
-    }
-}
-
-impl managed::Manager for Manager {
-    type Type = Connection;
-    type Error = DbError;
-
-    async fn create(&self) -> Result<Connection, DbError> {
-        let registry = self.registry.upgrade().ok_or_else(|| DbError::Unavailable("shutting down".to_owned()))?;
-        let permit = registry
-            .permit()
-            .await
-            .ok_or_else(|| DbError::Unavailable("the connection budget is used up".to_owned()))?;
-        let client = managed::Manager::create(&self.postgres).await?;
-        Ok(Connection { client, dirty: AtomicBool::new(false), waiting: registry.waiting.clone(), _permit: permit })
-    }
-
-    async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<DbError> {
-        if connection.dirty.load(Ordering::Relaxed) {
-            return Err(RecycleError::message("a request was dropped in the middle of its transaction"));
-        }
-        managed::Manager::recycle(&self.postgres, &mut connection.client, metrics).await.map_err(|error| match error {
-            RecycleError::Message(message) => RecycleError::Message(message),
-            RecycleError::Backend(error) => RecycleError::Backend(error.into()),
-        })
-    }
-}
-
-fn unavailable(error: managed::PoolError<DbError>) -> DbError {
-    match error {
-        managed::PoolError::Backend(error) => error,
-        managed::PoolError::Timeout(_) => DbError::Unavailable("no free connection to this tenant in time".to_owned()),
-        other => DbError::Unavailable(other.to_string()),
     }
 }

@@ -18,7 +18,7 @@ use crate::world::{Practice, World, bind, superuser, world};
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn pools(world: &World, budget: usize, per_tenant: usize) -> Tenants {
-    let settings = PoolSettings { budget, per_tenant, wait: Duration::from_secs(3) };
+    let settings = PoolSettings { budget, per_tenant, wait: Duration::from_secs(3), ..PoolSettings::default() };
     let url = world.platform.setting("LABOR_CONTROL_URL");
     Tenants::new(url, world.master.clone(), settings, Control::connect(url, 2).unwrap()).unwrap()
 }

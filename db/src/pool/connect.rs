@@ -1,0 +1,158 @@
+//! Opens connections to tenants: a few at a time, and after a failure only after a pause.
+//! Must stay true: no more attempts are under way than allowed, so a server that comes back is not knocked over by all who wait for
+//! it; pauses grow while it fails, end at [`LONGEST_PAUSE`], and part of each is chance; an attempt ends within its limit; that one
+//! tenant's login is refused slows down nobody.
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use labor_catalog::{MasterSecret, TenantName};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::connection::Connection;
+use crate::DbError;
+
+/// The first pause after a failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// No pause is longer: who waits for a connection gives up after a few seconds.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// No session waits or works for longer, so that one that holds locks delays its own practice only.
+const BOUNDS: &str = "-c lock_timeout=5s -c statement_timeout=20s -c idle_in_transaction_session_timeout=30s";
+
+/// The way to the server.
+pub(super) struct Connector {
+    config: tokio_postgres::Config,
+    tls: MakeRustlsConnect,
+    master: MasterSecret,
+    at_once: Semaphore,
+    limit: Duration,
+    pause: Mutex<Pause>,
+}
+
+/// May open one connection.
+pub(super) struct Attempt<'c>(SemaphorePermit<'c>);
+
+impl Connector {
+    pub(super) fn new(url: &str, master: MasterSecret, at_once: usize, limit: Duration) -> Result<Self, DbError> {
+        let unavailable = |error: labor_connect::ConnectError| DbError::Unavailable(error.to_string());
+        let config = labor_connect::parse(url, "labor").map_err(unavailable)?;
+        let tls = labor_connect::tls().map_err(unavailable)?;
+        let pause = Mutex::new(Pause::default());
+        Ok(Self { config, tls, master, at_once: Semaphore::new(at_once.max(1)), limit, pause })
+    }
+
+    pub(super) fn master(&self) -> &MasterSecret {
+        &self.master
+    }
+
+    /// Waits until one more attempt may be made. The caller bounds it.
+    pub(super) async fn attempt(&self) -> Option<Attempt<'_>> {
+        let permit = self.at_once.acquire().await.ok()?;
+        loop {
+            let left = self.pause().left(Instant::now());
+            if left.is_zero() {
+                return Some(Attempt(permit));
+            }
+            tokio::time::sleep(left).await;
+        }
+    }
+
+    /// Opens a connection with the tenant's login.
+    pub(super) async fn open(&self, attempt: Attempt<'_>, tenant: &TenantName) -> Result<Connection, DbError> {
+        let mut config = self.config.clone();
+        config.user(tenant.role()).password(self.master.tenant_password(tenant)).options(BOUNDS);
+        let began = Instant::now();
+        let opened = tokio::time::timeout(self.limit, Connection::open(&config, self.tls.clone())).await;
+        drop(attempt.0);
+        let (opened, server_failed) = match opened {
+            Ok(Ok(connection)) => (Ok(connection), false),
+            Ok(Err(error)) => {
+                let server_failed = is_the_servers_fault(&error);
+                (Err(DbError::from(error)), server_failed)
+            }
+            Err(_) => {
+                (Err(DbError::Unavailable("the server did not answer a new connection in time".to_owned())), true)
+            }
+        };
+        if server_failed {
+            self.pause().failed(began, Instant::now(), fastrand::f64());
+        } else {
+            self.pause().succeeded();
+        }
+        opened
+    }
+
+    fn pause(&self) -> std::sync::MutexGuard<'_, Pause> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether others would fare the same: the server can't be reached, starts, stops or is full. Not so when it refused one login, or
+/// has as many connections of that login as it allows.
+fn is_the_servers_fault(error: &tokio_postgres::Error) -> bool {
+    let Some(db) = error.as_db_error() else { return true };
+    // The function that counts a role's connections has the same code as the one that counts all.
+    let of_the_role = db.code().code() == "53300" && db.routine() == Some("InitializeSessionUserId");
+    matches!(db.code().code().get(..2), Some("08" | "53" | "57" | "58" | "XX")) && !of_the_role
+}
+
+/// How long not to try.
+#[derive(Debug, Default)]
+struct Pause {
+    failures: u32,
+    until: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Pause {
+    fn left(&self, now: Instant) -> Duration {
+        self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
+    /// `chance`: from 0 to 1. Attempts that were under way together count as one failure.
+    fn failed(&mut self, began: Instant, now: Instant, chance: f64) {
+        if self.last.is_some_and(|last| began < last) {
+            return;
+        }
+        let longest = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(LONGEST_PAUSE);
+        self.failures = self.failures.saturating_add(1);
+        self.last = Some(now);
+        // Between half and all of it.
+        self.until = Some(now + longest.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0));
+    }
+
+    fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_while_the_server_fails_end_at_a_second_and_are_over_with_the_first_success() {
+        let (mut pause, mut now, mut pauses) = (Pause::default(), Instant::now(), Vec::new());
+        for _ in 0..7 {
+            pause.failed(now, now, 1.0);
+            pauses.push(pause.left(now).as_millis());
+            now += Duration::from_secs(2);
+        }
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1000, 1000]);
+        pause.failed(now, now, 0.0);
+        assert_eq!(pause.left(now).as_millis(), 500, "half of it is chance");
+        pause.succeeded();
+        assert_eq!(pause.left(now), Duration::ZERO);
+    }
+
+    #[test]
+    fn attempts_that_fail_together_count_once() {
+        let (mut pause, began) = (Pause::default(), Instant::now());
+        let now = began + Duration::from_millis(1);
+        for _ in 0..8 {
+            pause.failed(began, now, 1.0);
+        }
+        assert_eq!(pause.left(now), FIRST_PAUSE);
+    }
+}

@@ -1,0 +1,218 @@
+//! The order of service, without a server: connections are numbers.
+use super::*;
+use tokio::sync::oneshot::error::TryRecvError;
+
+const A: u8 = 1;
+const B: u8 = 2;
+const C: u8 = 3;
+const TURN: Duration = Duration::from_millis(200);
+const OPENING: Duration = Duration::from_millis(10);
+const KEEP: Duration = Duration::from_secs(1);
+
+fn key(tenant: u8) -> Key {
+    role_of(tenant, ClaimRole::Doctor)
+}
+
+fn role_of(tenant: u8, role: ClaimRole) -> Key {
+    (TenantName::parse(&format!("t_abcdefghijk{}", char::from(b'a' + tenant))).unwrap(), role)
+}
+
+fn turns(budget: usize, per_role: usize, waiting: usize) -> Arc<Turns<u32>> {
+    Arc::new(Turns::new(Limits { budget, per_role, waiting, turn: TURN, keep: KEEP }))
+}
+
+impl InLine<u32> {
+    /// What it was given; `None`: it waits. As a number: 0 is room.
+    fn seen(&mut self) -> Option<u32> {
+        match self.granted.try_recv() {
+            Ok(Grant::Room) => Some(0),
+            Ok(Grant::Ready(number)) => Some(number),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+        }
+    }
+}
+
+/// So many requests of a tenant.
+fn crowd(turns: &Arc<Turns<u32>>, key: &Key, count: usize, now: Instant) -> Vec<InLine<u32>> {
+    (0..count).map(|_| turns.line_up(key.clone(), now).unwrap()).collect()
+}
+
+/// Who of these was given something, by place.
+fn served(crowd: &mut [InLine<u32>]) -> Vec<(usize, u32)> {
+    crowd.iter_mut().enumerate().filter_map(|(place, request)| Some((place, request.seen()?))).collect()
+}
+
+#[test]
+fn a_connection_goes_to_the_next_request_of_its_own_tenant() {
+    let (turns, now) = (turns(2, 2, 10), Instant::now());
+    let mut requests = crowd(&turns, &key(A), 4, now);
+    assert_eq!(served(&mut requests), [(0, 0), (1, 0)], "two have room, two wait");
+    turns.give_back(&key(A), 7, now);
+    turns.give_back(&key(A), 8, now);
+    assert_eq!(served(&mut requests), [(2, 7), (3, 8)]);
+    assert_eq!(turns.census(), Census { open: 2, tenants: 1, ..Census::default() }, "none was closed");
+}
+
+#[test]
+fn one_request_is_served_before_the_crowd_that_came_earlier() {
+    let (turns, now) = (turns(4, 4, 500), Instant::now());
+    let mut crowd = crowd(&turns, &key(A), 500, now);
+    assert_eq!(served(&mut crowd).len(), 4);
+    let mut one = turns.line_up(key(B), now).unwrap();
+    assert_eq!(one.seen(), None);
+    turns.give_back(&key(A), 7, now);
+    assert_eq!(one.seen(), Some(0), "the first place that is free is the one's");
+    assert_eq!(served(&mut crowd), []);
+    assert_eq!((turns.census().open, turns.census().evicted), (4, 1));
+    // From now on it has a connection, which the crowd does not take between two of its requests.
+    turns.give_back(&key(B), 9, now);
+    turns.give_back(&key(A), 8, now);
+    assert_eq!(served(&mut crowd), [(4, 8)]);
+    assert_eq!(turns.line_up(key(B), now).unwrap().seen(), Some(9));
+}
+
+#[test]
+fn busy_tenants_share_the_budget_evenly_and_then_close_no_more() {
+    let (turns, now) = (turns(6, 6, 100), Instant::now());
+    let mut crowds = [A, B, C].map(|tenant| crowd(&turns, &key(tenant), 50, now));
+    let mut in_use = Vec::new();
+    for round in 0..60 {
+        for (tenant, crowd) in [A, B, C].into_iter().zip(&mut crowds) {
+            in_use.extend(served(crowd).iter().map(|_| tenant));
+        }
+        turns.give_back(&key(in_use.remove(0)), round, now);
+    }
+    let of = |tenant| turns.lock().open_of(&key(tenant)).0;
+    assert_eq!([of(A), of(B), of(C)], [2, 2, 2]);
+    assert_eq!(turns.census().evicted, 4, "two for each that came later");
+}
+
+#[test]
+fn a_crowd_gives_up_its_last_connection_when_its_turn_is_over_and_gets_it_back() {
+    let (turns, now) = (turns(1, 1, 100), Instant::now());
+    let (mut many, mut one) = (crowd(&turns, &key(A), 10, now), turns.line_up(key(B), now).unwrap());
+    // Opening took 10 ms, so it is kept for 40 more.
+    for (n, at) in [OPENING, OPENING * 5 - Duration::from_millis(1)].into_iter().enumerate() {
+        turns.give_back(&key(A), 7, now + at);
+        assert_eq!((served(&mut many).last(), one.seen()), (Some(&(n + 1, 7)), None), "its turn is not over");
+    }
+    turns.give_back(&key(A), 7, now + OPENING * 5);
+    assert_eq!((served(&mut many), one.seen()), (vec![], Some(0)));
+    turns.give_back(&key(B), 8, now + OPENING * 6);
+    assert_eq!(served(&mut many), [(3, 0)], "nobody else of the other waits");
+}
+
+#[test]
+fn no_turn_is_longer_than_the_limit_however_long_opening_took() {
+    let (turns, now) = (turns(1, 1, 100), Instant::now());
+    let (mut many, mut one) = (crowd(&turns, &key(A), 10, now), turns.line_up(key(B), now).unwrap());
+    turns.give_back(&key(A), 7, now + TURN * 9);
+    assert_eq!((served(&mut many).len(), one.seen()), (2, None));
+    turns.give_back(&key(A), 7, now + TURN * 10);
+    assert_eq!((served(&mut many).len(), one.seen()), (0, Some(0)));
+}
+
+#[test]
+fn tenants_without_a_connection_take_turns_however_many_of_each_wait() {
+    let (turns, now) = (turns(1, 1, 100), Instant::now());
+    let mut crowds = [A, B, C].map(|tenant| crowd(&turns, &key(tenant), 20, now));
+    let (mut at, mut order) = (now, Vec::new());
+    for _ in 0..14 {
+        let place = crowds.iter_mut().position(|crowd| !served(crowd).is_empty()).unwrap();
+        order.push([A, B, C][place]);
+        at += TURN;
+        turns.give_back(&key(order[order.len() - 1]), 7, at);
+    }
+    order.dedup();
+    assert_eq!(order, [A, B, C, A, B, C, A]);
+}
+
+#[test]
+fn roles_of_one_tenant_take_turns_too() {
+    let (turns, now) = (turns(4, 4, 100), Instant::now());
+    let worker = role_of(A, ClaimRole::Worker);
+    let mut jobs = crowd(&turns, &worker, 50, now);
+    assert_eq!(served(&mut jobs).len(), 4);
+    let mut doctor = turns.line_up(key(A), now).unwrap();
+    turns.give_back(&worker, 7, now);
+    assert_eq!(doctor.seen(), Some(0), "never the worker's connection");
+}
+
+#[test]
+fn the_connection_that_was_idle_for_longest_makes_room() {
+    let (turns, now) = (turns(3, 3, 10), Instant::now());
+    for tenant in [A, A, B] {
+        assert_eq!(turns.line_up(key(tenant), now).unwrap().seen(), Some(0));
+    }
+    let at = |milliseconds| now + Duration::from_millis(milliseconds);
+    turns.give_back(&key(B), 1, at(1));
+    turns.give_back(&key(A), 2, at(2));
+    assert_eq!(turns.line_up(key(C), at(3)).unwrap().seen(), Some(0));
+    assert_eq!(turns.lock().open_of(&key(B)).0, 0, "the oldest went");
+    assert_eq!(turns.lock().open_of(&key(A)).0, 2);
+}
+
+#[test]
+fn who_has_as_many_takes_an_idle_connection_only_when_it_was_not_used_for_a_while() {
+    let (turns, now) = (turns(2, 2, 10), Instant::now());
+    let mut of_b = turns.line_up(key(B), now).unwrap();
+    assert_eq!(of_b.seen(), Some(0));
+    turns.give_back(&key(B), 9, now);
+    let mut of_a = crowd(&turns, &key(A), 2, now);
+    assert_eq!(served(&mut of_a), [(0, 0)], "the other one is kept for B");
+    let mut third = turns.line_up(key(A), now + KEEP).unwrap();
+    assert_eq!((served(&mut of_a), third.seen()), (vec![(1, 0)], None));
+    assert_eq!(turns.lock().open_of(&key(B)).0, 0);
+}
+
+#[test]
+fn so_many_of_a_tenant_wait_and_no_more_and_others_are_not_refused_for_it() {
+    let (turns, now) = (turns(1, 1, 2), Instant::now());
+    let _waiting = crowd(&turns, &key(A), 3, now);
+    assert!(turns.line_up(key(A), now).is_err());
+    assert!(turns.line_up(role_of(A, ClaimRole::Worker), now).is_err(), "its roles are counted together");
+    assert!(turns.line_up(key(B), now).is_ok());
+    assert_eq!(turns.census().refused, 2);
+}
+
+#[test]
+fn who_leaves_the_line_is_passed_over_and_what_it_was_given_goes_on() {
+    let (turns, now) = (turns(1, 1, 10), Instant::now());
+    let mut requests = crowd(&turns, &key(A), 4, now);
+    assert_eq!(requests[0].seen(), Some(0));
+    drop(requests.remove(1));
+    turns.give_back(&key(A), 7, now);
+    // Given to it, but it leaves before it looks.
+    drop(requests.remove(1));
+    assert_eq!(requests[1].seen(), Some(7));
+    turns.free(&key(A), now);
+    let room = turns.line_up(key(B), now).unwrap();
+    drop(room);
+    assert_eq!(turns.census(), Census::default(), "room that was given and not used is free again");
+}
+
+#[test]
+fn nobody_waits_while_there_is_room() {
+    let (turns, now) = (turns(2, 1, 10), Instant::now());
+    let _of_a = crowd(&turns, &key(A), 1, now)[0].seen();
+    let mut requests = vec![turns.line_up(key(B), now).unwrap(), turns.line_up(key(C), now).unwrap()];
+    assert_eq!(served(&mut requests).len(), 1);
+    turns.free(&key(B), now);
+    assert_eq!(served(&mut requests), [(1, 0)], "a connection that was closed makes room at once");
+}
+
+#[test]
+fn idle_connections_that_are_not_kept_go_and_so_does_their_tenant() {
+    let (turns, now) = (turns(4, 4, 10), Instant::now());
+    for request in &mut crowd(&turns, &key(A), 3, now) {
+        request.seen();
+    }
+    for (number, at) in [(1, now), (2, now + KEEP)] {
+        turns.give_back(&key(A), number, at);
+    }
+    assert_eq!(turns.retain(now, |_, since| since > now), 1);
+    assert_eq!((turns.census().open, turns.census().idle), (2, 1));
+    turns.free(&key(A), now);
+    assert_eq!(turns.retain(now, |_, _| false), 1);
+    assert_eq!(turns.census(), Census::default(), "a tenant without connections is forgotten");
+}
