@@ -1,5 +1,7 @@
 //! What the isolation check says about the database as a whole (db/rls/check_database.sql), asked by the programs that serve.
 //! Must stay true: it is the same file as the migrator's; definitions only, no rows of anybody.
+use sqlx::Connection as _;
+
 use crate::{Control, DbError};
 
 /// One thing that every practice's login may and should not, or that Labor's own roles lack.
@@ -27,12 +29,18 @@ impl Control {
     /// # Errors
     /// When the database can't be asked.
     pub async fn check_database(&self) -> Result<Vec<Finding>, DbError> {
-        // In a transaction, because the check is written for this path and the connection goes back into the pool.
-        let mut transaction = self.pool().begin().await?;
-        sqlx::query("SET LOCAL search_path = pg_catalog").execute(&mut *transaction).await?;
-        let rows: Vec<(String, String, String)> =
-            sqlx::query_as(labor_catalog::sql::DATABASE_CHECK).fetch_all(&mut *transaction).await?;
-        transaction.commit().await?;
+        let asked = self.pool().with(|connection| {
+            Box::pin(async move {
+                // In a transaction, because the check is written for this path and the connection goes back into the pool.
+                let mut transaction = connection.begin().await?;
+                sqlx::query("SET LOCAL search_path = pg_catalog").execute(&mut *transaction).await?;
+                let rows: Vec<(String, String, String)> =
+                    sqlx::query_as(labor_catalog::sql::DATABASE_CHECK).fetch_all(&mut *transaction).await?;
+                transaction.commit().await?;
+                Ok(rows)
+            })
+        });
+        let rows = asked.await?;
         Ok(rows.into_iter().map(|(kind, object, detail)| Finding { kind, object, detail }).collect())
     }
 }
