@@ -65,7 +65,7 @@ impl Problem {
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
             "Not available right now",
-            "The database can't be reached or is busy. Nothing was lost or changed; try again in a few seconds.",
+            "The database can't be reached or is busy. Nothing was lost, and sending again does no harm; try again in a few seconds.",
         );
         problem.retry_after = Some(2);
         problem
