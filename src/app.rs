@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use labor_db::{AccessTokens, Claims, Control, DbError, MasterSecret, TenantSession, Tenants};
+use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -26,6 +27,8 @@ pub struct App {
     pub master: MasterSecret,
     /// Largest message that is accepted, in bytes.
     pub body_limit: usize,
+    /// Figures of this process.
+    pub metrics: Arc<Registry>,
     pub(crate) password_checks: Arc<Semaphore>,
     pub(crate) bodies: Arc<Semaphore>,
 }
@@ -37,9 +40,13 @@ impl App {
     /// When a URL can't be read.
     pub fn new(settings: &DatabaseSettings, master: MasterSecret, body_limit: usize) -> Result<Self, DbError> {
         let control = Control::connect(&settings.control_url, settings.control_connections)?;
+        let tenants = Tenants::new(settings.tenant_url(), master.clone(), settings.pool(), control.clone())?;
+        let mut metrics = Registry::default();
+        tenants.register(&mut metrics);
         Ok(Self {
-            tenants: Tenants::new(settings.tenant_url(), master.clone(), settings.pool(), control.clone())?,
+            tenants,
             control,
+            metrics: Arc::new(metrics),
             tokens: AccessTokens::new(&master),
             master,
             body_limit,

@@ -5,6 +5,7 @@ pub mod api;
 pub mod app;
 pub mod compliance;
 pub mod hardening;
+pub mod metrics;
 mod password;
 mod problem;
 mod request;

@@ -10,8 +10,8 @@ use clap::{Parser, Subcommand};
 use labor::admin::{self, QuarantineCommand, SourceCommand, UserCommand};
 use labor::compliance::{self, HoldCommand, OperatorCommand, RequestCommand};
 use labor::hardening::Watch;
-use labor::settings::{DatabaseSettings, ServeSettings, ServerSettings, WorkSettings};
-use labor::{App, serve, worker};
+use labor::settings::{DatabaseSettings, MetricsSettings, ServeSettings, ServerSettings, WorkSettings};
+use labor::{App, metrics, serve, worker};
 use labor_catalog::logs::may_log;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,8 @@ enum Command {
         server: ServerSettings,
         #[command(flatten)]
         serve: ServeSettings,
+        #[command(flatten)]
+        metrics: MetricsSettings,
     },
     /// Work on received messages.
     Work {
@@ -47,6 +49,8 @@ enum Command {
         server: ServerSettings,
         #[command(flatten)]
         work: WorkSettings,
+        #[command(flatten)]
+        metrics: MetricsSettings,
     },
     /// Laboratories that may post.
     Source {
@@ -129,17 +133,19 @@ fn start_log() {
 
 async fn run(command: Command) -> Result<(), Box<dyn Error>> {
     let answer: Value = match command {
-        Command::Serve { database, server, serve } => {
+        Command::Serve { database, server, serve, metrics } => {
             let app = App::new(&database, database.master_secret()?, serve.body_limit)?;
             let watch = Watch::begin(&app.control, server.accept_weaker_isolation.is_some()).await?;
+            let _listening = metrics::listen(metrics.metrics_listen, app.metrics.clone()).await?;
             return tokio::select! {
                 served = serve::serve(app, &serve) => Ok(served?),
                 refused = watch.refused() => Err(refused.into()),
             };
         }
-        Command::Work { database, server, work } => {
+        Command::Work { database, server, work, metrics } => {
             let app = open(&database)?;
             let watch = Watch::begin(&app.control, server.accept_weaker_isolation.is_some()).await?;
+            let _listening = metrics::listen(metrics.metrics_listen, app.metrics.clone()).await?;
             let stop = CancellationToken::new();
             let stopping = stop.clone();
             tokio::spawn(async move {

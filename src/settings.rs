@@ -25,6 +25,20 @@ pub struct DatabaseSettings {
     /// Connections to one tenant in one role; a tenant's login takes 50 in all.
     #[arg(long, env = "LABOR_CONNECTIONS_PER_TENANT", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=50))]
     pub connections_per_tenant: u32,
+    /// Connections to tenants that are opened at the same time.
+    #[arg(long, env = "LABOR_CONNECTS_AT_ONCE", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub connects_at_once: u32,
+    /// Requests of one tenant that may wait for a connection; one more is refused at once.
+    #[arg(long, env = "LABOR_WAITING_PER_TENANT", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub waiting_per_tenant: u32,
+}
+
+/// Figures for a Prometheus server.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MetricsSettings {
+    /// Address to serve `GET /metrics` at, without any sign-in: of a network that only the operators reach. Absent: not served.
+    #[arg(long, env = "LABOR_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// On what kind of server `serve` and `work` run.
@@ -109,6 +123,8 @@ impl DatabaseSettings {
         PoolSettings {
             budget: usize::try_from(self.tenant_connections).unwrap_or(usize::MAX),
             per_tenant: usize::try_from(self.connections_per_tenant).unwrap_or(usize::MAX),
+            connects_at_once: usize::try_from(self.connects_at_once).unwrap_or(usize::MAX),
+            waiting_per_tenant: usize::try_from(self.waiting_per_tenant).unwrap_or(usize::MAX),
             ..PoolSettings::default()
         }
     }

@@ -11,12 +11,14 @@ use uuid::Uuid;
 
 use self::connect::Connector;
 use self::connection::Connection;
+use self::metrics::Counters;
 use self::patience::{Lost, Patience};
 use self::turns::{Grant, Key, Limits, Turns};
 use crate::{Claims, Control, DbError, TenantSession};
 
 mod connect;
 mod connection;
+mod metrics;
 mod patience;
 mod turns;
 
@@ -80,6 +82,7 @@ struct Registry {
     connector: Connector,
     turns: Arc<Turns<Connection>>,
     patience: Patience,
+    counters: Arc<Counters>,
     swept: AtomicBool,
 }
 
@@ -102,6 +105,7 @@ impl Tenants {
     /// # Errors
     /// When the URL can't be read or TLS can't be set up.
     pub fn new(url: &str, master: MasterSecret, settings: PoolSettings, control: Control) -> Result<Self, DbError> {
+        let counters = Arc::new(Counters::default());
         let connector = Connector::new(url, master, settings.connects_at_once, settings.connect)?;
         let limits = Limits {
             budget: settings.budget,
@@ -112,7 +116,8 @@ impl Tenants {
         };
         let turns = Arc::new(Turns::new(limits));
         let patience = Patience::new(settings.answer, settings.work);
-        let registry = Arc::new(Registry { settings, connector, turns, patience, swept: AtomicBool::new(false) });
+        let swept = AtomicBool::new(false);
+        let registry = Arc::new(Registry { settings, connector, turns, patience, counters, swept });
         Ok(Self { registry, control })
     }
 
@@ -124,8 +129,20 @@ impl Tenants {
     /// this release can't serve its schema.
     pub async fn session(&self, claims: Claims, request_id: Uuid) -> Result<TenantSession, DbError> {
         self.control.require_served(claims.tenant()).await?;
-        let lent = self.registry.lend((claims.tenant().clone(), claims.role())).await?;
+        let (asked, counters) = (Instant::now(), &self.registry.counters);
+        let lent = self.registry.lend((claims.tenant().clone(), claims.role())).await;
+        let lent = lent.inspect_err(|error| {
+            if error.is_transient() {
+                counters.unavailable.inc();
+            }
+        })?;
+        counters.bound(asked);
         Ok(TenantSession::new(lent, claims, self.registry.connector.master().clone(), request_id))
+    }
+
+    /// Tells a Prometheus registry how the pools do: `labor_pool_…`. No figure says anything about one practice.
+    pub fn register(&self, metrics: &mut prometheus_client::registry::Registry) {
+        self.registry.counters.register(Arc::downgrade(&self.registry.turns), metrics);
     }
 
     /// How many more connections the budget allows.
@@ -156,7 +173,12 @@ impl Registry {
             None => {
                 let attempt = tokio::time::timeout_at(until, self.connector.attempt()).await;
                 let attempt = attempt.ok().flatten().ok_or_else(no_turn)?;
-                self.connector.open(attempt, &place.key.0).await?
+                let opened = self.connector.open(attempt, &place.key.0).await;
+                match &opened {
+                    Ok(_) => self.counters.connects.inc(),
+                    Err(_) => self.counters.connect_failures.inc(),
+                };
+                opened?
             }
         };
         Ok(Lent { connection: Some(connection), place: Some(place), registry: self.clone() })
@@ -180,9 +202,10 @@ async fn sweep(registry: Weak<Registry>, every: Duration) {
         tokio::time::sleep(every).await;
         let Some(registry) = registry.upgrade() else { return };
         let (now, idle) = (Instant::now(), registry.settings.idle);
-        registry.turns.retain(now, |connection, since| {
+        let closed = registry.turns.retain(now, |connection, since| {
             now.saturating_duration_since(since) < idle && connection.is_clean() && !registry.is_old(connection, now)
         });
+        registry.counters.retired.inc_by(u64::try_from(closed).unwrap_or(u64::MAX));
     }
 }
 
@@ -235,7 +258,12 @@ impl Drop for Lent {
         let (connection, place) = (self.connection.take(), self.place.take());
         if let (Some(connection), Some(place)) = (connection, place) {
             let now = Instant::now();
-            if connection.is_clean() && !self.registry.is_old(&connection, now) {
+            let counters = &self.registry.counters;
+            if !connection.is_clean() {
+                counters.discarded.inc();
+            } else if self.registry.is_old(&connection, now) {
+                counters.retired.inc();
+            } else {
                 place.give_back(connection, now);
                 return;
             }
