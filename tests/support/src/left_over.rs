@@ -75,10 +75,15 @@ pub(crate) async fn stop_backends(cluster: &str) -> Result<()> {
 
 /// Sends signal 9 to the children of a cluster.
 pub(crate) fn kill_backends(cluster: &str) {
+    signal_backends(cluster, Signal::KILL);
+}
+
+/// Sends a signal to the children of a cluster.
+pub(crate) fn signal_backends(cluster: &str, signal: Signal) {
     let title = format!("postgres: {cluster}: ");
     for process in processes() {
         if process.arguments.first().is_some_and(|name| name.starts_with(&title)) {
-            let _ = rustix::process::kill_process(process.pid, Signal::KILL);
+            let _ = rustix::process::kill_process(process.pid, signal);
         }
     }
 }

@@ -241,7 +241,10 @@ impl Platform {
 fn belongs(program: &str, setting: &str) -> bool {
     match program {
         "labor" => {
-            matches!(setting, "LABOR_CONTROL_URL" | "LABOR_MASTER_SECRET_FILE" | "LABOR_ACCEPT_WEAKER_ISOLATION")
+            matches!(
+                setting,
+                "LABOR_CONTROL_URL" | "LABOR_MASTER_SECRET_FILE" | "LABOR_ACCEPT_WEAKER_ISOLATION" | "LABOR_METRICS_LISTEN"
+            )
         }
         "labor-migrator" => {
             matches!(

@@ -52,6 +52,19 @@ pub struct Postgres {
     port: AtomicU16,
 }
 
+/// A cluster that stands still. It goes on when this is dropped.
+#[derive(Debug)]
+pub struct Frozen<'p>(&'p Postgres);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        left_over::signal_backends(&self.0.cluster.name, Signal::CONT);
+        if let Some(server) = self.0.server().as_ref() {
+            server.signal(Signal::CONT);
+        }
+    }
+}
+
 enum Attempt {
     Up(Kept),
     PortTaken,
@@ -127,6 +140,15 @@ impl Postgres {
                 Attempt::PortTaken => return Err(Error::NoPort { server: "Postgres" }),
             }
         }
+    }
+
+    /// Stops all its processes where they stand (SIGSTOP), until the result is dropped. `None` when it does not run.
+    #[must_use]
+    pub fn freeze(&self) -> Option<Frozen<'_>> {
+        // First the postmaster, so that no process is born in between.
+        self.server().as_ref()?.signal(Signal::STOP);
+        left_over::signal_backends(&self.cluster.name, Signal::STOP);
+        Some(Frozen(self))
     }
 
     /// The port on 127.0.0.1; the same after a restart.

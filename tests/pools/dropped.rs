@@ -1,0 +1,68 @@
+//! Requests whose clients go away.
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use labor_db::{DbError, PoolSettings};
+use labor_testing::until;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::world::{LIMIT, World, request};
+
+const REQUESTS: usize = 1000;
+const AT_ONCE: usize = 24;
+
+/// Polls a future so many times, then drops it where it stands. `None`: it was not done yet.
+async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut left) = (pin!(future), polls);
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_requests_dropped_anywhere_mix_up_nothing_and_leave_nothing() {
+    let world = World::new(3).await;
+    let settings = PoolSettings { budget: 4, per_tenant: 3, wait: LIMIT, ..PoolSettings::default() };
+    let pools = world.pools(world.url(), settings);
+    let (places, mut running) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
+    for number in 0..REQUESTS {
+        let place = places.clone().acquire_owned().await.unwrap();
+        let (tenants, practice) = (pools.tenants.clone(), world.practices[number % 3].clone());
+        running.spawn(async move {
+            // What is seen is looked at in `request`. One of five may stay, the others go at every point there is.
+            let polls = if number % 5 == 0 { usize::MAX } else { 1 + number % 31 };
+            let seen = dropped_after(polls, Box::pin(request(&tenants, &practice))).await;
+            drop(place);
+            seen
+        });
+    }
+    let all: Vec<Option<Result<(), DbError>>> = running.join_all().await;
+    let (dropped, done) = (all.iter().filter(|seen| seen.is_none()).count(), all.iter().flatten().count());
+    assert!(dropped > 100 && done > 100, "{dropped} dropped, {done} done");
+    assert!(all.iter().flatten().all(Result::is_ok), "{:?}", all.iter().flatten().find(|seen| seen.is_err()));
+    assert_eq!(pools.figure("waiting"), 0);
+    assert_eq!(pools.figure("open"), pools.figure("idle"), "a place was lost");
+    until("the end of all transactions", LIMIT, async || {
+        let open = world
+            .count("SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 't\\_%\\_app' AND xact_start IS NOT NULL")
+            .await;
+        Ok(if open == 0 { Ok(()) } else { Err(format!("{open} open")) })
+    })
+    .await
+    .unwrap();
+    for practice in &world.practices {
+        pools.request(practice).await.unwrap();
+    }
+}

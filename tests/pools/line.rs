@@ -1,0 +1,131 @@
+//! Faults of the line between the pools and the server.
+use std::time::Duration;
+
+use labor_db::{Control, PoolSettings};
+use labor_testing::{Mode, Proxy, until};
+use tokio::time::timeout;
+
+use crate::world::{LIMIT, Pools, World, impatient};
+
+const AN_HOUR: Duration = Duration::from_secs(3600);
+
+async fn through_a_proxy(practices: u32, settings: PoolSettings) -> (World, Proxy, Pools) {
+    let world = World::new(practices).await;
+    let proxy = Proxy::start(world.postgres.port()).await.unwrap();
+    let pools = world.pools(&proxy.url(world.url()).unwrap(), settings);
+    (world, proxy, pools)
+}
+
+/// The request ends by itself, with "try again".
+async fn is_unavailable(request: impl Future<Output = Result<(), labor_db::DbError>>) {
+    // An error of the time limit: it waited for ever.
+    let error = timeout(LIMIT, request).await.unwrap().unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_silent_line_is_given_up_and_all_that_were_idle_on_it_with_it() {
+    let (world, proxy, pools) = through_a_proxy(2, PoolSettings { work: AN_HOUR, ..impatient() }).await;
+    let [a, b] = &world.practices[..] else { unreachable!() };
+    for practice in [a, b] {
+        pools.request(practice).await.unwrap();
+    }
+    assert_eq!(pools.figure("idle"), 2);
+    proxy.set(Mode::Blackhole);
+    is_unavailable(pools.request(a)).await;
+    assert_eq!((pools.figure("open"), pools.figure("tenants")), (0, 0), "connections that may be as dead are kept");
+    proxy.set(Mode::Pass);
+    // On new connections at once: nobody else runs into a dead one.
+    pools.until_served(b).await;
+    pools.until_served(a).await;
+}
+
+#[tokio::test]
+async fn a_statement_whose_line_goes_dead_under_it_does_not_wait_for_its_own_limit() {
+    let (world, proxy, pools) = through_a_proxy(1, PoolSettings { work: AN_HOUR, ..impatient() }).await;
+    let practice = &world.practices[0];
+    let superuser = world.postgres.connect("labor").await.unwrap();
+    // Two connections that know all statements.
+    let (one, two) = tokio::join!(pools.session(practice), pools.session(practice));
+    drop((one.unwrap(), two.unwrap()));
+    for _ in 0..2 {
+        let held = pools.session(practice).await.unwrap();
+        pools.request(practice).await.unwrap();
+        drop(held);
+    }
+    superuser.batch_execute(&format!("BEGIN; LOCK TABLE {}.reports", practice.name)).await.unwrap();
+    let at_work = pools.request(practice);
+    let fault = async {
+        until("the statement to wait", LIMIT, async || {
+            let waiting = world.count("SELECT count(*) FROM pg_locks WHERE NOT granted").await;
+            Ok(if waiting > 0 { Ok(()) } else { Err("nobody does".to_owned()) })
+        })
+        .await
+        .unwrap();
+        proxy.set(Mode::Blackhole);
+        is_unavailable(pools.request(practice)).await;
+    };
+    tokio::join!(is_unavailable(at_work), fault);
+    superuser.batch_execute("ROLLBACK").await.unwrap();
+    proxy.set(Mode::Pass);
+    pools.until_served(practice).await;
+}
+
+#[tokio::test]
+async fn a_statement_has_its_limit_also_when_nobody_else_asks() {
+    let settings = PoolSettings { work: Duration::from_millis(500), ..impatient() };
+    let (world, proxy, pools) = through_a_proxy(1, settings).await;
+    let practice = &world.practices[0];
+    pools.request(practice).await.unwrap();
+    let superuser = world.postgres.connect("labor").await.unwrap();
+    superuser.batch_execute(&format!("BEGIN; LOCK TABLE {}.reports", practice.name)).await.unwrap();
+    is_unavailable(pools.request(practice)).await;
+    assert_eq!(pools.figure("discarded_total"), 1, "a connection whose statement may still run is used again");
+    superuser.batch_execute("ROLLBACK").await.unwrap();
+    drop(proxy);
+}
+
+#[tokio::test]
+async fn a_line_that_is_cut_or_refused_is_opened_again() {
+    let (world, proxy, pools) = through_a_proxy(2, impatient()).await;
+    let [a, b] = &world.practices[..] else { unreachable!() };
+    pools.request(a).await.unwrap();
+    proxy.cut();
+    pools.until_served(a).await;
+    proxy.set(Mode::Refuse);
+    proxy.cut();
+    is_unavailable(pools.request(b)).await;
+    assert!(pools.figure("connect_failures_total") > 0);
+    proxy.set(Mode::Pass);
+    pools.until_served(a).await;
+    pools.until_served(b).await;
+}
+
+#[tokio::test]
+async fn a_slow_line_is_slow_and_nothing_else() {
+    let (world, proxy, pools) = through_a_proxy(2, PoolSettings::default()).await;
+    proxy.set(Mode::Delay(Duration::from_millis(20)));
+    for _ in 0..3 {
+        for practice in &world.practices {
+            pools.request(practice).await.unwrap();
+        }
+    }
+    assert_eq!(pools.figure("discarded_total"), 0);
+}
+
+#[tokio::test]
+async fn the_control_plane_gives_up_a_silent_line_and_comes_back() {
+    let world = World::new(0).await;
+    let proxy = Proxy::start(world.postgres.port()).await.unwrap();
+    let control = Control::connect(&proxy.url(world.url()).unwrap(), 2).unwrap();
+    tokio::try_join!(control.ping(), control.ping()).unwrap();
+    proxy.set(Mode::Blackhole);
+    // More than there are connections: each must give its place back.
+    for _ in 0..3 {
+        is_unavailable(control.ping()).await;
+    }
+    proxy.set(Mode::Pass);
+    until("the control plane to answer", LIMIT, async || Ok(control.ping().await.map_err(|error| error.to_string())))
+        .await
+        .unwrap();
+}

@@ -1,0 +1,96 @@
+//! Faults of the server itself.
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
+use labor_db::PoolSettings;
+
+use crate::world::{World, impatient};
+
+#[tokio::test]
+async fn a_restart_under_load_answers_nothing_but_own_results_and_try_again() {
+    let world = World::new(2).await;
+    let pools = world.pools(world.url(), impatient());
+    let done = AtomicBool::new(false);
+    let client = async |n: usize| {
+        let mut served = 0;
+        while !done.load(Ordering::Relaxed) {
+            match pools.request(&world.practices[n % 2]).await {
+                Ok(()) => served += 1,
+                Err(error) => assert!(error.is_transient(), "{error:?}"),
+            }
+            tokio::task::yield_now().await;
+        }
+        served
+    };
+    let restart = async {
+        pools.until_served(&world.practices[0]).await;
+        world.postgres.kill().await.unwrap();
+        world.postgres.restart().await.unwrap();
+        for practice in &world.practices {
+            pools.until_served(practice).await;
+        }
+        done.store(true, Ordering::Relaxed);
+    };
+    let (served, ()) = tokio::join!(join_all((0..8).map(client)), restart);
+    assert!(served.iter().sum::<usize>() > 0);
+    assert!(pools.tenants.free() >= PoolSettings::default().budget - 12, "places were lost");
+}
+
+#[tokio::test]
+async fn a_server_that_stands_still_is_given_up_and_served_from_when_it_goes_on() {
+    let world = World::new(1).await;
+    let pools = world.pools(world.url(), impatient());
+    let practice = &world.practices[0];
+    pools.request(practice).await.unwrap();
+    let frozen = world.postgres.freeze().unwrap();
+    for _ in 0..2 {
+        let error = pools.request(practice).await.unwrap_err();
+        assert!(error.is_transient(), "{error:?}");
+    }
+    drop(frozen);
+    pools.until_served(practice).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_ended_is_replaced() {
+    let world = World::new(1).await;
+    let pools = world.pools(world.url(), impatient());
+    let practice = &world.practices[0];
+    pools.request(practice).await.unwrap();
+    let end = format!(
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = '{}'",
+        practice.name.role()
+    );
+    assert_eq!(world.count(&end).await, 1);
+    pools.until_served(practice).await;
+    assert_eq!(pools.figure("connects_total"), 2);
+}
+
+#[tokio::test]
+async fn a_server_without_a_free_connection_is_asked_again_later() {
+    let world = World::new(1).await;
+    let pools = world.pools(world.url(), impatient());
+    let practice = &world.practices[0];
+    let superuser = world.postgres.connect("labor").await.unwrap();
+    superuser.batch_execute("ALTER SYSTEM SET max_connections = 20").await.unwrap();
+    world.postgres.restart().await.unwrap();
+    // The control plane has its connection before the server is full.
+    pools.until_served(practice).await;
+    let end = format!(
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = '{}'",
+        practice.name.role()
+    );
+    let mut all = Vec::new();
+    while let Ok(one) = world.postgres.connect("labor").await {
+        all.push(one);
+    }
+    let ended: i64 = all[0].query_one(&end, &[]).await.unwrap().get(0);
+    assert_eq!(ended, 1);
+    while let Ok(one) = world.postgres.connect("labor").await {
+        all.push(one);
+    }
+    let error = pools.request(practice).await.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    drop(all);
+    pools.until_served(practice).await;
+}
