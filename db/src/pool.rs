@@ -1,5 +1,5 @@
 //! Tenant-bound connections: few per tenant and role, under one global budget, lent to one session at a time.
-//! Must stay true: the number of open connections never exceeds the budget; who has fewer goes first ([`turns`]); every wait is
+//! Must stay true: the number of open connections never exceeds the budget; who has fewer goes first (`turns`); every wait is
 //! bounded; a connection that may hold a transaction is closed and never lent again; a tenant whose schema this release can't serve
 //! gets no session; when nobody asks for connections, their memory returns.
 use std::sync::atomic::{AtomicBool, Ordering};

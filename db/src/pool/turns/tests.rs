@@ -176,6 +176,24 @@ fn so_many_of_a_tenant_wait_and_no_more_and_others_are_not_refused_for_it() {
 }
 
 #[test]
+fn no_role_of_a_tenant_has_more_than_its_cap_and_others_take_what_is_left() {
+    let (turns, now) = (turns(5, 2, 10), Instant::now());
+    let mut requests = crowd(&turns, &key(A), 4, now);
+    assert_eq!(served(&mut requests).len(), 2);
+    assert_eq!(served(&mut crowd(&turns, &key(B), 1, now)).len(), 1);
+    assert_eq!(served(&mut crowd(&turns, &role_of(A, ClaimRole::Worker), 3, now)).len(), 2);
+}
+
+#[test]
+fn who_leaves_the_line_does_not_wait_in_it_any_more() {
+    let (turns, now) = (turns(1, 1, 1), Instant::now());
+    assert_eq!(turns.line_up(key(A), now).unwrap().seen(), Some(0));
+    drop(turns.line_up(key(A), now).unwrap());
+    assert_eq!(turns.census().waiting, 0);
+    assert!(turns.line_up(key(A), now).is_ok(), "refused because of somebody who is gone");
+}
+
+#[test]
 fn who_leaves_the_line_is_passed_over_and_what_it_was_given_goes_on() {
     let (turns, now) = (turns(1, 1, 10), Instant::now());
     let mut requests = crowd(&turns, &key(A), 4, now);
