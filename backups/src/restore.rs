@@ -320,9 +320,9 @@ async fn allowed(client: &Client, tenant: &TenantName, into: &TenantName) -> Res
     let facts = client
         .query_one(
             "SELECT to_regclass('control.tenants') IS NOT NULL,
-                    (SELECT count(DISTINCT p.proname) = 4 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                    (SELECT count(DISTINCT p.proname) = 5 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
                       WHERE n.nspname = 'guard' AND p.prosecdef AND pg_get_userbyid(p.proowner) = 'labor_guard'
-                        AND p.proname IN ('claim', 'permits', 'claim_role', 'claim_subject')),
+                        AND p.proname IN ('claim', 'permits', 'permits_actor', 'claim_role', 'claim_subject')),
                     EXISTS (SELECT FROM pg_namespace WHERE nspname = $1),
                     EXISTS (SELECT FROM pg_roles WHERE rolname = $1 || '_app')",
             &[&into.as_str()],

@@ -21,28 +21,24 @@ DECLARE
     ['documents',       'adlpw',   'w',        'w',     '' ],
     ['audit',           'a',       'adlpwrs',  '',      '' ]
   ];
-  -- Which rows, on top of the matrix; db/rls/check_tables.sql expects the same. One user's patient:
+  -- Whom the matrix lets SELECT some rows only, and which; db/rls/check_tables.sql expects the same. Everybody else is asked about
+  -- first, so that whoever sees all rows costs one verification of the claim (ADR 0012). One user's patient:
   own    text := $r$(SELECT u.patient_id FROM users u WHERE u.id::text = (SELECT guard.claim_subject()))$r$;
-  row_rules text[][] := ARRAY[
+  few_rows text[][] := ARRAY[
     -- A patient sees what is their own, and a report only once it was released to them (never automatically).
-    ['patient_own', 'patients',     'SELECT', $r$(SELECT guard.claim_role()) <> 'patient' OR id = $r$ || own],
-    ['patient_own', 'orders',       'SELECT', $r$(SELECT guard.claim_role()) <> 'patient' OR patient_id = $r$ || own],
-    ['patient_own', 'reports',      'SELECT', $r$(SELECT guard.claim_role()) <> 'patient'
-                                                 OR (released_at IS NOT NULL AND patient_id = $r$ || own || ')'],
-    ['patient_own', 'observations', 'SELECT', $r$(SELECT guard.claim_role()) <> 'patient'
-                                                 OR EXISTS (SELECT FROM reports r WHERE r.id = report_id)$r$],
-    ['patient_own', 'documents',    'SELECT', $r$(SELECT guard.claim_role()) <> 'patient'
-                                                 OR EXISTS (SELECT FROM reports r WHERE r.id = report_id)$r$],
-    -- Users: at sign-in only the one row whose name was typed; a patient only their own; the rest of the practice sees colleagues.
-    ['own_row',     'users',        'SELECT', $r$CASE (SELECT guard.claim_role())
-                                                   WHEN 'sign_in' THEN encode(sha256(convert_to(username, 'UTF8')), 'hex') = (SELECT guard.claim_subject())
-                                                   WHEN 'patient' THEN id::text = (SELECT guard.claim_subject())
-                                                   ELSE true
-                                                 END$r$],
-    -- Nobody writes an audit row in another's name.
-    ['own_actor',   'audit',        'INSERT', $r$actor = guard.claim_subject() AND actor_role = guard.claim_role()$r$]
+    ['p', 'patients',     $r$id = $r$ || own],
+    ['p', 'orders',       $r$patient_id = $r$ || own],
+    ['p', 'reports',      $r$released_at IS NOT NULL AND patient_id = $r$ || own],
+    ['p', 'observations', $r$EXISTS (SELECT FROM reports r WHERE r.id = report_id)$r$],
+    ['p', 'documents',    $r$EXISTS (SELECT FROM reports r WHERE r.id = report_id)$r$],
+    -- Users: a patient only themselves, at sign-in only the one row whose name was typed; the rest of the practice sees colleagues.
+    ['p', 'users',        $r$id::text = (SELECT guard.claim_subject())$r$],
+    ['s', 'users',        $r$encode(sha256(convert_to(username, 'UTF8')), 'hex') = (SELECT guard.claim_subject())$r$]
   ];
   rule   text[];
+  few    text[];
+  staff  text;
+  seen   text;
   roles  text;
   command text;
   tab    text;
@@ -64,6 +60,15 @@ BEGIN
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tab);
     EXECUTE format('REVOKE ALL ON TABLE %I FROM {tenant}_app', tab);
     EXECUTE format('CREATE POLICY tenant_login ON %I TO {tenant}_app USING (true) WITH CHECK (true)', tab);
+    staff := rule[2];
+    seen := '';
+    FOREACH few SLICE 1 IN ARRAY few_rows LOOP
+      CONTINUE WHEN few[2] <> tab;
+      staff := replace(staff, few[1], '');
+      seen := seen || format(' OR ((SELECT guard.permits(%L, %L)) AND %s)', '{tenant}', format('{%s}', names ->> few[1]), few[3]);
+    END LOOP;
+    SELECT format('(SELECT guard.permits(%L, %L))', '{tenant}', '{' || string_agg(names ->> letter, ',') || '}') || seen INTO seen
+      FROM string_to_table(staff, NULL) AS letter;
     FOR i IN 2..5 LOOP
       CONTINUE WHEN rule[i] = '';
       command := (ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'])[i - 1];
@@ -72,19 +77,15 @@ BEGIN
       EXECUTE format('GRANT %s ON TABLE %I TO {tenant}_app', command, tab);
       EXECUTE format('CREATE POLICY claim_%s ON %I AS RESTRICTIVE FOR %s TO {tenant}_app ', lower(command), tab, command)
         || CASE command
-             WHEN 'INSERT' THEN format('WITH CHECK (guard.permits(%L, %s))', '{tenant}', roles)
+             -- Nobody writes an audit row in another's name: whoever is named there is compared in the one verification.
+             WHEN 'INSERT' THEN format(CASE tab WHEN 'audit' THEN 'WITH CHECK (guard.permits_actor(%L, %s, actor, actor_role))'
+                                                ELSE 'WITH CHECK (guard.permits(%L, %s))' END, '{tenant}', roles)
              WHEN 'UPDATE' THEN format('USING ((SELECT guard.permits(%L, %s))) WITH CHECK ((SELECT guard.permits(%1$L, %2$s)))', '{tenant}', roles)
+             WHEN 'SELECT' THEN format('USING (%s)', seen)
              ELSE               format('USING ((SELECT guard.permits(%L, %s)))', '{tenant}', roles)
            END;
     END LOOP;
     EXECUTE format('GRANT SELECT ON TABLE %I TO labor_backup', tab);
-  END LOOP;
-
-  FOREACH rule SLICE 1 IN ARRAY row_rules LOOP
-    tab := rule[2];
-    CONTINUE WHEN to_regclass(format('{tenant}.%I', tab)) IS NULL;
-    EXECUTE format('CREATE POLICY %I ON %I AS RESTRICTIVE FOR %s TO {tenant}_app ', rule[1], tab, rule[3])
-      || format(CASE rule[3] WHEN 'INSERT' THEN 'WITH CHECK (%s)' ELSE 'USING (%s)' END, rule[4]);
   END LOOP;
 END $$;
 

@@ -565,7 +565,7 @@ ALTER TABLE ONLY example.users
 
 ALTER TABLE example.audit ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY claim_insert ON example.audit AS RESTRICTIVE FOR INSERT TO example_app WITH CHECK (guard.permits('example'::text, '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}'::text[]));
+CREATE POLICY claim_insert ON example.audit AS RESTRICTIVE FOR INSERT TO example_app WITH CHECK (guard.permits_actor('example'::text, '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}'::text[], actor, actor_role));
 
 CREATE POLICY claim_insert ON example.documents AS RESTRICTIVE FOR INSERT TO example_app WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
@@ -583,19 +583,29 @@ CREATE POLICY claim_insert ON example.users AS RESTRICTIVE FOR INSERT TO example
 
 CREATE POLICY claim_select ON example.audit AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits));
 
-CREATE POLICY claim_select ON example.documents AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient,worker}'::text[]) AS permits));
+CREATE POLICY claim_select ON example.documents AS RESTRICTIVE FOR SELECT TO example_app USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (EXISTS ( SELECT
+   FROM example.reports r
+  WHERE (r.id = documents.report_id))))));
 
-CREATE POLICY claim_select ON example.observations AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient,worker}'::text[]) AS permits));
+CREATE POLICY claim_select ON example.observations AS RESTRICTIVE FOR SELECT TO example_app USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (EXISTS ( SELECT
+   FROM example.reports r
+  WHERE (r.id = observations.report_id))))));
 
-CREATE POLICY claim_select ON example.orders AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient,worker}'::text[]) AS permits));
+CREATE POLICY claim_select ON example.orders AS RESTRICTIVE FOR SELECT TO example_app USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (patient_id = ( SELECT u.patient_id
+   FROM example.users u
+  WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject)))))));
 
-CREATE POLICY claim_select ON example.patients AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient,worker}'::text[]) AS permits));
+CREATE POLICY claim_select ON example.patients AS RESTRICTIVE FOR SELECT TO example_app USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (id = ( SELECT u.patient_id
+   FROM example.users u
+  WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject)))))));
 
 CREATE POLICY claim_select ON example.raw_messages AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,worker,receiver}'::text[]) AS permits));
 
-CREATE POLICY claim_select ON example.reports AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient,worker}'::text[]) AS permits));
+CREATE POLICY claim_select ON example.reports AS RESTRICTIVE FOR SELECT TO example_app USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (released_at IS NOT NULL) AND (patient_id = ( SELECT u.patient_id
+   FROM example.users u
+  WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject)))))));
 
-CREATE POLICY claim_select ON example.users AS RESTRICTIVE FOR SELECT TO example_app USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient,sign_in}'::text[]) AS permits));
+CREATE POLICY claim_select ON example.users AS RESTRICTIVE FOR SELECT TO example_app USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND ((id)::text = ( SELECT guard.claim_subject() AS claim_subject))) OR (( SELECT guard.permits('example'::text, '{sign_in}'::text[]) AS permits) AND (encode(sha256(convert_to(username, 'UTF8'::name)), 'hex'::text) = ( SELECT guard.claim_subject() AS claim_subject)))));
 
 CREATE POLICY claim_update ON example.documents AS RESTRICTIVE FOR UPDATE TO example_app USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
 
@@ -614,35 +624,6 @@ ALTER TABLE example.documents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE example.observations ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE example.orders ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY own_actor ON example.audit AS RESTRICTIVE FOR INSERT TO example_app WITH CHECK (((actor = guard.claim_subject()) AND (actor_role = guard.claim_role())));
-
-CREATE POLICY own_row ON example.users AS RESTRICTIVE FOR SELECT TO example_app USING (
-CASE ( SELECT guard.claim_role() AS claim_role)
-    WHEN 'sign_in'::text THEN (encode(sha256(convert_to(username, 'UTF8'::name)), 'hex'::text) = ( SELECT guard.claim_subject() AS claim_subject))
-    WHEN 'patient'::text THEN ((id)::text = ( SELECT guard.claim_subject() AS claim_subject))
-    ELSE true
-END);
-
-CREATE POLICY patient_own ON example.documents AS RESTRICTIVE FOR SELECT TO example_app USING (((( SELECT guard.claim_role() AS claim_role) <> 'patient'::text) OR (EXISTS ( SELECT
-   FROM example.reports r
-  WHERE (r.id = documents.report_id)))));
-
-CREATE POLICY patient_own ON example.observations AS RESTRICTIVE FOR SELECT TO example_app USING (((( SELECT guard.claim_role() AS claim_role) <> 'patient'::text) OR (EXISTS ( SELECT
-   FROM example.reports r
-  WHERE (r.id = observations.report_id)))));
-
-CREATE POLICY patient_own ON example.orders AS RESTRICTIVE FOR SELECT TO example_app USING (((( SELECT guard.claim_role() AS claim_role) <> 'patient'::text) OR (patient_id = ( SELECT u.patient_id
-   FROM example.users u
-  WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject))))));
-
-CREATE POLICY patient_own ON example.patients AS RESTRICTIVE FOR SELECT TO example_app USING (((( SELECT guard.claim_role() AS claim_role) <> 'patient'::text) OR (id = ( SELECT u.patient_id
-   FROM example.users u
-  WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject))))));
-
-CREATE POLICY patient_own ON example.reports AS RESTRICTIVE FOR SELECT TO example_app USING (((( SELECT guard.claim_role() AS claim_role) <> 'patient'::text) OR ((released_at IS NOT NULL) AND (patient_id = ( SELECT u.patient_id
-   FROM example.users u
-  WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject)))))));
 
 ALTER TABLE example.patients ENABLE ROW LEVEL SECURITY;
 

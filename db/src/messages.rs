@@ -53,8 +53,8 @@ WITH stored AS (
 ), queued AS (
   SELECT id, guard.enqueue(id) AS entry FROM stored
 ), audited AS (
-  INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
-  SELECT $7, 'message.store', 'raw_messages', id, 'success', $8 FROM stored
+  INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
+  SELECT $7, $10, $11, 'message.store', 'raw_messages', id, 'success', $8 FROM stored
 )
 SELECT id, false AS duplicate FROM queued WHERE entry IS NOT NULL
 UNION ALL
@@ -95,6 +95,7 @@ pub async fn store(session: &mut TenantSession, message: NewMessage<'_>) -> Resu
     let mut sha256 = [0; 32];
     sha256.copy_from_slice(digest.as_ref());
     let (id, audit_id, request) = (Uuid::now_v7(), Uuid::now_v7(), session.request_id());
+    let (actor, role) = session.actor();
     // A twin that commits while this statement waits for it is invisible to the statement's snapshot: no row comes back,
     // and the second look finds the twin.
     for _ in 0..2 {
@@ -111,6 +112,8 @@ pub async fn store(session: &mut TenantSession, message: NewMessage<'_>) -> Resu
                     &audit_id,
                     &request,
                     &message.received_at,
+                    &actor,
+                    &role,
                 ],
             }])
             .await?;

@@ -137,18 +137,18 @@ macro_rules! summary_columns {
     () => {
         "r.id, r.version, r.status, r.subject_family_name, r.subject_given_name, r.subject_birth_date, r.patient_id,
          r.laboratory_name, r.order_number, r.lab_order_number, r.reported_on, r.received_at, r.critical, r.genetic,
-         (SELECT count(*) FROM observations o WHERE o.report_id = r.id),
-         (SELECT count(*) FROM observations o WHERE o.report_id = r.id
-             AND (o.critical OR o.interpretation <> 'N' OR (o.interpretation IS NULL AND o.flag IS NOT NULL)))"
+         (SELECT ARRAY[count(*), count(*) FILTER (WHERE o.critical OR o.interpretation <> 'N'
+                                                     OR (o.interpretation IS NULL AND o.flag IS NOT NULL))]
+            FROM observations o WHERE o.report_id = r.id)"
     };
 }
 
-/// Columns of an [`Observation`], in the order that [`observation`] reads them; `o` is observations, `r` is reports.
+/// Columns of an [`Observation`], in the order that [`observation`] reads them; `o` is observations. Who measured is the report's.
 macro_rules! observation_columns {
     () => {
         "o.id, o.report_id, o.test_code, o.test_name, o.loinc, o.status, o.value_text, o.unit, o.reference_text, o.reference_low,
-         o.reference_high, o.flag, o.interpretation, o.critical, o.collected_at, o.effective_at, r.laboratory_name, o.notes,
-         o.specimen, o.reference_unit"
+         o.reference_high, o.flag, o.interpretation, o.critical, o.collected_at, o.effective_at, o.notes, o.specimen,
+         o.reference_unit"
     };
 }
 
@@ -169,28 +169,29 @@ statements! { Reports {
     VALUES_OF_REPORT = concat!(
         "SELECT ",
         observation_columns!(),
-        " FROM observations o JOIN reports r ON r.id = o.report_id WHERE o.report_id = $1 ORDER BY o.position"
+        " FROM observations o WHERE o.report_id = $1 ORDER BY o.position"
     );
     DOCUMENTS_OF_REPORT =
         "SELECT id, media_type, size_bytes, scan_state FROM documents WHERE report_id = $1 ORDER BY position";
     TREND_FIRST_PAGE = concat!(
         "SELECT ",
         observation_columns!(),
-        " FROM observations o JOIN reports r ON r.id = o.report_id
+        ", r.laboratory_name FROM observations o JOIN reports r ON r.id = o.report_id
           WHERE o.patient_id = $1 AND r.superseded_by IS NULL ORDER BY o.effective_at DESC, o.id DESC LIMIT $2"
     );
     TREND_NEXT_PAGE = concat!(
         "SELECT ",
         observation_columns!(),
-        " FROM observations o JOIN reports r ON r.id = o.report_id
+        ", r.laboratory_name FROM observations o JOIN reports r ON r.id = o.report_id
           WHERE o.patient_id = $1 AND r.superseded_by IS NULL AND (o.effective_at, o.id) < ($3, $4)
           ORDER BY o.effective_at DESC, o.id DESC LIMIT $2"
     );
-    AUDIT_LIST = "INSERT INTO audit (id, action, object_kind, outcome, request_id) VALUES ($1, 'report.list', 'reports', 'success', $2)";
-    AUDIT_REPORT = "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
-        SELECT $1, 'report.read', 'reports', $2, CASE WHEN EXISTS (SELECT FROM reports WHERE id = $2) THEN 'success' ELSE 'not_found' END, $3";
-    AUDIT_PATIENT = "INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
-        SELECT $1, 'patient.read_values', 'patients', $2, CASE WHEN EXISTS (SELECT FROM patients WHERE id = $2) THEN 'success' ELSE 'not_found' END, $3";
+    AUDIT_LIST = "INSERT INTO audit (id, actor, actor_role, action, object_kind, outcome, request_id)
+        VALUES ($1, $2, $3, 'report.list', 'reports', 'success', $4)";
+    AUDIT_REPORT = "INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
+        SELECT $1, $2, $3, 'report.read', 'reports', $4, CASE WHEN EXISTS (SELECT FROM reports WHERE id = $4) THEN 'success' ELSE 'not_found' END, $5";
+    AUDIT_PATIENT = "INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
+        SELECT $1, $2, $3, 'patient.read_values', 'patients', $4, CASE WHEN EXISTS (SELECT FROM patients WHERE id = $4) THEN 'success' ELSE 'not_found' END, $5";
     KNOWN_PATIENT = "SELECT FROM patients WHERE id = $1";
 } }
 
@@ -204,7 +205,8 @@ pub async fn list(
     limit: u16,
 ) -> Result<Page<ReportSummary>, DbError> {
     let (audit_id, request, fetch) = (Uuid::now_v7(), session.request_id(), i64::from(limit) + 1);
-    let audit = Query { sql: AUDIT_LIST, params: &[&audit_id, &request] };
+    let (actor, role) = session.actor();
+    let audit = Query { sql: AUDIT_LIST, params: &[&audit_id, &actor, &role, &request] };
     let mut results = match &after {
         None => session.run(&[Query { sql: FIRST_PAGE, params: &[&fetch] }, audit]).await?,
         Some(c) => session.run(&[Query { sql: NEXT_PAGE, params: &[&fetch, &c.at, &c.id] }, audit]).await?,
@@ -219,12 +221,13 @@ pub async fn list(
 /// When the database can't be asked.
 pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>, DbError> {
     let (audit_id, request) = (Uuid::now_v7(), session.request_id());
+    let (actor, role) = session.actor();
     let results = session
         .run(&[
             Query { sql: ONE_REPORT, params: &[&id] },
             Query { sql: VALUES_OF_REPORT, params: &[&id] },
             Query { sql: DOCUMENTS_OF_REPORT, params: &[&id] },
-            Query { sql: AUDIT_REPORT, params: &[&audit_id, &id, &request] },
+            Query { sql: AUDIT_REPORT, params: &[&audit_id, &actor, &role, &id, &request] },
         ])
         .await?;
     let [report, values, documents, _] = results.as_slice() else {
@@ -232,10 +235,10 @@ pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>
     };
     Ok(report.first().map(|row| Report {
         summary: summary(row),
-        superseded_by: row.get(16),
-        notes: row.get(17),
-        unmapped: row.get(18),
-        values: values.iter().map(observation).collect(),
+        superseded_by: row.get(15),
+        notes: row.get(16),
+        unmapped: row.get(17),
+        values: values.iter().map(|value| observation(value, row.get(7))).collect(),
         documents: documents
             .iter()
             .map(|row| Document {
@@ -260,7 +263,8 @@ pub async fn observations_of(
 ) -> Result<Option<Page<Observation>>, DbError> {
     let (audit_id, request, fetch) = (Uuid::now_v7(), session.request_id(), i64::from(limit) + 1);
     let known = Query { sql: KNOWN_PATIENT, params: &[&patient] };
-    let audit = Query { sql: AUDIT_PATIENT, params: &[&audit_id, &patient, &request] };
+    let (actor, role) = session.actor();
+    let audit = Query { sql: AUDIT_PATIENT, params: &[&audit_id, &actor, &role, &patient, &request] };
     let results = match &after {
         None => session.run(&[known, Query { sql: TREND_FIRST_PAGE, params: &[&patient, &fetch] }, audit]).await?,
         Some(c) => {
@@ -275,7 +279,7 @@ pub async fn observations_of(
     if known.is_empty() {
         return Ok(None);
     }
-    let items = values.iter().map(observation).collect();
+    let items = values.iter().map(|value| observation(value, value.get(19))).collect();
     Ok(Some(page(items, limit, |o: &Observation| Cursor { at: o.effective_at, id: o.id })))
 }
 
@@ -288,6 +292,8 @@ fn page<T>(mut items: Vec<T>, limit: u16, position: impl Fn(&T) -> Cursor) -> Pa
 }
 
 fn summary(row: &Row) -> ReportSummary {
+    let counts: Vec<i64> = row.get(14);
+    let count = |n: usize| counts.get(n).copied().unwrap_or_default();
     ReportSummary {
         id: row.get(0),
         version: row.get(1),
@@ -303,12 +309,12 @@ fn summary(row: &Row) -> ReportSummary {
         received_at: row.get(11),
         critical: row.get(12),
         genetic: row.get(13),
-        observations: row.get(14),
-        abnormal: row.get(15),
+        observations: count(0),
+        abnormal: count(1),
     }
 }
 
-fn observation(row: &Row) -> Observation {
+fn observation(row: &Row, laboratory_name: String) -> Observation {
     Observation {
         id: row.get(0),
         report_id: row.get(1),
@@ -326,9 +332,9 @@ fn observation(row: &Row) -> Observation {
         critical: row.get(13),
         collected_at: row.get(14),
         effective_at: row.get(15),
-        laboratory_name: row.get(16),
-        notes: row.get(17),
-        specimen: row.get(18),
-        reference_unit: row.get(19),
+        laboratory_name,
+        notes: row.get(16),
+        specimen: row.get(17),
+        reference_unit: row.get(18),
     }
 }

@@ -21,8 +21,8 @@ statements! { Results {
             UPDATE raw_messages SET state = 'processed', format = $2, charset = $3, warnings = $4, processed_at = now()
              WHERE id = $1 RETURNING id
           )
-          INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
-          SELECT $5, 'message.process', 'raw_messages', id, 'success', $6 FROM done";
+          INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
+          SELECT $5, $7, $8, 'message.process', 'raw_messages', id, 'success', $6 FROM done";
 } }
 
 /// Who a report is about, as the laboratory sent it.
@@ -181,7 +181,7 @@ pub enum Effect {
 /// [`DbError::Conflict`] when another message about the same report was stored at the same moment; else when the database can't
 /// be asked. Nothing is stored then.
 pub async fn store(session: &mut TenantSession, message: &ReadMessage) -> Result<Effect, DbError> {
-    let request = session.request_id();
+    let (request, (actor, role)) = (session.request_id(), session.actor());
     let lock = Query { sql: LOCK_MESSAGE, params: &[&message.id] };
     let (unit, rows) = session.begin(lock).await?;
     let Some(received_at) = rows.first().map(|row| row.get::<_, DateTime<Utc>>(0)) else {
@@ -195,7 +195,16 @@ pub async fn store(session: &mut TenantSession, message: &ReadMessage) -> Result
     let audit_id = Uuid::now_v7();
     let finish = Query {
         sql: MARK_PROCESSED,
-        params: &[&message.id, &message.format, &message.charset, &message.warnings, &audit_id, &request],
+        params: &[
+            &message.id,
+            &message.format,
+            &message.charset,
+            &message.warnings,
+            &audit_id,
+            &request,
+            &actor,
+            &role,
+        ],
     };
     unit.commit(finish).await?;
     Ok(Effect::Stored { new_versions })

@@ -55,6 +55,12 @@ impl TenantSession {
         self.request_id
     }
 
+    /// Whom an audit row names. The row's policy compares it with the claim; left to the columns' defaults, the claim would be verified
+    /// for each of the two as well.
+    pub(crate) fn actor(&self) -> (String, &'static str) {
+        (self.claims.subject().to_owned(), self.claims.role().as_str())
+    }
+
     fn mark(&self, dirty: bool) -> Result<(), DbError> {
         self.lent.connection()?.dirty.store(dirty, Ordering::Relaxed);
         Ok(())

@@ -7,8 +7,8 @@ WITH stored AS (
 ), queued AS (
   SELECT id, guard.enqueue(id) AS entry FROM stored
 ), audited AS (
-  INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
-  SELECT $7, 'message.store', 'raw_messages', id, 'success', $8 FROM stored
+  INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
+  SELECT $7, $10, $11, 'message.store', 'raw_messages', id, 'success', $8 FROM stored
 )
 SELECT id, false AS duplicate FROM queued WHERE entry IS NOT NULL
 UNION ALL

@@ -137,7 +137,7 @@ async fn rules_changed_by_hand_are_repaired_and_what_cannot_be_is_reported_while
     let fleet = Fleet::of(3, "fleet_hand").await;
     let (repaired, refused) = (&fleet.tenants[0], &fleet.tenants[1]);
     let by_hand = format!(
-        "DROP POLICY patient_own ON {repaired}.reports; ALTER TABLE {repaired}.reports NO FORCE ROW LEVEL SECURITY;
+        "DROP POLICY claim_select ON {repaired}.reports; ALTER TABLE {repaired}.reports NO FORCE ROW LEVEL SECURITY;
          CREATE TABLE {refused}.notes (text text); ALTER TABLE {refused}.notes OWNER TO labor_owner"
     );
     fleet.superuser.batch_execute(&by_hand).await.unwrap();

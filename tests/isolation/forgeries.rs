@@ -92,9 +92,10 @@ const FORGERIES: &[Forgery] = &[
     Forgery { name: "no tenant at all", token: |w| signed(w, 1, &format!("1..x.admin.{LONG}")) },
 ];
 
-const STATEMENTS: [&str; 3] = [
+const STATEMENTS: [&str; 4] = [
     "SELECT count(*) FROM reports",
     "INSERT INTO audit (id, action, object_kind, outcome) VALUES (gen_random_uuid(), 'x', 'x', 'success')",
+    "INSERT INTO audit (id, actor, actor_role, action, object_kind, outcome) VALUES (gen_random_uuid(), 'x', 'admin', 'x', 'x', 'success')",
     "UPDATE reports SET released_at = now()",
 ];
 

@@ -92,6 +92,17 @@ const MISTAKES: &[Mistake] = &[
     mistake("GRANT TEMP ON DATABASE isolation TO PUBLIC", "database_grant"),
     mistake("GRANT CREATE ON DATABASE isolation TO labor_tenants", "database_grant"),
 
+    // Rules that look at rows: a patient among those who see all, a rule gone, an actor who is not compared.
+    mistake("ALTER POLICY claim_select ON {t}.reports USING ((SELECT guard.permits('{t}', '{admin,doctor,lab_technician,worker,patient}')))", "policy_missing"),
+    mistake("ALTER POLICY claim_select ON {t}.documents USING ((SELECT guard.permits('{t}', '{admin,doctor,lab_technician,patient,worker}'))
+             OR ((SELECT guard.permits('{t}', '{patient}')) AND EXISTS (SELECT FROM {t}.reports r WHERE r.id = report_id)))", "policy_missing"),
+    mistake("ALTER POLICY claim_select ON {t}.patients USING ((SELECT guard.permits('{t}', '{admin,doctor,lab_technician,worker}'))
+             OR (SELECT guard.permits('{t}', '{patient}')))", "policy_missing"),
+    mistake("ALTER POLICY claim_select ON {t}.users USING ((SELECT guard.permits('{t}', '{admin,doctor,lab_technician,sign_in}'))
+             OR ((SELECT guard.permits('{t}', '{patient}')) AND id::text = (SELECT guard.claim_subject())))", "policy_missing"),
+    mistake("ALTER POLICY claim_insert ON {t}.audit WITH CHECK (guard.permits('{t}', '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}'))", "policy_missing"),
+    mistake("ALTER POLICY claim_insert ON {t}.audit WITH CHECK (guard.permits_actor('{t}', '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}', guard.claim_subject(), guard.claim_role()))", "policy_missing"),
+
     // Reaching out of it.
     mistake("GRANT USAGE ON SCHEMA control TO labor_tenants", "schema_reachable"),
     mistake("GRANT USAGE ON SCHEMA pgmq TO PUBLIC", "schema_reachable"),

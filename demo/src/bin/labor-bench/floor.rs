@@ -33,17 +33,21 @@ pub(crate) struct Floor {
     variables: Vec<String>,
 }
 
-/// The statements of a report's read, for a report that pgbench knows as `:report`.
+/// The statements of a report's read, for a report and a doctor that pgbench knows as `:report` and `:doctor`.
 pub(crate) fn report_get() -> Vec<String> {
     let mut statements = statements(REPORT_GET);
     let audit = statements.pop().unwrap_or_default();
-    let audit = audit.replace("$1", SORTED_UUID).replace("$2", ":report").replace("$3", RANDOM_UUID);
+    let audit = audit.replace("$1", SORTED_UUID).replace("$2", ":doctor").replace("$3", "'doctor'");
+    let audit = audit.replace("$4", ":report").replace("$5", RANDOM_UUID);
     statements.into_iter().map(|statement| statement.replace("$1", ":report")).chain([audit]).collect()
 }
 
 /// The statement that stores a message; `:n` makes its hash unique, `:body` and `:source` are always the same.
 pub(crate) fn message_store() -> Vec<String> {
     let values = [
+        // Before $1, which is how these two begin.
+        ("$10", "'webhook'"),
+        ("$11", "'receiver'"),
         ("$1", SORTED_UUID),
         ("$2", ":source"),
         ("$3", "gen_random_uuid()::text"),

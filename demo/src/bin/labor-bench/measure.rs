@@ -53,7 +53,7 @@ fn ways_to_read(stage: &Stage, folder: &DataFolder) -> Result<Vec<Way>, Failure>
         stage.tenant
     ));
     let (claim, statements) = (stage.doctors_claim(), floor::report_get());
-    let variables = [format!("report={}", stage.report)];
+    let variables = [format!("report={}", stage.report), format!("doctor={}", stage.doctor)];
     let floor = |name: &str, trips| {
         let script = floor::transaction(claim.as_str(), &statements, trips);
         Floor::new(folder.path(), name, stage.tenant_login.clone(), &script, &variables).map(What::Floor)
@@ -93,7 +93,8 @@ fn ways_to_store(stage: &Stage, folder: &DataFolder) -> Result<Vec<Way>, Failure
 /// The floor's statements find the report and all of its values, with the tenant's own login and the claim.
 async fn check_read_floor(stage: &Stage) -> Result<(), Failure> {
     let script = floor::transaction(stage.doctors_claim().as_str(), &floor::report_get(), Trips::Each);
-    let script = script.replace(":report", &format!("'{}'", stage.report));
+    let script =
+        script.replace(":report", &format!("'{}'", stage.report)).replace(":doctor", &format!("'{}'", stage.doctor));
     let rows = psql::ask(&stage.postgres, &stage.tenant_login, &script).await?;
     let found = rows.lines().filter(|line| line.contains(&stage.report)).count();
     if found == 1 + stage.values {

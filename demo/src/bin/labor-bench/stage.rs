@@ -34,7 +34,8 @@ pub(crate) struct Stage {
     pub(crate) tenant: TenantName,
     pub(crate) tenant_login: Login,
     pub(crate) superuser: Login,
-    doctor: String,
+    /// Id of the doctor who reads.
+    pub(crate) doctor: String,
     password: String,
     master: MasterSecret,
 }

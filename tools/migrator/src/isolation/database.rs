@@ -74,7 +74,7 @@ mod tests {
     fn every_function_of_the_file_is_known() {
         let bodies = bodies(sql::GUARD);
         let names: Vec<_> = bodies.keys().copied().collect();
-        assert_eq!(names, ["claim", "claim_role", "claim_subject", "enqueue", "permits"]);
+        assert_eq!(names, ["claim", "claim_role", "claim_subject", "enqueue", "permits", "permits_actor"]);
         assert!(bodies["permits"].contains("RETURN claim[2] = tenant"));
     }
 }
