@@ -1,6 +1,10 @@
-//! What the demo and the benchmarks share: Labor's API as a client sees it, the sample messages, the machine, figures.
+//! What the demo and the benchmarks share: Labor's API as a client sees it, the sample messages, the machine, figures, how a program
+//! ends.
 pub mod client;
 pub mod machine;
+pub mod pgbench;
+pub mod psql;
+pub mod run;
 pub mod samples;
 pub mod sections;
 pub mod spread;

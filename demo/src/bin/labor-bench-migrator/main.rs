@@ -70,24 +70,7 @@ pub(crate) struct Report {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    // Ctrl-C in the middle drops everything: every server ends with this process.
-    let result = tokio::select! {
-        result = Box::pin(run(&arguments)) => result,
-        _ = tokio::signal::ctrl_c() => Err("stopped".into()),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("labor-bench-migrator: {error}");
-            let mut source = error.source();
-            while let Some(inner) = source {
-                eprintln!("  because: {inner}");
-                source = inner.source();
-            }
-            ExitCode::from(1)
-        }
-    }
+    labor_demo::run::to_the_end("labor-bench-migrator", run(&Arguments::parse())).await
 }
 
 async fn run(arguments: &Arguments) -> Result<(), Failure> {

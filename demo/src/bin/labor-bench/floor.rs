@@ -1,13 +1,5 @@
 //! The floors: the product's own statements, run by pgbench as prepared statements without Labor in between.
 //! Must stay true: the statements are the product's word for word (`demo/bench/*.sql`; the tests here compare with labor-db's source).
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use labor_testing::Postgres;
-
-use crate::Failure;
-use crate::psql::{self, Login};
-
 const REPORT_GET: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/bench/report_get.sql"));
 const MESSAGE_STORE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/bench/message_store.sql"));
 const BIND_CLAIM: &str = "SELECT set_config('labor.claim', $1, true)";
@@ -23,14 +15,6 @@ pub(crate) enum Trips {
     One,
     /// Each waits for the answer to the one before.
     Each,
-}
-
-/// Something that pgbench runs.
-pub(crate) struct Floor {
-    login: Login,
-    script: PathBuf,
-    /// `name=value`: bound as parameters.
-    variables: Vec<String>,
 }
 
 /// The statements of a report's read, for a report and a doctor that pgbench knows as `:report` and `:doctor`.
@@ -73,49 +57,6 @@ pub(crate) fn transaction(claim: &str, statements: &[String], trips: Trips) -> S
         Trips::One => format!("\\startpipeline\n{lines}\\endpipeline\n"),
         Trips::Each => lines,
     }
-}
-
-impl Floor {
-    /// Writes the script into the folder; only its owner may read the claim in it.
-    pub(crate) fn new(
-        folder: &Path,
-        name: &str,
-        login: Login,
-        script: &str,
-        variables: &[String],
-    ) -> Result<Self, Failure> {
-        use std::io::Write as _;
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let path = folder.join(format!("{name}.pgbench"));
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        file.write_all(script.as_bytes())?;
-        Ok(Self { login, script: path, variables: variables.to_vec() })
-    }
-
-    /// Runs for whole seconds. How many transactions there were, and how many a second without the time to connect.
-    pub(crate) async fn run(
-        &self,
-        postgres: &Postgres,
-        connections: u16,
-        length: Duration,
-    ) -> Result<(u64, f64), Failure> {
-        let threads = std::thread::available_parallelism()?.get().min(usize::from(connections));
-        let pgbench = psql::client(postgres, "pgbench", &self.login)?
-            .args(["--no-vacuum", "--protocol=prepared"])
-            .args([format!("--client={connections}"), format!("--jobs={threads}")])
-            .args([format!("--time={}", length.as_secs().max(1))])
-            .args(self.variables.iter().map(|variable| format!("--define={variable}")))
-            .args(["--file".as_ref(), self.script.as_os_str()]);
-        let said = pgbench.output().await?;
-        Ok((said_after(&said, "transactions actually processed:")?, said_after(&said, "tps =")?))
-    }
-}
-
-/// The word behind a phrase.
-fn said_after<T: std::str::FromStr>(said: &str, phrase: &str) -> Result<T, Failure> {
-    let word = said.split_once(phrase).and_then(|(_, rest)| rest.split_whitespace().next());
-    let found = word.and_then(|word| word.trim_end_matches('/').parse().ok());
-    found.ok_or_else(|| format!("pgbench did not say {phrase:?}:\n{said}").into())
 }
 
 /// The statements of a file, without its comments.
@@ -163,13 +104,5 @@ mod tests {
         for statement in report_get().iter().chain(&message_store()) {
             assert!(!statement.contains('$'), "{statement}");
         }
-    }
-
-    #[test]
-    fn what_pgbench_says_is_read() {
-        let said = "number of transactions actually processed: 120\ntps = 30.5 (without initial connection time)\n";
-        assert_eq!(said_after::<u64>(said, "transactions actually processed:").unwrap(), 120);
-        assert!((said_after::<f64>(said, "tps =").unwrap() - 30.5).abs() < 1e-9);
-        assert!(said_after::<u64>("pgbench: error", "tps =").is_err());
     }
 }

@@ -9,7 +9,6 @@ mod floor;
 mod http;
 mod measure;
 mod messages;
-mod psql;
 mod stage;
 
 use std::path::PathBuf;
@@ -18,7 +17,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use labor_demo::machine::Machine;
-use labor_demo::sections;
+use labor_demo::{psql, sections};
 use labor_testing::DataFolder;
 use serde::Serialize;
 
@@ -66,24 +65,7 @@ pub(crate) struct Report {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    // Ctrl-C in the middle drops everything: every server ends with this process.
-    let result = tokio::select! {
-        result = Box::pin(run(&arguments)) => result,
-        _ = tokio::signal::ctrl_c() => Err("stopped".into()),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("labor-bench: {error}");
-            let mut source = error.source();
-            while let Some(inner) = source {
-                eprintln!("  because: {inner}");
-                source = inner.source();
-            }
-            ExitCode::from(1)
-        }
-    }
+    labor_demo::run::to_the_end("labor-bench", run(&Arguments::parse())).await
 }
 
 async fn run(arguments: &Arguments) -> Result<(), Failure> {

@@ -2,15 +2,16 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use labor_demo::pgbench::Floor;
+use labor_demo::psql;
 use labor_testing::DataFolder;
 use reqwest::StatusCode;
 
 use crate::Failure;
 use crate::cpu::Cpu;
 use crate::figures::{Case, Latency, Sample, Series};
-use crate::floor::{self, Floor, Trips};
+use crate::floor::{self, Trips};
 use crate::http::{Load, Make};
-use crate::psql;
 use crate::stage::Stage;
 
 /// How long and how often.

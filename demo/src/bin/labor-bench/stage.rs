@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use labor_catalog::{ClaimRole, MasterSecret, SignedClaim, TenantName};
 use labor_demo::client::Client;
+use labor_demo::psql::{self, Login};
 use labor_demo::samples::FIRST_PRACTICE;
 use labor_testing::{DataFolder, Durability, Platform, Postgres, Sender, Server, random_hex};
 
 use crate::Failure;
 use crate::messages::Messages;
-use crate::psql::{self, Login};
 
 const PRACTICE: &str = "bench";
 const DOCTOR: &str = "dr.bench";

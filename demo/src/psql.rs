@@ -5,16 +5,22 @@ use crate::Failure;
 
 /// Who asks, and which database.
 #[derive(Clone)]
-pub(crate) struct Login {
-    pub(crate) user: String,
-    pub(crate) password: String,
-    pub(crate) database: String,
+pub struct Login {
+    /// Role.
+    pub user: String,
+    /// Its password.
+    pub password: String,
+    /// Which database.
+    pub database: String,
     /// Schema that names without one are looked up in; a tenant's role has its own.
-    pub(crate) schema: Option<String>,
+    pub schema: Option<String>,
 }
 
 /// A client program of the running Postgres with this login.
-pub(crate) fn client(postgres: &Postgres, name: &str, login: &Login) -> Result<Program, Failure> {
+///
+/// # Errors
+/// When it is not installed.
+pub fn client(postgres: &Postgres, name: &str, login: &Login) -> Result<Program, Failure> {
     let path = postgres.home().program(name);
     if !path.is_file() {
         return Err(format!("{} is missing: install the package of Postgres that has it", path.display()).into());
@@ -32,7 +38,10 @@ pub(crate) fn client(postgres: &Postgres, name: &str, login: &Login) -> Result<P
 }
 
 /// Runs SQL and returns its rows, a line each.
-pub(crate) async fn ask(postgres: &Postgres, login: &Login, sql: &str) -> Result<String, Failure> {
+///
+/// # Errors
+/// When psql fails.
+pub async fn ask(postgres: &Postgres, login: &Login, sql: &str) -> Result<String, Failure> {
     let psql = client(postgres, "psql", login)?.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
     Ok(psql.input(sql).output().await?.trim().to_owned())
 }
