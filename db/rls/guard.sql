@@ -20,7 +20,7 @@ COMMENT ON COLUMN guard.claim_keys.outer_pad IS 'key XOR 0x5c repeated (RFC 2104
 -- The verified claim of this transaction: {key id, tenant, subject, role, expiry as Unix seconds, signature}.
 -- Raises 28000 when there is none, when it is forged or expired, or when it belongs to another tenant's login.
 -- No part of it is converted before it is known to be well-formed: a conversion's error would not be 28000. Every table of every
--- statement pays for this (ADR 0012), so what needs no look at the form has none: a key's number and a signature are compared as text.
+-- statement pays for this (ADR 0013), so what needs no look at the form has none: a key's number and a signature are compared as text.
 CREATE OR REPLACE FUNCTION guard.claim() RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

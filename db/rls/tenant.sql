@@ -22,7 +22,7 @@ DECLARE
     ['audit',           'a',       'adlpwrs',  '',      '' ]
   ];
   -- Whom the matrix lets SELECT some rows only, and which; db/rls/check_tables.sql expects the same. Everybody else is asked about
-  -- first, so that whoever sees all rows costs one verification of the claim (ADR 0012). One user's patient:
+  -- first, so that whoever sees all rows costs one verification of the claim (ADR 0013). One user's patient:
   own    text := $r$(SELECT u.patient_id FROM users u WHERE u.id::text = (SELECT guard.claim_subject()))$r$;
   few_rows text[][] := ARRAY[
     -- A patient sees what is their own, and a report only once it was released to them (never automatically).
