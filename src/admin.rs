@@ -2,9 +2,10 @@
 use std::io::Read as _;
 
 use clap::{Subcommand, ValueEnum};
+use labor_catalog::SecretNumber;
 use labor_db::messages::{self, SetAside};
 use labor_db::users::{self, NewUser};
-use labor_db::{ClaimRole, Claims, DbError, TenantName};
+use labor_db::{ClaimRole, Claims, DbError, MasterSecret, TenantName};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -129,19 +130,30 @@ pub async fn source(app: &App, command: &SourceCommand) -> Result<Value, AdminEr
             Err(AdminError::Invalid("the name of a source has 1 to 120 characters".to_owned()))
         }
         SourceCommand::Add { name } => {
-            let id = app.control.add_source(name).await?;
+            let (number, master) = current_secret(app).await?;
+            let id = app.control.add_source(name, number).await?;
             let id = id.ok_or_else(|| AdminError::Invalid(format!("there is a source named {name:?} already")))?;
-            Ok(json!({ "source": id, "name": name, "secret": app.master.source_secret(id, 1) }))
+            Ok(json!({ "source": id, "name": name, "secret": master.source_secret(id, 1) }))
         }
         SourceCommand::List => Ok(json!({ "sources": app.control.list_sources().await? })),
         SourceCommand::Rotate { source } => {
-            let version = app.control.rotate_source(*source).await?;
+            let (number, master) = current_secret(app).await?;
+            let version = app.control.rotate_source(*source, number).await?;
             let version = version.ok_or_else(|| AdminError::Invalid(format!("there is no source {source}")))?;
-            Ok(
-                json!({ "source": source, "secret_version": version, "secret": app.master.source_secret(*source, version) }),
-            )
+            Ok(json!({ "source": source, "secret_version": version, "secret": master.source_secret(*source, version) }))
         }
     }
+}
+
+/// The master secret that the fleet uses now. None other: what is given out is to last.
+async fn current_secret(app: &App) -> Result<(SecretNumber, MasterSecret), AdminError> {
+    let number = app.control.keys_in_use().await?.number();
+    let lacking = || {
+        AdminError::Invalid(format!(
+            "the master secret file here lacks number {number}, which the fleet uses now; append that line first"
+        ))
+    };
+    Ok((number, app.secrets.get(number).ok_or_else(lacking)?))
 }
 
 /// Adds or deactivates a user.

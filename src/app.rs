@@ -1,7 +1,7 @@
 //! What every handler needs. No state of its own: any number of processes can serve side by side.
 use std::sync::Arc;
 
-use labor_db::{AccessTokens, Claims, Control, DbError, MasterSecret, TenantSession, Tenants};
+use labor_db::{AccessTokens, Claims, Control, DbError, Secrets, TenantSession, Tenants};
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -21,10 +21,8 @@ pub struct App {
     pub control: Control,
     /// Tenants' data.
     pub tenants: Tenants,
-    /// Access tokens.
-    pub tokens: AccessTokens,
-    /// For laboratories' signing secrets.
-    pub master: MasterSecret,
+    /// For access tokens and laboratories' signing secrets.
+    pub secrets: Secrets,
     /// Largest message that is accepted, in bytes.
     pub body_limit: usize,
     /// Figures of this process.
@@ -38,21 +36,28 @@ impl App {
     ///
     /// # Errors
     /// When a URL can't be read.
-    pub fn new(settings: &DatabaseSettings, master: MasterSecret, body_limit: usize) -> Result<Self, DbError> {
+    pub fn new(settings: &DatabaseSettings, secrets: Secrets, body_limit: usize) -> Result<Self, DbError> {
         let control = Control::connect(&settings.control_url, settings.control_connections)?;
-        let tenants = Tenants::new(settings.tenant_url(), master.clone(), settings.pool(), control.clone())?;
+        let tenants = Tenants::new(settings.tenant_url(), secrets.clone(), settings.pool(), control.clone())?;
         let mut metrics = Registry::default();
         tenants.register(&mut metrics);
         Ok(Self {
             tenants,
             control,
             metrics: Arc::new(metrics),
-            tokens: AccessTokens::new(&master),
-            master,
+            secrets,
             body_limit,
             password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS_AT_ONCE)),
             bodies: Arc::new(Semaphore::new(BODIES_AT_ONCE)),
         })
+    }
+
+    /// Issues and verifies access tokens as the fleet does at this moment.
+    ///
+    /// # Errors
+    /// When the control plane can't be asked, or the master secret file lacks what the fleet uses.
+    pub async fn tokens(&self) -> Result<AccessTokens, DbError> {
+        AccessTokens::new(&self.secrets, self.control.keys_in_use().await?)
     }
 
     /// A session for verified claims.

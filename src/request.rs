@@ -65,7 +65,7 @@ impl FromRequestParts<App> for Bearer {
         let token = value.and_then(|v| v.strip_prefix("Bearer ").or_else(|| v.strip_prefix("bearer ")));
         let token = token
             .ok_or_else(|| Problem::unauthorised("send Authorization: Bearer with a token from POST /v1/sign-in"))?;
-        let claims = app.tokens.verify(token.trim())?.claims;
+        let claims = app.tokens().await?.verify(token.trim())?.claims;
         if let Some(who) = parts.extensions.get::<Who>() {
             who.is(&claims);
         }

@@ -2,7 +2,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use labor_db::{MasterSecret, PoolSettings};
+use labor_db::secrets::SecretsError;
+use labor_db::{PoolSettings, Secrets};
 
 /// The way to the database.
 #[derive(Debug, Clone, clap::Args)]
@@ -13,7 +14,8 @@ pub struct DatabaseSettings {
     /// URL of the server that holds the tenants, without login; the control URL's server when absent.
     #[arg(long, env = "LABOR_TENANT_URL", hide_env_values = true)]
     pub tenant_url: Option<String>,
-    /// File with the master secret: 64 hexadecimal digits.
+    /// File with the master secret: 64 hexadecimal digits. While it is being changed one a line, NUMBER:SECRET; it is read again when the
+    /// fleet uses a number that was not there.
     #[arg(long, env = "LABOR_MASTER_SECRET_FILE")]
     pub master_secret_file: PathBuf,
     /// Connections to the control schema.
@@ -84,31 +86,13 @@ pub struct WorkSettings {
     pub attempts: u16,
 }
 
-/// The secret can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    /// The file can't be read.
-    #[error("the master secret {path} can't be read")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Its content is not a secret.
-    #[error(transparent)]
-    Invalid(#[from] labor_catalog::InvalidSecret),
-}
-
 impl DatabaseSettings {
-    /// Reads the master secret.
+    /// Reads the master secrets.
     ///
     /// # Errors
     /// When the file can't be read or holds no valid secret.
-    pub fn master_secret(&self) -> Result<MasterSecret, SecretError> {
-        let path = &self.master_secret_file;
-        let text = std::fs::read_to_string(path).map_err(|source| SecretError::File { path: path.clone(), source })?;
-        Ok(MasterSecret::from_hex(&text)?)
+    pub fn secrets(&self) -> Result<Secrets, SecretsError> {
+        Secrets::from_file(self.master_secret_file.clone())
     }
 
     /// Where the tenants are.

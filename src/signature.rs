@@ -1,12 +1,12 @@
 //! Signature of a laboratory's request: HMAC-SHA256 over `timestamp "." body`, in hex, as `X-Labor-Signature: v1=…`.
 //! Must stay true: compared in constant time; the current secret and the one before are accepted, so that a sender can change
-//! over; the age limit is long because Mirth resends a frozen request for as long as an outage lasts, and harmless because the
+//! over, each derived from the master secret that was current when it was given out, as long as the fleet accepts that one; the age limit is long because Mirth resends a frozen request for as long as an outage lasts, and harmless because the
 //! same bytes are stored once.
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::hmac;
-use labor_db::MasterSecret;
 use labor_db::control::Source;
+use labor_db::{KeysInUse, Secrets};
 
 /// A clock may be this far ahead of ours.
 const AHEAD: Duration = Duration::from_secs(300);
@@ -20,6 +20,9 @@ pub(crate) enum BadSignature {
     /// Too old or in the future.
     #[error("the timestamp is outside the time window of this source; check the clock of the sender")]
     Time,
+    /// The source's current secret can't be derived here, and the one before does not fit.
+    #[error("the master secret that this source's secret comes from is not at hand")]
+    Lacking,
     /// Does not fit.
     #[error("the signature does not fit; sign timestamp, a dot and the raw body bytes with the source's secret")]
     Mismatch,
@@ -52,40 +55,69 @@ impl<'h> Signed<'h> {
     }
 
     /// Whether it fits the body, with the current secret or the one before.
-    pub(crate) fn verify(&self, master: &MasterSecret, source: &Source, body: &[u8]) -> Result<(), BadSignature> {
-        let versions = [source.secret_version, source.secret_version - 1];
-        let fits = versions.into_iter().filter(|version| *version >= 1).any(|version| {
-            let secret = master.source_secret(source.id, version);
-            let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()));
-            context.update(self.timestamp.as_bytes());
-            context.update(b".");
-            context.update(body);
-            aws_lc_rs::constant_time::verify_slices_are_equal(context.sign().as_ref(), &self.tag).is_ok()
-        });
-        if fits { Ok(()) } else { Err(BadSignature::Mismatch) }
+    pub(crate) fn verify(
+        &self,
+        secrets: &Secrets,
+        in_use: KeysInUse,
+        source: &Source,
+        body: &[u8],
+    ) -> Result<(), BadSignature> {
+        let current = (source.secret_version, source.secret_number);
+        let former = (source.secret_version - 1, source.former_secret_number);
+        let accepted =
+            [current, former].into_iter().filter(|(version, number)| *version >= 1 && in_use.accepts(*number));
+        let fits =
+            accepted.filter_map(|(version, number)| Some((version, secrets.get(number)?))).any(|(version, master)| {
+                let secret = master.source_secret(source.id, version);
+                let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()));
+                context.update(self.timestamp.as_bytes());
+                context.update(b".");
+                context.update(body);
+                aws_lc_rs::constant_time::verify_slices_are_equal(context.sign().as_ref(), &self.tag).is_ok()
+            });
+        match fits {
+            true => Ok(()),
+            false if in_use.accepts(source.secret_number) && secrets.get(source.secret_number).is_none() => {
+                Err(BadSignature::Lacking)
+            }
+            false => Err(BadSignature::Mismatch),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use labor_catalog::{ClaimKeyId, Keyring, SecretNumber};
+    use labor_db::MasterSecret;
     use uuid::Uuid;
 
     use super::*;
 
     fn source(secret_version: i32, window: Option<u64>) -> Source {
-        Source { id: Uuid::nil(), secret_version, window: window.map(Duration::from_secs), allowed_from: Vec::new() }
+        let window = window.map(Duration::from_secs);
+        let (secret_number, former_secret_number) = (SecretNumber::FIRST, SecretNumber::FIRST);
+        let (id, allowed_from) = (Uuid::nil(), Vec::new());
+        Source { id, secret_version, secret_number, former_secret_number, window, allowed_from }
     }
 
     fn sign(version: i32, timestamp: u64, body: &[u8]) -> (String, String) {
-        let secret = master().source_secret(Uuid::nil(), version);
+        sign_with(&master(1), version, timestamp, body)
+    }
+
+    fn sign_with(master: &MasterSecret, version: i32, timestamp: u64, body: &[u8]) -> (String, String) {
+        let secret = master.source_secret(Uuid::nil(), version);
         let text = timestamp.to_string();
         let tag =
             hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), &[text.as_bytes(), b".", body].concat());
         (text, format!("v1={}", hex::encode(tag)))
     }
 
-    fn master() -> MasterSecret {
-        MasterSecret::from_hex(&"11".repeat(32)).unwrap()
+    fn master(number: u8) -> MasterSecret {
+        MasterSecret::from_hex(&hex::encode([number; 32])).unwrap()
+    }
+
+    fn keys(current: i32, former: Option<i32>) -> KeysInUse {
+        KeysInUse::new(ClaimKeyId::new(current).unwrap(), former.and_then(ClaimKeyId::new))
     }
 
     fn now() -> u64 {
@@ -93,7 +125,7 @@ mod tests {
     }
 
     fn check(source: &Source, signed: &(String, String), body: &[u8]) -> Result<(), BadSignature> {
-        Signed::of(source, Some(&signed.0), Some(&signed.1))?.verify(&master(), source, body)
+        Signed::of(source, Some(&signed.0), Some(&signed.1))?.verify(&master(1).into(), keys(1, None), source, body)
     }
 
     #[test]
@@ -103,6 +135,43 @@ mod tests {
             let result = check(&source(3, None), &sign(version, now(), body), body);
             assert_eq!(result.is_ok(), accepted, "version {version}");
         }
+    }
+
+    /// Version 3 comes out of secret 2, version 2 out of secret 1.
+    #[test]
+    fn each_version_comes_out_of_the_secret_that_was_current_as_long_as_the_fleet_accepts_it() {
+        let changing = Source { secret_number: SecretNumber::FIRST.next().unwrap(), ..source(3, None) };
+        let (old, new) = (sign_with(&master(1), 2, now(), b"x"), sign_with(&master(2), 3, now(), b"x"));
+        let file = |numbers: &[u8]| {
+            let lines: String = numbers.iter().map(|n| format!("{n}:{}\n", hex::encode([*n; 32]))).collect();
+            Secrets::from(Keyring::parse(&lines).unwrap())
+        };
+        let verify = |signed: &(String, String), secrets: &Secrets, keys: KeysInUse| {
+            Signed::of(&changing, Some(&signed.0), Some(&signed.1)).unwrap().verify(secrets, keys, &changing, b"x")
+        };
+        let both = file(&[1, 2]);
+        for keys in [keys(1, None), keys(1001, Some(1))] {
+            assert_eq!((verify(&old, &both, keys), verify(&new, &both, keys)), (Ok(()), Ok(())));
+        }
+        let finished = keys(1001, None);
+        assert_eq!(
+            verify(&old, &both, finished),
+            Err(BadSignature::Mismatch),
+            "also where the old secret is still held"
+        );
+        assert_eq!(verify(&new, &file(&[2]), finished), Ok(()));
+        assert_eq!(
+            verify(&new, &file(&[1]), keys(1001, Some(1))),
+            Err(BadSignature::Lacking),
+            "not the sender's fault"
+        );
+        assert_eq!(verify(&old, &file(&[1]), keys(1001, Some(1))), Ok(()));
+        let swapped = sign_with(&master(1), 3, now(), b"x");
+        assert_eq!(
+            verify(&swapped, &both, keys(1001, Some(1))),
+            Err(BadSignature::Mismatch),
+            "version 3 of the old secret"
+        );
     }
 
     #[test]

@@ -120,6 +120,12 @@ CREATE TABLE control.fleet (
     guard_fingerprint text DEFAULT ''::text NOT NULL,
     generation integer DEFAULT 0 NOT NULL,
     changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    claim_key integer DEFAULT 1 NOT NULL,
+    former_claim_key integer,
+    former_until timestamp with time zone,
+    CONSTRAINT fleet_claim_key_check CHECK ((((claim_key >= 1) AND (claim_key <= 998999)) AND ((claim_key % 1000) > 0))),
+    CONSTRAINT fleet_former CHECK (((former_claim_key < claim_key) AND ((former_until IS NULL) OR (former_claim_key IS NOT NULL)))),
+    CONSTRAINT fleet_former_claim_key_check CHECK ((((former_claim_key >= 1) AND (former_claim_key <= 998999)) AND ((former_claim_key % 1000) > 0))),
     CONSTRAINT fleet_generation_check CHECK ((generation >= 0)),
     CONSTRAINT fleet_singleton_check CHECK (singleton)
 );
@@ -137,6 +143,12 @@ COMMENT ON COLUMN control.fleet.guard_fingerprint IS 'SHA-256 of the guard''s fu
 COMMENT ON COLUMN control.fleet.generation IS 'Version that new tenants are born at; 0: no run was begun yet. A provisioning run locks the row FOR SHARE, so that none is missed by the run that raises it';
 
 COMMENT ON COLUMN control.fleet.changed_at IS 'When the row was changed';
+
+COMMENT ON COLUMN control.fleet.claim_key IS 'Key that claims are signed with: (number of the master secret - 1) * 1000 + how-manieth of that secret. Births lock the row FOR SHARE and take that secret, so that none is missed by the run that changes it';
+
+COMMENT ON COLUMN control.fleet.former_claim_key IS 'Key before it, accepted for a while; null: none';
+
+COMMENT ON COLUMN control.fleet.former_until IS 'Until when the key before is accepted, and what else comes out of its master secret; null: a rotation is under way, or there is none';
 
 CREATE TABLE control.holds (
     id uuid NOT NULL,
@@ -405,7 +417,11 @@ CREATE TABLE control.sources (
     window_seconds integer DEFAULT 604800 NOT NULL,
     allowed_from cidr[] DEFAULT '{}'::cidr[] NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    secret_number integer DEFAULT 1 NOT NULL,
+    former_secret_number integer DEFAULT 1 NOT NULL,
+    CONSTRAINT sources_former_secret_number_check CHECK (((former_secret_number >= 1) AND (former_secret_number <= 999))),
     CONSTRAINT sources_name_check CHECK (((length(name) >= 1) AND (length(name) <= 120))),
+    CONSTRAINT sources_secret_number_check CHECK (((secret_number >= 1) AND (secret_number <= 999))),
     CONSTRAINT sources_secret_version_check CHECK ((secret_version >= 1)),
     CONSTRAINT sources_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text]))),
     CONSTRAINT sources_window_seconds_check CHECK ((window_seconds >= 0))
@@ -428,6 +444,10 @@ COMMENT ON COLUMN control.sources.window_seconds IS 'How old a signature may be,
 COMMENT ON COLUMN control.sources.allowed_from IS 'Addresses the channel may post from; empty: any';
 
 COMMENT ON COLUMN control.sources.created_at IS 'When it was registered';
+
+COMMENT ON COLUMN control.sources.secret_number IS 'Number of the master secret that the current version of the signing secret comes out of';
+
+COMMENT ON COLUMN control.sources.former_secret_number IS 'Number of the master secret that the version before comes out of';
 
 CREATE TABLE control.tenant_identifiers (
     kind text NOT NULL,
@@ -458,9 +478,11 @@ CREATE TABLE control.tenants (
     display_name text NOT NULL,
     state text DEFAULT 'active'::text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    secret_number integer DEFAULT 1 NOT NULL,
     CONSTRAINT tenants_display_name_check CHECK (((length(display_name) >= 1) AND (length(display_name) <= 200))),
     CONSTRAINT tenants_kind_check CHECK ((kind = ANY (ARRAY['practice'::text, 'intake'::text]))),
     CONSTRAINT tenants_name_check CHECK ((name ~ '^t_[a-z0-9]{12}$'::text)),
+    CONSTRAINT tenants_secret_number_check CHECK (((secret_number >= 1) AND (secret_number <= 999))),
     CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
     CONSTRAINT tenants_state_check CHECK ((state = ANY (ARRAY['active'::text, 'frozen'::text, 'spare'::text, 'deleted'::text])))
 );
@@ -480,6 +502,8 @@ COMMENT ON COLUMN control.tenants.display_name IS 'Name of the practice as shown
 COMMENT ON COLUMN control.tenants.state IS 'active: served; frozen: not served, data kept; spare: an empty schema kept ready for the next practice; deleted: tombstone, applied again after every restore';
 
 COMMENT ON COLUMN control.tenants.created_at IS 'When it was provisioned';
+
+COMMENT ON COLUMN control.tenants.secret_number IS 'Number of the master secret that the password of its login comes out of';
 
 CREATE TABLE guard.claim_keys (
     key_id integer NOT NULL,

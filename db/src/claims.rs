@@ -1,24 +1,21 @@
 //! Who a request acts for, and the tokens that carry it.
 //! Must stay true: [`Claims`] has no public constructor that takes a tenant and a user's role; they come out of a verified token,
 //! out of a successful sign-in, or from a service about itself.
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Datelike as _;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use labor_catalog::{ClaimRole, MasterSecret, SignedClaim, TenantName};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode_header};
+pub use labor_catalog::claim::TOKEN_LIFE;
+use labor_catalog::claim::{CLAIM_LIFE, WORKER_CLAIM_LIFE};
+use labor_catalog::{ClaimKey, ClaimRole, SecretNumber, SignedClaim, TenantName};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::DbError;
+use crate::keys::KeysInUse;
+use crate::secrets::Secrets;
 use crate::users::SignedIn;
 
-/// How long an access token is good.
-pub const TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
-/// How long a claim is good: longer than any request's transaction may last.
-const CLAIM_LIFE: Duration = Duration::from_secs(60);
-/// The same for a worker's transaction, which may store thousands of values.
-const WORKER_CLAIM_LIFE: Duration = Duration::from_secs(600);
 const ISSUER: &str = "labor";
 
 /// Verified: this tenant, this subject, this role.
@@ -79,9 +76,9 @@ impl Claims {
         Self { tenant, subject: user.id().to_string(), role: user.role() }
     }
 
-    pub(crate) fn sign(&self, master: &MasterSecret) -> SignedClaim {
+    pub(crate) fn sign(&self, key: &ClaimKey) -> SignedClaim {
         let life = if self.role == ClaimRole::Worker { WORKER_CLAIM_LIFE } else { CLAIM_LIFE };
-        SignedClaim::sign(master, &self.tenant, &self.subject, self.role, life)
+        SignedClaim::sign(key, &self.tenant, &self.subject, self.role, life)
     }
 }
 
@@ -113,24 +110,30 @@ pub struct Verified {
     pub authenticated_at: i64,
 }
 
-/// Issues and verifies access tokens (JWT, HS256).
+/// Issues and verifies access tokens (JWT, HS256) as the fleet does at this moment: made anew for each request. A token names its
+/// master secret (`kid`; none: number 1), so that one from before a rotation goes on for as long as it lives.
 #[derive(Clone)]
 pub struct AccessTokens {
+    secrets: Secrets,
+    in_use: KeysInUse,
+    number: SecretNumber,
     encoding: EncodingKey,
-    decoding: DecodingKey,
     validation: Validation,
 }
 
 impl AccessTokens {
-    /// With the key derived from the master secret.
-    #[must_use]
-    pub fn new(master: &MasterSecret) -> Self {
-        let key = master.token_key();
+    /// With the keys that the fleet uses ([`crate::Control::keys_in_use`]).
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when the master secret file holds none of them.
+    pub fn new(secrets: &Secrets, in_use: KeysInUse) -> Result<Self, DbError> {
+        let (id, secret) = secrets.signing(in_use)?;
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
         validation.leeway = 0;
-        Self { encoding: EncodingKey::from_secret(&key), decoding: DecodingKey::from_secret(&key), validation }
+        let encoding = EncodingKey::from_secret(&secret.token_key());
+        Ok(Self { secrets: secrets.clone(), in_use, number: id.secret(), encoding, validation })
     }
 
     /// A new token for a user; `authenticated_at` is when the password was given (Unix seconds).
@@ -148,7 +151,9 @@ impl AccessTokens {
             exp: now + TOKEN_LIFE.as_secs().cast_signed(),
             auth_time: authenticated_at,
         };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &body, &self.encoding).map_err(|_| InvalidToken)
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some(self.number.to_string());
+        jsonwebtoken::encode(&header, &body, &self.encoding).map_err(|_| InvalidToken)
     }
 
     /// Verifies a token.
@@ -156,12 +161,21 @@ impl AccessTokens {
     /// # Errors
     /// When it is anything but a genuine, unexpired token of a user.
     pub fn verify(&self, token: &str) -> Result<Verified, InvalidToken> {
-        let body = jsonwebtoken::decode::<TokenBody>(token, &self.decoding, &self.validation)
-            .map_err(|_| InvalidToken)?
-            .claims;
+        let key = self.key_of(token).ok_or(InvalidToken)?;
+        let body = jsonwebtoken::decode::<TokenBody>(token, &key, &self.validation).map_err(|_| InvalidToken)?.claims;
         let role = ClaimRole::of_user(body.role.as_str()).ok_or(InvalidToken)?;
         let claims = Claims { tenant: body.tenant, subject: body.sub.to_string(), role };
         Ok(Verified { claims, issued_at: body.iat, authenticated_at: body.auth_time })
+    }
+
+    /// The key that a token says it was signed with, if the fleet accepts that one.
+    fn key_of(&self, token: &str) -> Option<DecodingKey> {
+        let number = match decode_header(token).ok()?.kid {
+            None => SecretNumber::FIRST,
+            Some(kid) => SecretNumber::new(kid.parse().ok()?)?,
+        };
+        let secret = self.in_use.accepts(number).then(|| self.secrets.get(number))??;
+        Some(DecodingKey::from_secret(&secret.token_key()))
     }
 }
 
@@ -197,10 +211,18 @@ impl Cursor {
 
 #[cfg(test)]
 mod tests {
+    use labor_catalog::{ClaimKeyId, Keyring, MasterSecret};
+
     use super::*;
 
-    fn master() -> MasterSecret {
-        MasterSecret::from_hex(&"5a".repeat(32)).unwrap()
+    /// A fleet whose only secret, or secrets 1 and 2, are these.
+    fn tokens(secrets: &Secrets, current: i32, former: Option<i32>) -> AccessTokens {
+        let id = |id| ClaimKeyId::new(id).unwrap();
+        AccessTokens::new(secrets, KeysInUse { current: id(current), former: former.map(id) }).unwrap()
+    }
+
+    fn alone(byte: &str) -> AccessTokens {
+        tokens(&MasterSecret::from_hex(&byte.repeat(32)).unwrap().into(), 1, None)
     }
 
     fn doctor() -> Claims {
@@ -213,16 +235,16 @@ mod tests {
 
     #[test]
     fn a_token_carries_tenant_user_and_role() {
-        let tokens = AccessTokens::new(&master());
+        let tokens = alone("5a");
         let claims = doctor();
         assert_eq!(tokens.verify(&tokens.issue(&claims, 0).unwrap()).unwrap().claims, claims);
     }
 
     #[test]
     fn a_token_of_another_installation_or_with_an_edited_body_is_refused() {
-        let tokens = AccessTokens::new(&master());
+        let tokens = alone("5a");
         let token = tokens.issue(&doctor(), 0).unwrap();
-        let other = AccessTokens::new(&MasterSecret::from_hex(&"5b".repeat(32)).unwrap());
+        let other = alone("5b");
         assert!(other.verify(&token).is_err());
         let parts: Vec<_> = token.split('.').collect();
         let body = String::from_utf8(URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap().replace("doctor", "admin");
@@ -232,8 +254,48 @@ mod tests {
     }
 
     #[test]
+    fn a_token_names_its_secret_and_is_good_while_the_fleet_accepts_that_one() {
+        let ring = Keyring::parse(&format!("{}\n2:{}", "5a".repeat(32), "5b".repeat(32))).unwrap();
+        let secrets = Secrets::from(ring);
+        let old = alone("5a").issue(&doctor(), 0).unwrap();
+        let new = tokens(&secrets, 1001, Some(1)).issue(&doctor(), 0).unwrap();
+        assert_eq!(decode_header(&old).unwrap().kid.as_deref(), Some("1"));
+        assert_eq!(decode_header(&new).unwrap().kid.as_deref(), Some("2"));
+        for (current, former, goes_on) in
+            [(1, None, true), (1001, Some(1), true), (1001, None, false), (1002, Some(1001), false)]
+        {
+            let fleet = tokens(&secrets, current, former);
+            assert!(fleet.verify(&new).is_ok(), "{current} {former:?}");
+            assert_eq!(fleet.verify(&old).is_ok(), goes_on, "{current} {former:?}");
+        }
+        assert!(alone("5a").verify(&new).is_err(), "whoever lacks the secret");
+    }
+
+    #[test]
+    fn a_token_without_a_number_is_of_the_first_secret_and_a_wrong_number_opens_nothing() {
+        let (fleet, claims) = (alone("5a"), doctor());
+        let key = EncodingKey::from_secret(&MasterSecret::from_hex(&"5a".repeat(32)).unwrap().token_key());
+        let body = TokenBody {
+            iss: ISSUER.to_owned(),
+            sub: claims.subject.parse().unwrap(),
+            tenant: claims.tenant.clone(),
+            role: claims.role,
+            iat: 0,
+            exp: chrono::Utc::now().timestamp() + 60,
+            auth_time: 0,
+        };
+        for (kid, good) in [(None, true), (Some("1"), true), (Some("2"), false), (Some("0"), false), (Some("x"), false)]
+        {
+            let mut header = Header::new(Algorithm::HS256);
+            header.kid = kid.map(str::to_owned);
+            let token = jsonwebtoken::encode(&header, &body, &key).unwrap();
+            assert_eq!(fleet.verify(&token).is_ok(), good, "{kid:?}");
+        }
+    }
+
+    #[test]
     fn services_get_no_token() {
-        assert!(AccessTokens::new(&master()).issue(&Claims::worker(TenantName::from_random([7; 12])), 0).is_err());
+        assert!(alone("5a").issue(&Claims::worker(TenantName::from_random([7; 12])), 0).is_err());
     }
 
     #[test]

@@ -6,11 +6,12 @@ use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use labor_catalog::TenantName;
+use labor_catalog::{SecretNumber, TenantName};
 use uuid::Uuid;
 
 use self::pool::ControlPool;
 use crate::DbError;
+use crate::keys::KeysInUse;
 use crate::queue::Queue;
 use crate::served::Served;
 
@@ -26,6 +27,10 @@ pub struct Source {
     pub id: Uuid,
     /// Current version of its signing secret; the one before is accepted too.
     pub secret_version: i32,
+    /// Master secret that the current version is derived from.
+    pub secret_number: SecretNumber,
+    /// Master secret that the version before is derived from.
+    pub former_secret_number: SecretNumber,
     /// How old a signature may be; `None`: any age.
     pub window: Option<Duration>,
     /// Networks it may post from; empty: any.
@@ -43,6 +48,8 @@ pub struct SourceSummary {
     pub state: String,
     /// Current version of its signing secret.
     pub secret_version: i32,
+    /// Number of the master secret that this version is derived from.
+    pub secret_number: i32,
     /// Networks it may post from; empty: any.
     pub allowed_from: Vec<String>,
     /// When it was registered.
@@ -92,6 +99,14 @@ impl Control {
     /// Lets pass whose schema is at a version that this release serves ([`labor_catalog::SERVED_VERSIONS`]).
     pub(crate) async fn require_served(&self, tenant: &TenantName) -> Result<(), DbError> {
         self.served.require(&self.pool, tenant).await
+    }
+
+    /// Which keys the fleet uses, as of at most a second ago.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn keys_in_use(&self) -> Result<KeysInUse, DbError> {
+        self.served.keys(&self.pool).await
     }
 
     /// The queue, over the same connections.
@@ -186,36 +201,48 @@ impl Control {
         if let Some(source) = self.sources.get(&id) {
             return Ok(Some(source));
         }
+        self.source_now(id).await
+    }
+
+    /// The same as it is at this moment: its secret may have been changed since it was looked up.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn source_now(&self, id: Uuid) -> Result<Option<Source>, DbError> {
         let row = sqlx::query!(
-            r#"SELECT id, secret_version, window_seconds, allowed_from::text[] AS "allowed_from!"
+            r#"SELECT id, secret_version, secret_number, former_secret_number, window_seconds, allowed_from::text[] AS "allowed_from!"
                  FROM control.sources WHERE id = $1 AND state = 'active'"#,
             id
         )
         .fetch_optional(&self.pool)
         .await?;
-        let source = row.map(|row| Source {
+        let Some(row) = row else { return Ok(None) };
+        let number = |number| SecretNumber::new(number).ok_or(DbError::Data("control.sources.secret_number"));
+        let source = Source {
             id: row.id,
             secret_version: row.secret_version,
+            secret_number: number(row.secret_number)?,
+            former_secret_number: number(row.former_secret_number)?,
             window: u64::try_from(row.window_seconds).ok().filter(|s| *s > 0).map(Duration::from_secs),
             allowed_from: row.allowed_from,
-        });
+        };
         // Only hits are remembered: made-up ids must not push the real ones out.
-        if let Some(source) = &source {
-            self.sources.put(id, source.clone());
-        }
-        Ok(source)
+        self.sources.put(id, source.clone());
+        Ok(Some(source))
     }
 
-    /// Registers a laboratory's channel; `None` when the name is taken.
+    /// Registers a laboratory's channel, whose secret comes from the master secret of this number; `None` when the name is taken.
     ///
     /// # Errors
     /// When the database can't be asked.
-    pub async fn add_source(&self, name: &str) -> Result<Option<Uuid>, DbError> {
+    pub async fn add_source(&self, name: &str, secret: SecretNumber) -> Result<Option<Uuid>, DbError> {
         let id = Uuid::now_v7();
         let inserted = sqlx::query_scalar!(
-            "INSERT INTO control.sources (id, name) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING RETURNING id",
+            "INSERT INTO control.sources (id, name, secret_number, former_secret_number) VALUES ($1, $2, $3, $3)
+             ON CONFLICT (name) DO NOTHING RETURNING id",
             id,
-            name
+            name,
+            i32::from(secret)
         );
         Ok(inserted.fetch_optional(&self.pool).await?)
     }
@@ -227,21 +254,24 @@ impl Control {
     pub async fn list_sources(&self) -> Result<Vec<SourceSummary>, DbError> {
         let rows = sqlx::query_as!(
             SourceSummary,
-            r#"SELECT id, name, state, secret_version, allowed_from::text[] AS "allowed_from!", created_at
+            r#"SELECT id, name, state, secret_version, secret_number, allowed_from::text[] AS "allowed_from!", created_at
                  FROM control.sources ORDER BY name"#
         );
         Ok(rows.fetch_all(&self.pool).await?)
     }
 
-    /// Raises the version of a source's signing secret; the one before stays good until the next time. The new version, or
-    /// `None` when there is no such source.
+    /// Raises the version of a source's signing secret, which from then on comes from the master secret of this number; the one
+    /// before stays good until the next time. The new version, or `None` when there is no such source.
     ///
     /// # Errors
     /// When the database can't be asked.
-    pub async fn rotate_source(&self, id: Uuid) -> Result<Option<i32>, DbError> {
+    pub async fn rotate_source(&self, id: Uuid, secret: SecretNumber) -> Result<Option<i32>, DbError> {
         let raised = sqlx::query_scalar!(
-            "UPDATE control.sources SET secret_version = secret_version + 1 WHERE id = $1 RETURNING secret_version",
-            id
+            "UPDATE control.sources
+                SET secret_version = secret_version + 1, former_secret_number = secret_number, secret_number = $2
+              WHERE id = $1 RETURNING secret_version",
+            id,
+            i32::from(secret)
         );
         Ok(raised.fetch_optional(&self.pool).await?)
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use labor_catalog::MasterSecret;
+use labor_catalog::{ClaimKey, SecretNumber};
 use uuid::Uuid;
 
 use self::connect::Connector;
@@ -14,6 +14,7 @@ use self::connection::Connection;
 use self::metrics::Counters;
 use self::patience::{Lost, Patience};
 use self::turns::{Grant, Key, Limits, Turns};
+use crate::secrets::Secrets;
 use crate::{Claims, Control, DbError, TenantSession};
 
 mod connect;
@@ -104,9 +105,14 @@ impl Tenants {
     ///
     /// # Errors
     /// When the URL can't be read or TLS can't be set up.
-    pub fn new(url: &str, master: MasterSecret, settings: PoolSettings, control: Control) -> Result<Self, DbError> {
+    pub fn new(
+        url: &str,
+        secrets: impl Into<Secrets>,
+        settings: PoolSettings,
+        control: Control,
+    ) -> Result<Self, DbError> {
         let counters = Arc::new(Counters::default());
-        let connector = Connector::new(url, master, settings.connects_at_once, settings.connect)?;
+        let connector = Connector::new(url, secrets.into(), settings.connects_at_once, settings.connect)?;
         let limits = Limits {
             budget: settings.budget,
             per_role: settings.per_tenant,
@@ -130,14 +136,17 @@ impl Tenants {
     pub async fn session(&self, claims: Claims, request_id: Uuid) -> Result<TenantSession, DbError> {
         self.control.require_served(claims.tenant()).await?;
         let (asked, counters) = (Instant::now(), &self.registry.counters);
-        let lent = self.registry.lend((claims.tenant().clone(), claims.role())).await;
+        let number = self.control.keys_in_use().await?.number();
+        let lent = self.registry.lend((claims.tenant().clone(), claims.role()), number).await;
         let lent = lent.inspect_err(|error| {
             if error.is_transient() {
                 counters.unavailable.inc();
             }
         })?;
         counters.bound(asked);
-        Ok(TenantSession::new(lent, claims, self.registry.connector.master().clone(), request_id))
+        // Asked again: it may have waited for its turn.
+        let (id, secret) = self.registry.connector.secrets().signing(self.control.keys_in_use().await?)?;
+        Ok(TenantSession::new(lent, claims, ClaimKey::new(id, &secret), request_id))
     }
 
     /// Tells a Prometheus registry how the pools do: `labor_pool_…`. No figure says anything about one practice.
@@ -153,7 +162,7 @@ impl Tenants {
 }
 
 impl Registry {
-    async fn lend(self: &Arc<Self>, key: Key) -> Result<Lent, DbError> {
+    async fn lend(self: &Arc<Self>, key: Key, number: SecretNumber) -> Result<Lent, DbError> {
         self.sweep_from_now_on();
         let no_turn = || DbError::Unavailable("no free connection to this tenant in time".to_owned());
         let until = tokio::time::Instant::now() + self.settings.wait;
@@ -173,7 +182,7 @@ impl Registry {
             None => {
                 let attempt = tokio::time::timeout_at(until, self.connector.attempt()).await;
                 let attempt = attempt.ok().flatten().ok_or_else(no_turn)?;
-                let opened = self.connector.open(attempt, &place.key.0).await;
+                let opened = self.connector.open(attempt, &place.key.0, number).await;
                 match &opened {
                     Ok(_) => self.counters.connects.inc(),
                     Err(_) => self.counters.connect_failures.inc(),

@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::{join, join_all, join3};
-use labor_catalog::MasterSecret;
+use labor_catalog::ClaimKey;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement as Prepared};
 use uuid::Uuid;
@@ -34,13 +34,13 @@ pub(crate) struct Query<'a> {
 pub struct TenantSession {
     lent: Lent,
     claims: Claims,
-    master: MasterSecret,
+    key: ClaimKey,
     request_id: Uuid,
 }
 
 impl TenantSession {
-    pub(crate) fn new(lent: Lent, claims: Claims, master: MasterSecret, request_id: Uuid) -> Self {
-        Self { lent, claims, master, request_id }
+    pub(crate) fn new(lent: Lent, claims: Claims, key: ClaimKey, request_id: Uuid) -> Self {
+        Self { lent, claims, key, request_id }
     }
 
     /// For whom.
@@ -72,7 +72,7 @@ impl TenantSession {
         let client = &connection.client;
         let (bind, statements) = self.lent.answered(&AtomicBool::new(true), self.prepare(queries)).await??;
         self.mark(true)?;
-        let claim = self.claims.sign(&self.master);
+        let claim = self.claims.sign(&self.key);
         let claim = claim.as_str();
         let claim_params: [&(dyn ToSql + Sync); 1] = [&claim];
         let heard = AtomicBool::new(false);
@@ -109,7 +109,7 @@ impl TenantSession {
         let queries = [first];
         let (bind, statements) = self.lent.answered(&AtomicBool::new(true), self.prepare(&queries)).await??;
         self.mark(true)?;
-        let claim = self.claims.sign(&self.master);
+        let claim = self.claims.sign(&self.key);
         let claim = claim.as_str();
         let claim_params: [&(dyn ToSql + Sync); 1] = [&claim];
         let heard = AtomicBool::new(false);

@@ -22,6 +22,8 @@ use crate::request::{RequestId, Who};
 use crate::signature::{BadSignature, Signed};
 use crate::worker::route;
 
+const UNKNOWN_SOURCE: &str = "X-Labor-Source must be the id of an active source";
+
 /// What the sender is told: enough to find the message again and to prove that the bytes arrived unchanged.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Accepted {
@@ -66,7 +68,7 @@ pub(crate) async fn receive(
     // So many bodies are in memory at once, however many senders there are.
     let _place = app.bodies.acquire().await.map_err(|_| Problem::unavailable())?;
     let body = read_body(request, app.body_limit).await?;
-    signed.verify(&app.master, &source, &body).map_err(refuse)?;
+    verify(&app, &signed, &source, &body).await?;
     let message = NewMessage {
         source_id: source.id,
         sender_message_id: text(&headers, "x-message-id"),
@@ -116,8 +118,25 @@ async fn tenant_for(app: &App, body: &Bytes) -> Result<TenantName, DbError> {
     }
 }
 
+/// Whether the signature fits. The source is looked at anew before it is refused: its secret may just have been changed.
+async fn verify(app: &App, signed: &Signed<'_>, source: &Source, body: &Bytes) -> Result<(), Problem> {
+    let in_use = app.control.keys_in_use().await?;
+    let mut checked = signed.verify(&app.secrets, in_use, source, body);
+    if checked.is_err() {
+        let source = app.control.source_now(source.id).await?.ok_or_else(|| refused_sender(UNKNOWN_SOURCE))?;
+        checked = signed.verify(&app.secrets, in_use, &source, body);
+    }
+    checked.map_err(|error| match error {
+        BadSignature::Lacking => {
+            tracing::warn!(source = %source.id, %error, "message refused");
+            Problem::unavailable()
+        }
+        error => refused_sender(error.to_string()),
+    })
+}
+
 async fn source_of(app: &App, headers: &HeaderMap, peer: IpAddr) -> Result<Source, Problem> {
-    let refused = || refused_sender("X-Labor-Source must be the id of an active source");
+    let refused = || refused_sender(UNKNOWN_SOURCE);
     let id: Uuid = text(headers, "x-labor-source").and_then(|id| id.parse().ok()).ok_or_else(refused)?;
     let source = app.control.source(id).await?.ok_or_else(refused)?;
     let allowed = source.allowed_from.is_empty()

@@ -51,7 +51,7 @@ pub(crate) async fn sign_in(
     let Json(credentials) = body.map_err(|_| Problem::bad_request("send JSON with practice, username and password"))?;
     let claims = authenticate(&app, credentials, request_id).await?;
     who.is(&claims);
-    let access_token = app.tokens.issue(&claims, chrono::Utc::now().timestamp())?;
+    let access_token = app.tokens().await?.issue(&claims, chrono::Utc::now().timestamp())?;
     Ok(Json(Token { access_token, token_type: "Bearer", expires_in: TOKEN_LIFE.as_secs() }))
 }
 

@@ -8,7 +8,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{COOKIE, HeaderMap};
 use axum::http::request::Parts;
 use labor_db::claims::Verified;
-use labor_db::{AccessTokens, Claims, users};
+use labor_db::{Claims, users};
 use uuid::Uuid;
 
 use super::error::PageError;
@@ -101,12 +101,12 @@ impl Session {
     }
 
     /// Who is signed in.
-    pub(crate) fn find(&self, headers: &HeaderMap, tokens: &AccessTokens) -> Found {
-        let Some(token) = self.cookie.read(headers) else { return Found::Nobody };
-        match tokens.verify(token) {
+    pub(crate) async fn find(&self, headers: &HeaderMap, app: &App) -> Result<Found, PageError> {
+        let Some(token) = self.cookie.read(headers) else { return Ok(Found::Nobody) };
+        Ok(match app.tokens().await?.verify(token) {
             Ok(verified) if age(&verified, chrono::Utc::now().timestamp()) != Age::Over => Found::User(verified),
             _ => Found::Ended,
-        }
+        })
     }
 
     /// Replaces a token that is getting old, for a user who is still active in the same role; another is signed out.
@@ -116,7 +116,7 @@ impl Session {
             self.end();
             return Err(PageError::SignIn);
         }
-        if let Ok(token) = app.tokens.issue(&verified.claims, verified.authenticated_at) {
+        if let Ok(token) = app.tokens().await?.issue(&verified.claims, verified.authenticated_at) {
             self.start(&token);
         }
         Ok(())
@@ -153,7 +153,7 @@ impl FromRequestParts<App> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
         let session = Session::from_request_parts(parts, app).await?;
-        let Found::User(verified) = session.find(&parts.headers, &app.tokens) else { return Err(PageError::SignIn) };
+        let Found::User(verified) = session.find(&parts.headers, app).await? else { return Err(PageError::SignIn) };
         if let Some(who) = parts.extensions.get::<Who>() {
             who.is(&verified.claims);
         }

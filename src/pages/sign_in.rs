@@ -24,16 +24,16 @@ struct SignInPage {
 }
 
 /// The form. Who still holds a token that is no longer good is told that the session has ended.
-pub(crate) async fn form(State(app): State<App>, session: Session, headers: HeaderMap) -> Response {
-    let ended = match session.find(&headers, &app.tokens) {
-        Found::User(_) => return Redirect::to("/inbox").into_response(),
+pub(crate) async fn form(State(app): State<App>, session: Session, headers: HeaderMap) -> Result<Response, PageError> {
+    let ended = match session.find(&headers, &app).await? {
+        Found::User(_) => return Ok(Redirect::to("/inbox").into_response()),
         Found::Ended => true,
         Found::Nobody => false,
     };
     if ended {
         session.end();
     }
-    page_with(StatusCode::OK, &SignInPage { ended, ..SignInPage::default() })
+    Ok(page_with(StatusCode::OK, &SignInPage { ended, ..SignInPage::default() }))
 }
 
 /// The form, sent.
@@ -55,7 +55,8 @@ pub(crate) async fn submit(
         Err(problem) => return Err(problem.into()),
     };
     who.is(&claims);
-    let token = app.tokens.issue(&claims, chrono::Utc::now().timestamp()).map_err(|_| PageError::SignIn)?;
+    let tokens = app.tokens().await?;
+    let token = tokens.issue(&claims, chrono::Utc::now().timestamp()).map_err(|_| PageError::SignIn)?;
     session.start(&token);
     Ok(Redirect::to("/inbox").into_response())
 }

@@ -31,6 +31,8 @@ struct Scenario {
     /// What is run before, and then done to the fleet by a superuser, so that the command has work.
     before: (&'static [&'static str], &'static str),
     arguments: &'static [&'static str],
+    /// Appended to the file with the master secret.
+    secrets: &'static str,
     /// Whether it is run with the files of [`Chain::whole`].
     chain: bool,
     /// Rounds side by side.
@@ -55,6 +57,7 @@ async fn up_ends_the_same_wherever_it_was_interrupted() {
                FROM control.tenants WHERE name = tenant AND slug = 'p1'",
         ),
         arguments: &["up", "--workers", "1"],
+        secrets: "",
         chain: true,
         at_a_time: AT_A_TIME,
         faults: kills_and_cuts,
@@ -70,6 +73,7 @@ async fn provision_ends_the_same_wherever_it_was_interrupted() {
         practices: 1,
         before: (&[], ""),
         arguments: &["provision", "new", "--name", "X", "--bsnr", "200000001"],
+        secrets: "",
         chain: false,
         at_a_time: AT_A_TIME,
         faults: cuts,
@@ -85,6 +89,7 @@ async fn provision_from_the_pool_ends_the_same_wherever_it_was_interrupted() {
         practices: 0,
         before: (&["pool", "--keep", "1"], ""),
         arguments: &["provision", "new", "--name", "X", "--bsnr", "200000001"],
+        secrets: "",
         chain: false,
         // A spare's login belongs to the whole server: copies that open it at once get in each other's way.
         at_a_time: 1,
@@ -101,9 +106,27 @@ async fn pool_ends_the_same_wherever_it_was_interrupted() {
         practices: 0,
         before: (&[], ""),
         arguments: &["pool", "--keep", "2"],
+        secrets: "",
         chain: false,
         at_a_time: AT_A_TIME,
         faults: cuts,
+        got_through: None,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_of_the_master_secret_ends_the_same_wherever_it_was_interrupted() {
+    every_statement(&Scenario {
+        name: "kill_rotate",
+        practices: 1,
+        before: (&["suspend", "p1", "--reason", "its login stays shut"], ""),
+        arguments: &["rotate", "master"],
+        secrets: "\n2:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n",
+        chain: false,
+        // Logins belong to the whole server, as above.
+        at_a_time: 1,
+        faults: kills_and_cuts,
         got_through: None,
     })
     .await;
@@ -180,6 +203,8 @@ impl<'a> Loop<'a> {
             program(chain.as_ref(), &prepared, arguments).output().await.unwrap();
         }
         client.batch_execute(sql).await.unwrap();
+        let file = prepared.setting("LABOR_MASTER_SECRET_FILE");
+        std::fs::write(file, std::fs::read_to_string(file).unwrap() + scenario.secrets).unwrap();
         // Nobody may be connected to what is copied.
         drop(client);
         let client = postgres.connect("postgres").await.unwrap();

@@ -1,6 +1,5 @@
 //! Logs: whatever RUST_LOG says, no program writes keys, verifiers of passwords or values.
 use labor_catalog::MasterSecret;
-use labor_catalog::claim::CLAIM_KEY_ID;
 use labor_testing::{Platform, postgres, scratch};
 
 #[tokio::test]
@@ -8,7 +7,7 @@ async fn no_level_of_logs_tells_secrets() {
     let platform = Platform::create(postgres().await, &scratch().await.unwrap().join("logs"), "logs").await.unwrap();
     platform.practice("p1", "Praxis", "100000001").await.unwrap();
     let secret = std::fs::read_to_string(platform.setting("LABOR_MASTER_SECRET_FILE")).unwrap();
-    let pads = MasterSecret::from_hex(&secret).unwrap().claim_key_pads(CLAIM_KEY_ID);
+    let pads = MasterSecret::from_hex(&secret).unwrap().claim_key_pads(1);
     let bytes = |pad: &[u8]| format!("{pad:?}").trim_matches(['[', ']']).to_owned();
     let secrets = [
         "SCRAM-SHA-256$".to_owned(),

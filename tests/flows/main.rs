@@ -19,6 +19,7 @@ mod plan;
 mod read;
 mod receive;
 mod rehearse;
+mod rotation;
 mod said;
 mod served_wave;
 mod steer;

@@ -56,9 +56,9 @@ const FORGERIES: &[Forgery] = &[
     Forgery { name: "B's service claim on A's connection", token: |w| w.claim(&w.b.name, "worker", ClaimRole::Worker) },
     Forgery { name: "expired a second ago", token: |w| {
         let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap();
-        SignedClaim::sign_until(&w.master, &w.a.name, "x", ClaimRole::Admin, now - 1).as_str().to_owned()
+        SignedClaim::sign_until(&w.claim_key(), &w.a.name, "x", ClaimRole::Admin, now - 1).as_str().to_owned()
     } },
-    Forgery { name: "expired long ago", token: |w| SignedClaim::sign_until(&w.master, &w.a.name, "x", ClaimRole::Admin, 0).as_str().to_owned() },
+    Forgery { name: "expired long ago", token: |w| SignedClaim::sign_until(&w.claim_key(), &w.a.name, "x", ClaimRole::Admin, 0).as_str().to_owned() },
     Forgery { name: "an edited key id", token: |w| edited(w, 0, "2") },
     Forgery { name: "an unknown key", token: |w| signed(w, 99, &format!("99.{}.x.admin.{LONG}", w.a.name)) },
     Forgery { name: "a retired key", token: |w| signed(w, RETIRED_KEY, &format!("{RETIRED_KEY}.{}.x.admin.{LONG}", w.a.name)) },
@@ -179,7 +179,7 @@ async fn a_claim_that_expires_during_a_transaction_ends_there() {
     let world = world().await;
     let client = world.login(&world.a).await;
     let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap();
-    let claim = SignedClaim::sign_until(&world.master, &world.a.name, "x", ClaimRole::Doctor, now + 1);
+    let claim = SignedClaim::sign_until(&world.claim_key(), &world.a.name, "x", ClaimRole::Doctor, now + 1);
     client.batch_execute("BEGIN").await.unwrap();
     bind(&client, claim.as_str()).await;
     let limit = std::time::Duration::from_secs(5);

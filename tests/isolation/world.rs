@@ -1,6 +1,6 @@
 //! One prepared database for all tests of this file, and connections to it as whoever is wanted.
 //! Must stay true: tests that change a tenant's roles or rules have a tenant of their own, because tests run side by side.
-use labor_catalog::{ClaimRole, MasterSecret, SignedClaim, TenantName};
+use labor_catalog::{ClaimKey, ClaimKeyId, ClaimRole, MasterSecret, SignedClaim, TenantName};
 use labor_testing::{Durability, Platform, Postgres, postgres, scratch};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
@@ -103,10 +103,15 @@ impl World {
         self.server.url_as(&tenant.role(), &password, database)
     }
 
+    /// The key that claims are signed with.
+    pub(crate) fn claim_key(&self) -> ClaimKey {
+        ClaimKey::new(ClaimKeyId::FIRST, &self.master)
+    }
+
     /// A genuine claim, good for ten minutes.
     pub(crate) fn claim(&self, tenant: &TenantName, subject: &str, role: ClaimRole) -> String {
         let life = std::time::Duration::from_secs(600);
-        SignedClaim::sign(&self.master, tenant, subject, role, life).as_str().to_owned()
+        SignedClaim::sign(&self.claim_key(), tenant, subject, role, life).as_str().to_owned()
     }
 }
 

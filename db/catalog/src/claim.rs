@@ -7,10 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
 
-use crate::{MasterSecret, TenantName};
+use crate::{ClaimKey, TenantName};
 
-/// The claim key in use. A rotation adds the next one to `guard.claim_keys` before it raises this.
-pub const CLAIM_KEY_ID: u32 = 1;
+/// How long a request's claim is good: longer than its transaction may last.
+pub const CLAIM_LIFE: Duration = Duration::from_secs(60);
+/// The same for a worker's transaction, which may store thousands of values. No claim is good for longer.
+pub const WORKER_CLAIM_LIFE: Duration = Duration::from_secs(600);
+/// How long an access token is good.
+pub const TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
 
 /// In which role a claim acts. Row policies (db/rls/tenant.sql) say what each may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,19 +69,19 @@ impl fmt::Display for ClaimRole {
 pub struct SignedClaim(String);
 
 impl SignedClaim {
-    /// Signs a claim with the master secret's current claim key.
+    /// Signs a claim.
     #[must_use]
-    pub fn sign(master: &MasterSecret, tenant: &TenantName, subject: &str, role: ClaimRole, life: Duration) -> Self {
+    pub fn sign(key: &ClaimKey, tenant: &TenantName, subject: &str, role: ClaimRole, life: Duration) -> Self {
         let expiry = (SystemTime::now() + life).duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        Self::sign_until(master, tenant, subject, role, expiry)
+        Self::sign_until(key, tenant, subject, role, expiry)
     }
 
     /// Signs a claim that expires at `expiry` (Unix seconds).
     #[must_use]
-    pub fn sign_until(master: &MasterSecret, tenant: &TenantName, subject: &str, role: ClaimRole, expiry: u64) -> Self {
+    pub fn sign_until(key: &ClaimKey, tenant: &TenantName, subject: &str, role: ClaimRole, expiry: u64) -> Self {
         debug_assert!(!subject.contains('.'), "a subject has no dot");
-        let body = format!("{CLAIM_KEY_ID}.{tenant}.{subject}.{role}.{expiry}");
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &master.claim_key(CLAIM_KEY_ID));
+        let body = format!("{}.{tenant}.{subject}.{role}.{expiry}", key.id());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key.bytes());
         let tag = hex::encode(hmac::sign(&key, body.as_bytes()));
         Self(format!("{body}.{tag}"))
     }

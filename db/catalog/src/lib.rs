@@ -2,6 +2,8 @@
 //! that more than one tool runs. No driver and no I/O; everything else depends on this.
 pub mod catalogue;
 pub mod claim;
+pub mod claim_key;
+pub mod keyring;
 pub mod logs;
 pub mod name;
 pub mod secret;
@@ -10,6 +12,8 @@ pub mod sql;
 
 pub use catalogue::{Class, Column};
 pub use claim::{ClaimRole, SignedClaim};
+pub use claim_key::{ClaimKey, ClaimKeyId};
+pub use keyring::{InvalidKeyring, Keyring, SecretNumber};
 pub use name::{InvalidName, TenantName};
 pub use secret::{InvalidSecret, MasterSecret};
 pub use served::SERVED_VERSIONS;

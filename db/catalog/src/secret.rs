@@ -1,6 +1,6 @@
-//! The one secret of an installation, and what is derived from it.
+//! The master secret of an installation, and what is derived from it.
 //! Nothing derived is stored anywhere: a tenant's password, the claim and token keys and the laboratories' signing secrets are
-//! HMACs of the master secret, so there is one thing to keep and one thing to rotate. Never printed, never logged.
+//! HMACs of the master secret, so there is one thing to keep and one thing to rotate (`keyring`). Never printed, never logged.
 use std::fmt;
 use std::num::NonZeroU32;
 
@@ -31,6 +31,17 @@ pub struct ClaimKeyPads {
     pub inner: [u8; BLOCK],
     /// key XOR 0x5c…
     pub outer: [u8; BLOCK],
+}
+
+impl ClaimKeyPads {
+    pub(crate) fn of(key: &[u8; 32]) -> Self {
+        let mut pads = Self { inner: [0x36; BLOCK], outer: [0x5c; BLOCK] };
+        for (i, byte) in key.iter().enumerate() {
+            pads.inner[i] ^= byte;
+            pads.outer[i] ^= byte;
+        }
+        pads
+    }
 }
 
 impl MasterSecret {
@@ -75,21 +86,22 @@ impl MasterSecret {
         self.database_password(&tenant.role())
     }
 
-    /// Key that claims are signed with.
+    /// This secret's how-manieth key that claims are signed with.
     #[must_use]
-    pub fn claim_key(&self, key_id: u32) -> [u8; 32] {
-        self.derive(&format!("claim-key:{key_id}"))
+    pub fn claim_key(&self, generation: u32) -> [u8; 32] {
+        self.derive(&format!("claim-key:{generation}"))
     }
 
-    /// The claim key in the form that lets PostgreSQL verify with plain `sha256()`.
+    /// The same in the form that lets PostgreSQL verify with plain `sha256()`.
     #[must_use]
-    pub fn claim_key_pads(&self, key_id: u32) -> ClaimKeyPads {
-        let mut pads = ClaimKeyPads { inner: [0x36; BLOCK], outer: [0x5c; BLOCK] };
-        for (i, byte) in self.claim_key(key_id).iter().enumerate() {
-            pads.inner[i] ^= byte;
-            pads.outer[i] ^= byte;
-        }
-        pads
+    pub fn claim_key_pads(&self, generation: u32) -> ClaimKeyPads {
+        ClaimKeyPads::of(&self.claim_key(generation))
+    }
+
+    /// Whether two secrets derive the same.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(&self.token_key(), &other.token_key()).is_ok()
     }
 
     /// Key that access tokens (JWT, HS256) are signed with.

@@ -5,12 +5,14 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use labor_catalog::{MasterSecret, TenantName};
+use labor_catalog::{SecretNumber, TenantName};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connection::Connection;
 use crate::DbError;
+use crate::secrets::Secrets;
 
 /// The first pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -24,26 +26,34 @@ const BOUNDS: &str = "-c lock_timeout=5s -c statement_timeout=20s -c idle_in_tra
 pub(super) struct Connector {
     config: tokio_postgres::Config,
     tls: MakeRustlsConnect,
-    master: MasterSecret,
+    secrets: Secrets,
     at_once: Semaphore,
     limit: Duration,
     pause: Mutex<Pause>,
+}
+
+/// No password opened it.
+enum Refused {
+    /// The server said so, or could not be reached.
+    ByServer(tokio_postgres::Error),
+    /// The file lacks the secret that the fleet uses, and no other one fits.
+    Lacking(DbError),
 }
 
 /// May open one connection.
 pub(super) struct Attempt<'c>(SemaphorePermit<'c>);
 
 impl Connector {
-    pub(super) fn new(url: &str, master: MasterSecret, at_once: usize, limit: Duration) -> Result<Self, DbError> {
+    pub(super) fn new(url: &str, secrets: Secrets, at_once: usize, limit: Duration) -> Result<Self, DbError> {
         let unavailable = |error: labor_connect::ConnectError| DbError::Unavailable(error.to_string());
         let config = labor_connect::parse(url, "labor").map_err(unavailable)?;
         let tls = labor_connect::tls().map_err(unavailable)?;
         let pause = Mutex::new(Pause::default());
-        Ok(Self { config, tls, master, at_once: Semaphore::new(at_once.max(1)), limit, pause })
+        Ok(Self { config, tls, secrets, at_once: Semaphore::new(at_once.max(1)), limit, pause })
     }
 
-    pub(super) fn master(&self) -> &MasterSecret {
-        &self.master
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Waits until one more attempt may be made. The caller bounds it.
@@ -58,16 +68,20 @@ impl Connector {
         }
     }
 
-    /// Opens a connection with the tenant's login.
-    pub(super) async fn open(&self, attempt: Attempt<'_>, tenant: &TenantName) -> Result<Connection, DbError> {
-        let mut config = self.config.clone();
-        config.user(tenant.role()).password(self.master.tenant_password(tenant)).options(BOUNDS);
+    /// Opens a connection with the tenant's login. `number`: of the master secret that its password should come out of.
+    pub(super) async fn open(
+        &self,
+        attempt: Attempt<'_>,
+        tenant: &TenantName,
+        number: SecretNumber,
+    ) -> Result<Connection, DbError> {
         let began = Instant::now();
-        let opened = tokio::time::timeout(self.limit, Connection::open(&config, self.tls.clone())).await;
+        let opened = tokio::time::timeout(self.limit, self.try_passwords(tenant, number)).await;
         drop(attempt.0);
         let (opened, server_failed) = match opened {
             Ok(Ok(connection)) => (Ok(connection), false),
-            Ok(Err(error)) => {
+            Ok(Err(Refused::Lacking(error))) => (Err(error), false),
+            Ok(Err(Refused::ByServer(error))) => {
                 let server_failed = is_the_servers_fault(&error);
                 (Err(DbError::from(error)), server_failed)
             }
@@ -81,6 +95,29 @@ impl Connector {
             self.pause().succeeded();
         }
         opened
+    }
+
+    /// A login's password may be changing: which master secret it comes out of is remembered nowhere. The fleet's is tried first, the
+    /// others only when the server says that the password is wrong, then it again: no moment of a rotation shuts anybody out.
+    async fn try_passwords(&self, tenant: &TenantName, number: SecretNumber) -> Result<Connection, Refused> {
+        // Somebody may know of a newer one before we do: the file may hold it.
+        let ring = self.secrets.latest();
+        let mut refused = Refused::Lacking(self.secrets.lacking(number));
+        for secret in ring.trials(number) {
+            let mut config = self.config.clone();
+            config.user(tenant.role()).password(secret.tenant_password(tenant)).options(BOUNDS);
+            match Connection::open(&config, self.tls.clone()).await {
+                Ok(opened) => return Ok(opened),
+                // Also said of a login that is not there.
+                Err(error) if error.code() == Some(&SqlState::INVALID_PASSWORD) => {
+                    if ring.get(number).is_some() {
+                        refused = Refused::ByServer(error);
+                    }
+                }
+                Err(error) => return Err(Refused::ByServer(error)),
+            }
+        }
+        Err(refused)
     }
 
     fn pause(&self) -> std::sync::MutexGuard<'_, Pause> {

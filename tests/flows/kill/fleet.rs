@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 /// One line per fact. `{tenants}` are the names in the database; they are replaced by the slugs afterwards.
 const FACTS: &str = r"
-  SELECT format('tenant %s: %s %s', t.name, t.kind, t.state) FROM control.tenants t
+  SELECT format('tenant %s: %s %s, master secret %s', t.name, t.kind, t.state, t.secret_number) FROM control.tenants t
   UNION ALL
   SELECT format('ledger %s: %s', l.tenant, (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(l))
             WHERE key IN ('version', 'chain_checksum', 'fingerprint', 'last_error'))) FROM control.ledger l
@@ -36,7 +36,9 @@ const FACTS: &str = r"
   UNION ALL
   SELECT format('LEFT OVER: transaction %s', gid) FROM pg_prepared_xacts WHERE database = current_database()
   UNION ALL
-  SELECT format('claim keys: %s', count(*)) FROM guard.claim_keys
+  SELECT format('claim keys: %s, of them in use %s, before it %s', string_agg(key_id || CASE WHEN not_after IS NULL THEN '' ELSE ' with an end' END, ', ' ORDER BY key_id),
+                f.claim_key, f.former_claim_key)
+    FROM guard.claim_keys CROSS JOIN control.fleet f GROUP BY f.claim_key, f.former_claim_key
   UNION ALL
   SELECT format('queue: %s', queue_name) FROM pgmq.meta";
 

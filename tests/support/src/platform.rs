@@ -243,7 +243,11 @@ fn belongs(program: &str, setting: &str) -> bool {
         "labor" => {
             matches!(
                 setting,
-                "LABOR_CONTROL_URL" | "LABOR_MASTER_SECRET_FILE" | "LABOR_ACCEPT_WEAKER_ISOLATION" | "LABOR_METRICS_LISTEN"
+                "LABOR_CONTROL_URL"
+                    | "LABOR_MASTER_SECRET_FILE"
+                    | "LABOR_ACCEPT_WEAKER_ISOLATION"
+                    | "LABOR_METRICS_LISTEN"
+                    | "LABOR_TENANT_CONNECTIONS"
             )
         }
         "labor-migrator" => {

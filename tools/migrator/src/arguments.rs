@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     /// URL of the login labor_migrator.
     #[arg(long, env = "LABOR_MIGRATOR_URL", hide_env_values = true, global = true)]
     pub(crate) database_url: Option<String>,
-    /// File with the master secret (64 hexadecimal digits).
+    /// File with the master secret (64 hexadecimal digits); while it is being changed one a line, NUMBER:SECRET.
     #[arg(long, env = "LABOR_MASTER_SECRET_FILE", global = true)]
     pub(crate) master_secret_file: Option<PathBuf>,
     /// Folder with migrations and row rules, laid out like the repository's db, instead of those in this program.
@@ -179,6 +179,12 @@ pub(crate) enum Command {
         #[arg(long)]
         name: String,
     },
+    /// Change keys while everybody is served (docs/operations.md, "Changing keys").
+    Rotate {
+        /// What to do.
+        #[command(subcommand)]
+        command: RotateCommand,
+    },
     /// Compare every schema with what the migrator left.
     Drift {
         /// Sign-in names, or names in the database; all without one.
@@ -208,6 +214,23 @@ pub(crate) enum Command {
         /// Sign-in names, or names in the database; without one all, and what belongs to no tenant.
         tenants: Vec<String>,
     },
+}
+
+/// What is to be changed.
+#[derive(Subcommand)]
+pub(crate) enum RotateCommand {
+    /// Sign claims with the next key of the same master secret; the key before ends by itself.
+    ClaimKey,
+    /// Change over to the newest master secret of the file. Running it again goes on where it stopped.
+    Master,
+    /// Let the master secret before come to its end, once nothing depends on it.
+    Finish {
+        /// End tokens and browser sessions that were signed with it at once, because somebody else may know it.
+        #[arg(long)]
+        now: bool,
+    },
+    /// Which keys are in use, what depends on which master secret, and what to do next.
+    Status,
 }
 
 /// What a run over the fleet is told, up or back.

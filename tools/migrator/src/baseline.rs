@@ -13,7 +13,7 @@ use crate::connection::begin;
 use crate::provision::{self, NewTenant};
 use crate::run::{self, Ending};
 use crate::schema::PLAIN_TABLE;
-use crate::{Migrator, MigratorError, drift, generation, isolation, parse_name, reference, schema};
+use crate::{Migrator, MigratorError, birth, drift, generation, isolation, parse_name, reference, schema};
 
 /// Nobody is served in it yet.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -124,7 +124,8 @@ impl Migrator {
         if found.role {
             self.open_role(transaction, tenant).await?;
         } else {
-            self.create_role(transaction, tenant).await?;
+            let secret = self.secret_for(transaction, tenant).await?;
+            birth::create_role(transaction, tenant, secret).await?;
         }
         schema::enter(transaction, tenant).await?;
         if let Some(other) = found.copy_of() {

@@ -2,7 +2,7 @@
 //! Must stay true: it goes through the same files as every other tenant, and is proven like one.
 use std::sync::Arc;
 
-use labor_catalog::TenantName;
+use labor_catalog::{MasterSecret, TenantName};
 use tokio_postgres::Transaction;
 
 use crate::chain::{Chain, Target};
@@ -21,7 +21,8 @@ impl Migrator {
     ) -> Result<(), MigratorError> {
         let chain: &Arc<Chain> = self.chain();
         recorded::keep(transaction, chain, target).await?;
-        self.create_role_and_schema(transaction, tenant).await?;
+        let secret = self.secret_for(transaction, tenant).await?;
+        create_role_and_schema(transaction, tenant, secret).await?;
         schema::enter(transaction, tenant).await?;
         schema::build(transaction, chain, 0, target.version).await?;
         schema::rule(transaction, chain, tenant).await?;
@@ -30,49 +31,17 @@ impl Migrator {
         self.prove(transaction, proof, tenant, target, run_id).await
     }
 
-    /// A login role and an empty schema.
-    pub(crate) async fn create_role_and_schema(
-        &self,
-        transaction: &Transaction<'_>,
-        tenant: &TenantName,
-    ) -> Result<(), MigratorError> {
-        self.create_role(transaction, tenant).await?;
-        transaction
-            .batch_execute(&format!("CREATE SCHEMA {tenant} AUTHORIZATION labor_owner"))
-            .await
-            .map_err(MigratorError::during(format!("create the schema of {tenant}")))
-    }
-
-    /// Lets a role that is there already log in as [`Self::create_role`] would: with the password that comes out of the secret.
+    /// Lets a role that is there already log in as [`create_role`] would: with the password that comes out of the fleet's secret.
     pub(crate) async fn open_role(
         &self,
         transaction: &Transaction<'_>,
         tenant: &TenantName,
     ) -> Result<(), MigratorError> {
         let role = tenant.role();
-        let verifier = self.master.scram_verifier(&role)?;
+        let verifier = self.secret_for(transaction, tenant).await?.scram_verifier(&role)?;
         let statement =
             format!("ALTER ROLE {role} LOGIN CONNECTION LIMIT 50 PASSWORD '{verifier}' VALID UNTIL 'infinity'");
         transaction.batch_execute(&statement).await.map_err(MigratorError::during(format!("open the role of {tenant}")))
-    }
-
-    /// The login role owns nothing, inherits only what the marker group has, and finds nothing but its own schema.
-    pub(crate) async fn create_role(
-        &self,
-        transaction: &Transaction<'_>,
-        tenant: &TenantName,
-    ) -> Result<(), MigratorError> {
-        let role = tenant.role();
-        let verifier = self.master.scram_verifier(&role)?;
-        let statements = format!(
-            "CREATE ROLE {role} LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
-                    CONNECTION LIMIT 50 PASSWORD '{verifier}' IN ROLE labor_tenants;
-             ALTER ROLE {role} SET search_path = {tenant}, pg_catalog, pg_temp"
-        );
-        transaction
-            .batch_execute(&statements)
-            .await
-            .map_err(MigratorError::during(format!("create the role of {tenant}")))
     }
 
     /// The isolation check, and the ledger row with the fingerprint, of a tenant that the ledger doesn't know yet. A schema like others that
@@ -106,6 +75,35 @@ impl Migrator {
             .map_err(MigratorError::during("write the ledger"))?;
         Ok(())
     }
+}
+
+/// A login role and an empty schema.
+pub(crate) async fn create_role_and_schema(
+    transaction: &Transaction<'_>,
+    tenant: &TenantName,
+    secret: &MasterSecret,
+) -> Result<(), MigratorError> {
+    create_role(transaction, tenant, secret).await?;
+    transaction
+        .batch_execute(&format!("CREATE SCHEMA {tenant} AUTHORIZATION labor_owner"))
+        .await
+        .map_err(MigratorError::during(format!("create the schema of {tenant}")))
+}
+
+/// The login role owns nothing, inherits only what the marker group has, and finds nothing but its own schema.
+pub(crate) async fn create_role(
+    transaction: &Transaction<'_>,
+    tenant: &TenantName,
+    secret: &MasterSecret,
+) -> Result<(), MigratorError> {
+    let role = tenant.role();
+    let verifier = secret.scram_verifier(&role)?;
+    let statements = format!(
+        "CREATE ROLE {role} LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
+                CONNECTION LIMIT 50 PASSWORD '{verifier}' IN ROLE labor_tenants;
+         ALTER ROLE {role} SET search_path = {tenant}, pg_catalog, pg_temp"
+    );
+    transaction.batch_execute(&statements).await.map_err(MigratorError::during(format!("create the role of {tenant}")))
 }
 
 /// Whether the ledger has a tenant that the same files and row rules made into the same schema.

@@ -1,7 +1,7 @@
 //! `bootstrap`: prepares a database once, as a superuser: roles, hardening, passwords of the three service logins.
 //! On a server that gives no superuser the owner of the database does it as far as that goes, if somebody agreed to it.
 //! Must stay true: passwords reach the server only as SCRAM verifiers made here, so they are in no statement and no log.
-use labor_catalog::{MasterSecret, sql};
+use labor_catalog::{Keyring, sql};
 use tokio_postgres::{Config, Transaction};
 
 use crate::MigratorError;
@@ -74,13 +74,14 @@ fn verifier_of(role: &'static str, url: &str) -> Result<(&'static str, String), 
     Ok((role, labor_catalog::secret::scram_verifier_with(password, 4096)?))
 }
 
-/// What may be wanted of a master secret at the command line: from a file, never from an argument.
+/// The master secrets: from a file, never from an argument.
 ///
 /// # Errors
 /// When the file can't be read or holds no valid secret.
-pub fn read_master_secret(path: &std::path::Path) -> Result<MasterSecret, MigratorError> {
+pub fn read_master_secrets(path: &std::path::Path) -> Result<Keyring, MigratorError> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         MigratorError::Invalid(format!("the master secret {} can't be read: {error}", path.display()))
     })?;
-    MasterSecret::from_hex(&text).map_err(|error| MigratorError::Invalid(error.to_string()))
+    Keyring::parse(&text)
+        .map_err(|error| MigratorError::Invalid(format!("the master secret file {}: {error}", path.display())))
 }

@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest;
-use labor_catalog::claim::CLAIM_KEY_ID;
 use labor_catalog::sql;
 use labor_connect::ConnectError;
 use pgmq::PGMQueueExt;
 use refinery_core::{Migration, Runner};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, GenericClient, Transaction};
+use tokio_postgres::{Client, Transaction};
 
 use crate::connection::begin;
 use crate::{Migrator, MigratorError, isolation, refinery_transaction};
@@ -96,7 +95,6 @@ impl Migrator {
         if !findings.is_empty() {
             return Err(MigratorError::Weak(findings));
         }
-        self.write_claim_key(&transaction).await?;
         let note = format!(
             "UPDATE control.fleet SET control_checksum = $1, guard_fingerprint = ({GUARD_FINGERPRINT}), changed_at = now()"
         );
@@ -104,6 +102,7 @@ impl Migrator {
             .batch_execute("SET LOCAL ROLE NONE")
             .await
             .map_err(MigratorError::during("leave the control schema"))?;
+        self.write_first_claim_key(&transaction).await?;
         transaction.execute(&note, &[&checksum]).await.map_err(MigratorError::during("note the control version"))?;
         transaction.commit().await.map_err(MigratorError::during("commit the control schema"))
     }
@@ -127,32 +126,6 @@ impl Migrator {
         context.update(QUEUE_RIGHTS.as_bytes());
         context.update(sql::GUARD.as_bytes());
         hex::encode(context.finish())
-    }
-
-    /// Written once. Another key under the same number would shut every running process out of every tenant.
-    async fn write_claim_key(&self, transaction: &Transaction<'_>) -> Result<(), MigratorError> {
-        let pads = self.master.claim_key_pads(CLAIM_KEY_ID);
-        transaction
-            .execute(
-                "INSERT INTO guard.claim_keys (key_id, inner_pad, outer_pad) VALUES ($1, $2, $3) ON CONFLICT (key_id) DO NOTHING",
-                &[&key_id(), &&pads.inner[..], &&pads.outer[..]],
-            )
-            .await
-            .map_err(MigratorError::during("write the claim key"))?;
-        self.require_secret(transaction).await
-    }
-
-    /// Our master secret is the one that this database was prepared with: it gives the same claim key.
-    pub(crate) async fn require_secret(&self, client: &impl GenericClient) -> Result<(), MigratorError> {
-        let pads = self.master.claim_key_pads(CLAIM_KEY_ID);
-        let row = client
-            .query_opt(
-                "SELECT inner_pad = $2 AND outer_pad = $3 FROM guard.claim_keys WHERE key_id = $1",
-                &[&key_id(), &&pads.inner[..], &&pads.outer[..]],
-            )
-            .await
-            .map_err(MigratorError::during("compare the claim key"))?;
-        if row.is_some_and(|row| row.get(0)) { Ok(()) } else { Err(MigratorError::WrongSecret) }
     }
 
     /// pgmq comes as SQL embedded in its crate: no extension, so it works on managed servers too. Its installer speaks sqlx.
@@ -195,10 +168,6 @@ async fn is_current(client: &Client, checksum: &str) -> Result<bool, MigratorErr
         }
         Err(error) => Err(MigratorError::during("read the fleet's version")(error)),
     }
-}
-
-fn key_id() -> i32 {
-    i32::try_from(CLAIM_KEY_ID).unwrap_or(i32::MAX)
 }
 
 /// Tenants have no rights on the queue at all: guard.enqueue() is their only way in.

@@ -1,5 +1,5 @@
 //! Every way in which the migrator can fail. A message tells what happened, to which tenant, and what to do.
-use labor_catalog::TenantName;
+use labor_catalog::{SecretNumber, TenantName};
 use tokio_postgres::error::{ErrorPosition, SqlState};
 
 use crate::ahead::Further;
@@ -179,6 +179,20 @@ pub enum MigratorError {
          `work` run with (--master-secret-file or LABOR_MASTER_SECRET_FILE), or the URL of the right database"
     )]
     WrongSecret,
+    /// The file does not hold what the fleet uses.
+    #[error(
+        "the master secret file lacks number {number}, which the fleet uses now (it holds {held}); nothing was changed. Append that line, as it \
+         stands in the file of the machine that ran `labor-migrator rotate`"
+    )]
+    LackingSecret {
+        /// Which number.
+        number: SecretNumber,
+        /// Which numbers it holds.
+        held: String,
+    },
+    /// The control schema is of an earlier release.
+    #[error("the control schema is of an earlier release, which knew of no keys; run `labor-migrator up` first")]
+    OlderControl,
     /// Something given by the caller is not acceptable.
     #[error("{0}")]
     Invalid(String),

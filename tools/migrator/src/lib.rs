@@ -22,6 +22,7 @@ mod generation;
 pub mod header;
 pub mod history;
 pub mod isolation;
+mod keys;
 pub mod lint;
 mod locking;
 pub mod locks;
@@ -37,6 +38,7 @@ mod recorded;
 mod reference;
 mod refinery_transaction;
 pub mod rehearse;
+pub mod rotate;
 pub mod run;
 mod schema;
 mod script;
@@ -53,7 +55,7 @@ mod worker;
 use std::sync::Arc;
 
 pub use error::MigratorError;
-pub use labor_catalog::{MasterSecret, TenantName};
+pub use labor_catalog::{Keyring, MasterSecret, TenantName};
 
 use chain::Chain;
 use files::Sources;
@@ -63,7 +65,7 @@ use files::Sources;
 pub struct Migrator {
     url: String,
     config: tokio_postgres::Config,
-    master: MasterSecret,
+    ring: Keyring,
     chain: Arc<Chain>,
     control: Arc<Vec<(String, String)>>,
     weaker: isolation::weaker::Weaker,
@@ -74,19 +76,19 @@ impl Migrator {
     ///
     /// # Errors
     /// When the URL or a file can't be read.
-    pub fn new(url: &str, master: MasterSecret) -> Result<Self, MigratorError> {
-        Self::with_sources(url, master, &Sources::embedded())
+    pub fn new(url: &str, secrets: impl Into<Keyring>) -> Result<Self, MigratorError> {
+        Self::with_sources(url, secrets, &Sources::embedded())
     }
 
     /// As [`Migrator::new`], with other SQL files.
     ///
     /// # Errors
     /// When the URL or a file can't be read.
-    pub fn with_sources(url: &str, master: MasterSecret, sources: &Sources) -> Result<Self, MigratorError> {
+    pub fn with_sources(url: &str, secrets: impl Into<Keyring>, sources: &Sources) -> Result<Self, MigratorError> {
         Ok(Self {
             url: url.to_owned(),
             config: labor_connect::parse(url, "labor-migrator")?,
-            master,
+            ring: secrets.into(),
             chain: Arc::new(Chain::new(sources)?),
             control: Arc::new(sources.control_migrations()?),
             weaker: isolation::weaker::Weaker::default(),

@@ -7,7 +7,7 @@ mod output;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command, PlanArguments, RehearseArguments, UndoArguments, UpArguments};
+use arguments::{Arguments, Command, PlanArguments, RehearseArguments, RotateCommand, UndoArguments, UpArguments};
 use clap::Parser as _;
 use labor_catalog::logs::may_log;
 use labor_migrator::bootstrap::{self, ServiceUrls};
@@ -93,7 +93,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
         .master_secret_file
         .as_deref()
         .ok_or_else(|| missing("--master-secret-file or LABOR_MASTER_SECRET_FILE"))?;
-    let migrator = Migrator::with_sources(&url, bootstrap::read_master_secret(secret)?, &sources)?;
+    let migrator = Migrator::with_sources(&url, bootstrap::read_master_secrets(secret)?, &sources)?;
     let migrator = migrator.accepting(arguments.weaker());
     on_fleet(json, &migrator, arguments.command).await
 }
@@ -148,6 +148,7 @@ async fn on_fleet(json: bool, migrator: &Migrator, command: Command) -> Result<E
         Command::Plan(arguments) => plan(json, migrator, arguments).await,
         Command::Rehearse(arguments) => rehearse(json, migrator, arguments).await,
         Command::Check { tenant } => check(json, migrator, tenant).await,
+        Command::Rotate { command } => rotate(json, migrator, &command).await,
         Command::Verify { tenants } => verify(json, migrator, &tenants).await,
     }
 }
@@ -266,6 +267,16 @@ async fn steer(json: bool, migrator: &Migrator, command: Command) -> Result<Exit
         _ => return Err(MigratorError::Invalid("this command is about no single tenant".to_owned())),
     };
     output::say(json, &serde_json::json!({ "tenant": tenant, "done": done }), &format!("{tenant} is {done}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn rotate(json: bool, migrator: &Migrator, command: &RotateCommand) -> Result<ExitCode, MigratorError> {
+    match command {
+        RotateCommand::ClaimKey => output::rotate::claim_key(json, migrator).await?,
+        RotateCommand::Master => output::rotate::master(json, migrator).await?,
+        RotateCommand::Finish { now } => output::rotate::finish(json, migrator, *now).await?,
+        RotateCommand::Status => output::rotate::status(json, migrator).await?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 

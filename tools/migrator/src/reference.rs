@@ -8,7 +8,7 @@ use tokio_postgres::Transaction;
 
 use crate::chain::Chain;
 use crate::connection::{Connection, begin};
-use crate::{Migrator, MigratorError, drift, isolation, schema, undo};
+use crate::{Migrator, MigratorError, birth, drift, isolation, schema, undo};
 use std::time::Duration;
 
 /// Fingerprints that tenants must have, by version.
@@ -130,7 +130,8 @@ impl Migrator {
     /// A login role and an empty schema that will not be kept.
     async fn scratch(&self, transaction: &Transaction<'_>) -> Result<TenantName, MigratorError> {
         let tenant = TenantName::random()?;
-        self.create_role_and_schema(transaction, &tenant).await?;
+        // Which secret does not matter.
+        birth::create_role_and_schema(transaction, &tenant, self.ring.newest_secret()).await?;
         Ok(tenant)
     }
 }

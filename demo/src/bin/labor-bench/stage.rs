@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use labor_catalog::{ClaimRole, MasterSecret, SignedClaim, TenantName};
+use labor_catalog::{ClaimKey, ClaimKeyId, ClaimRole, MasterSecret, SignedClaim, TenantName};
 use labor_demo::client::Client;
 use labor_demo::psql::{self, Login};
 use labor_demo::samples::FIRST_PRACTICE;
@@ -37,7 +37,7 @@ pub(crate) struct Stage {
     /// Id of the doctor who reads.
     pub(crate) doctor: String,
     password: String,
-    master: MasterSecret,
+    claim_key: ClaimKey,
 }
 
 impl Stage {
@@ -81,7 +81,7 @@ impl Stage {
             superuser,
             doctor,
             password,
-            master,
+            claim_key: ClaimKey::new(ClaimKeyId::FIRST, &master),
         })
     }
 
@@ -92,12 +92,12 @@ impl Stage {
 
     /// The claim that Labor signs for the doctor's requests, with a long life.
     pub(crate) fn doctors_claim(&self) -> SignedClaim {
-        SignedClaim::sign(&self.master, &self.tenant, &self.doctor, ClaimRole::Doctor, CLAIM_LIFE)
+        SignedClaim::sign(&self.claim_key, &self.tenant, &self.doctor, ClaimRole::Doctor, CLAIM_LIFE)
     }
 
     /// The claim that Labor signs for the webhook, with a long life.
     pub(crate) fn webhooks_claim(&self) -> SignedClaim {
-        SignedClaim::sign(&self.master, &self.tenant, "webhook", ClaimRole::Receiver, CLAIM_LIFE)
+        SignedClaim::sign(&self.claim_key, &self.tenant, "webhook", ClaimRole::Receiver, CLAIM_LIFE)
     }
 
     /// A number from the database.

@@ -118,7 +118,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<Value, Failure> {
-    let secret = bootstrap::read_master_secret(&arguments.master_secret_file)?;
+    let secret = bootstrap::read_master_secrets(&arguments.master_secret_file)?;
     let migrator = Migrator::with_sources(&arguments.database_url, secret, &Sources::folder(&arguments.db)?)?;
     let ground = Ground { migrator, config: labor_connect::parse(&arguments.database_url, "bench_lane")? };
     match arguments.lane {
@@ -131,7 +131,8 @@ async fn run(arguments: Arguments) -> Result<Value, Failure> {
         Lane::Drift { count } => library::drift(&ground, count).await,
         Lane::Births { count } => births::labor(&ground, count).await,
         Lane::BareBirths { count } => {
-            births::bare(&ground, &bootstrap::read_master_secret(&arguments.master_secret_file)?, count).await
+            births::bare(&ground, bootstrap::read_master_secrets(&arguments.master_secret_file)?.newest_secret(), count)
+                .await
         }
     }
 }

@@ -1,18 +1,36 @@
 //! What a deletion leaves in the intake: whole messages that name several practices, or came when nobody could be found.
 //! Must stay true: they are counted with the intake's own login and a claim, as a worker reads them, and the reading is audited.
 //! The owner of the tables would see no row and count nothing.
-use std::time::Duration;
-
-use labor_catalog::{ClaimRole, SignedClaim, TenantName};
+use labor_catalog::claim::CLAIM_LIFE;
+use labor_catalog::{ClaimKey, ClaimRole, SecretNumber, SignedClaim, TenantName};
+use labor_connect::ConnectError;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
+use crate::keys::{self, Lock};
 use crate::{Migrator, MigratorError};
 
-const CLAIM_LIFE: Duration = Duration::from_secs(60);
-
 impl Migrator {
+    /// With the password of the fleet's master secret, or while that is being changed of another.
+    async fn log_in(&self, tenant: &TenantName, number: SecretNumber) -> Result<Client, MigratorError> {
+        let mut refused = MigratorError::LackingSecret { number, held: self.ring.numbers() };
+        for secret in self.ring.trials(number) {
+            let mut config = self.config.clone();
+            config.user(tenant.role()).password(secret.tenant_password(tenant));
+            match labor_connect::connect(&config).await {
+                Err(ConnectError::Refused { source, login, server })
+                    if source.code() == Some(&SqlState::INVALID_PASSWORD) =>
+                {
+                    refused = ConnectError::Refused { login, server, source }.into();
+                }
+                ended => return Ok(ended?),
+            }
+        }
+        Err(refused)
+    }
+
     /// Counts the intake's messages in which a BSNR of this tenant occurs.
     pub(super) async fn count_in_intake(
         &self,
@@ -34,11 +52,11 @@ impl Migrator {
             return Ok(json!({ "intake_messages": 0 }));
         };
         let intake = TenantName::parse(intake).map_err(|error| MigratorError::Invalid(error.to_string()))?;
-        let mut config = self.config.clone();
-        config.user(intake.role()).password(self.master.tenant_password(&intake));
-        let mut client = labor_connect::connect(&config).await?;
+        let id = keys::read(client, Lock::None).await?.current;
+        let key = ClaimKey::new(id, self.secret(id.secret())?);
+        let mut client = self.log_in(&intake, id.secret()).await?;
         let transaction = client.transaction().await.map_err(during("begin"))?;
-        let claim = SignedClaim::sign(&self.master, &intake, "labor-migrator", ClaimRole::Worker, CLAIM_LIFE);
+        let claim = SignedClaim::sign(&key, &intake, "labor-migrator", ClaimRole::Worker, CLAIM_LIFE);
         transaction
             .execute("SELECT set_config('labor.claim', $1, true)", &[&claim.as_str()])
             .await

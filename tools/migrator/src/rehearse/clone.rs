@@ -23,7 +23,8 @@ pub(super) async fn create(
     let during = || MigratorError::during(format!("make the clone {tenant}"));
     connection.client.query_one(&connection.lock, &[&tenant.as_str()]).await.map_err(during())?;
     let transaction = begin(&mut connection.client, LOCK_TIMEOUT).await?;
-    migrator.create_role_and_schema(&transaction, &tenant).await?;
+    // Nobody logs in to it: which secret does not matter.
+    birth::create_role_and_schema(&transaction, &tenant, migrator.ring.newest_secret()).await?;
     let who = crate::run::started_on().replace('\'', "''");
     let sql =
         format!("ALTER ROLE {} NOLOGIN; COMMENT ON SCHEMA {tenant} IS '{MARK} of {source} by {who}'", tenant.role());
