@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/labor/target
 # Queries are checked against .sqlx, which `make sqlx` refreshes; no database is needed to build.
 export SQLX_OFFLINE ?= true
 
-.PHONY: help demo up test bench bench-migrator check schemas sqlx isolation-report clean
+.PHONY: help demo up test bench bench-migrator bench-pool check schemas sqlx isolation-report clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,11 @@ bench-migrator: ## Measure the fleet migrator: up to 5,000 tenants, about 25 min
 	@scripts/install.sh demo
 	cargo build --package labor-migrator --package labor-demo --bins --example bench_lane --release --locked
 	"$(CARGO_TARGET_DIR)/release/labor-bench-migrator"
+
+bench-pool: ## Measure sessions and pools: 1,000 tenants, up to 10 minutes
+	@scripts/install.sh demo
+	cargo build --package labor-migrator --package labor-demo --bins --release --locked
+	"$(CARGO_TARGET_DIR)/release/labor-bench-pool"
 
 check: ## Formatting, lints, documentation, dependency rules, scripts, spelling
 	@scripts/install.sh check

@@ -1,8 +1,9 @@
-//! docs/benchmarks.md is written by two programs. Each replaces its own part; what the other one wrote stays.
+//! docs/benchmarks.md is written by three programs. Each replaces its own part; what the others wrote stays.
 use std::path::{Path, PathBuf};
 
-/// Where the part of the migrator begins; it goes to the end.
+/// Where the part of the migrator begins, and behind it that of the pools.
 const MIGRATOR: &str = "\n<!-- Below: written by `make bench-migrator` -->\n";
+const POOL: &str = "\n<!-- Below: written by `make bench-pool` -->\n";
 
 /// The document in this checkout.
 #[must_use]
@@ -13,20 +14,52 @@ pub fn benchmarks() -> PathBuf {
     docs.join("benchmarks.md")
 }
 
+/// The document, taken apart: what the API costs, and the parts behind it if they are there.
+struct Parts<'a> {
+    api: &'a str,
+    migrator: Option<&'a str>,
+    pool: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(document: &'a str) -> Self {
+        let (rest, pool) = split(document, POOL);
+        let (api, migrator) = split(rest, MIGRATOR);
+        Self { api, migrator, pool }
+    }
+
+    fn joined(&self) -> String {
+        let mut text = self.api.to_owned();
+        for (marker, part) in [(MIGRATOR, self.migrator), (POOL, self.pool)] {
+            if let Some(part) = part {
+                text += marker;
+                text += part;
+            }
+        }
+        text
+    }
+}
+
+fn split<'a>(document: &'a str, marker: &str) -> (&'a str, Option<&'a str>) {
+    document.split_once(marker).map_or((document, None), |(before, behind)| (before, Some(behind)))
+}
+
 /// The document with another part about the API.
 #[must_use]
 pub fn with_api(document: &str, part: &str) -> String {
-    match document.split_once(MIGRATOR) {
-        Some((_, migrator)) => format!("{part}{MIGRATOR}{migrator}"),
-        None => part.to_owned(),
-    }
+    Parts { api: part, ..Parts::of(document) }.joined()
 }
 
 /// The document with another part about the migrator.
 #[must_use]
 pub fn with_migrator(document: &str, part: &str) -> String {
-    let api = document.split_once(MIGRATOR).map_or(document, |(api, _)| api);
-    format!("{api}{MIGRATOR}{part}")
+    Parts { migrator: Some(part), ..Parts::of(document) }.joined()
+}
+
+/// The document with another part about the pools.
+#[must_use]
+pub fn with_pool(document: &str, part: &str) -> String {
+    Parts { pool: Some(part), ..Parts::of(document) }.joined()
 }
 
 #[cfg(test)]
@@ -39,5 +72,9 @@ mod tests {
         assert_eq!(with_migrator("api 1\n", "migrator 2\n"), with_migrator(&both, "migrator 2\n"));
         assert_eq!(with_api(&both, "api 2\n"), with_migrator("api 2\n", "migrator 1\n"));
         assert_eq!(with_api("api 1\n", "api 2\n"), "api 2\n");
+        let all = with_pool(&both, "pool 1\n");
+        assert_eq!(with_pool(&all, "pool 2\n"), with_pool(&both, "pool 2\n"));
+        assert_eq!(with_migrator(&with_pool("api 1\n", "pool 1\n"), "migrator 1\n"), all);
+        assert_eq!(with_api(&all, "api 1\n"), all);
     }
 }
