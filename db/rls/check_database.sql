@@ -50,7 +50,7 @@ WITH tenants AS MATERIALIZED (
            SELECT FROM aclexplode(coalesce((SELECT i.initprivs FROM pg_init_privs i WHERE i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid),
                                            acldefault('f', p.proowner))) a WHERE a.grantee = 0) AS shipped
     FROM tenants t JOIN pg_proc p ON p.pronamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-                               AND (p.prosecdef OR p.proname ~ ('^(query_to_xml|cursor_to_xml|table_to_xml|schema_to_xml|database_to_xml|ts_stat|ts_rewrite'
+                               AND (p.prosecdef OR p.oid >= 16384 OR p.proname ~ ('^(query_to_xml|cursor_to_xml|table_to_xml|schema_to_xml|database_to_xml|ts_stat|ts_rewrite'
                      || '|lo_|lowrite|loread|pg_advisory|pg_try_advisory|pg_notify|pg_terminate_backend|pg_cancel_backend'
                      || '|pg_sleep|pg_stat_get_|pg_relation_size|pg_total_relation_size|pg_table_size|pg_indexes_size'
                      || '|pg_database_size|pg_tablespace_size|pg_lock_status|pg_prepared_statement|pg_cursor|to_reg'
@@ -85,9 +85,10 @@ SELECT 'role_membership', o.name, format('is a member of %s', m.roleid::regrole)
 UNION ALL
 -- Such a setting reaches every login of the database, or of the cluster.
 SELECT 'setting', split_part(v.item, '=', 1),
-       CASE s.setdatabase WHEN 0 THEN 'is set for all roles of the server' ELSE 'is set for the whole database' END
+       CASE WHEN s.setrole <> 0 THEN format('is set for %s', pg_get_userbyid(s.setrole))
+            WHEN s.setdatabase = 0 THEN 'is set for all roles of the server' ELSE 'is set for the whole database' END
   FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS v (item)
- WHERE s.setrole = 0 AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+ WHERE (s.setrole = 0 OR s.setrole IN (SELECT oid FROM ours)) AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
    AND split_part(v.item, '=', 1) IN ('search_path', 'role', 'row_security', 'session_replication_role', 'session_preload_libraries',
                                       'local_preload_libraries', 'allow_system_table_mods', 'lo_compat_privileges', 'labor.claim')
 UNION ALL
@@ -111,8 +112,55 @@ SELECT 'relation_reachable', r.oid::regclass::text, 'every tenant''s role has ri
 UNION ALL
 SELECT 'function_reachable', f.oid::regprocedure::text,
        CASE WHEN f.prosecdef THEN 'every tenant''s role can call it, and it runs with its owner''s rights'
+            WHEN f.oid >= 16384 THEN 'every tenant''s role can call it; it was put there after the server was made, as by an extension'
             ELSE 'every tenant''s role can call it; db/rls/database.sql says why it must not' END
   FROM functions f WHERE NOT f.shipped
+UNION ALL
+-- What sends rows out of the database, or in, past the row rules.
+SELECT 'publication', p.pubname, 'sends the rows of all tables to whoever may replicate, past the row rules' FROM pg_publication p WHERE p.puballtables
+UNION ALL
+SELECT 'publication', p.pubname, format('sends rows of %s to whoever may replicate, past the row rules', string_agg(DISTINCT n.nspname::text, ', '))
+  FROM pg_publication p
+  JOIN (SELECT prpubid AS publication, c.relnamespace AS schema FROM pg_publication_rel r JOIN pg_class c ON c.oid = r.prrelid
+        UNION ALL SELECT pnpubid, pnnspid FROM pg_publication_namespace) r ON r.publication = p.oid
+  JOIN pg_namespace n ON n.oid = r.schema AND (n.nspname IN ('guard', 'control', 'pgmq') OR n.nspname ~ '^t_')
+ GROUP BY p.pubname
+UNION ALL
+SELECT 'subscription', s.subname, 'writes rows that another server sends, past the row rules'
+  FROM pg_subscription s WHERE s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+UNION ALL
+-- What runs with others' rights, or changes what a statement means.
+SELECT 'event_trigger', e.evtname, format('runs %s with the rights of whoever changes a definition, the migrator''s among them', e.evtfoid::regproc)
+  FROM pg_event_trigger e
+UNION ALL
+SELECT 'foreign_data', w.fdwname, 'every tenant''s role can make servers of it'
+  FROM tenants t CROSS JOIN pg_foreign_data_wrapper w WHERE has_foreign_data_wrapper_privilege(t.oid, w.oid, 'USAGE')
+UNION ALL
+SELECT 'foreign_data', s.srvname, 'every tenant''s role can use this server'
+  FROM tenants t CROSS JOIN pg_foreign_server s WHERE has_server_privilege(t.oid, s.oid, 'USAGE')
+UNION ALL
+SELECT 'foreign_data', m.srvname, format('%s has a login at this server', m.usename)
+  FROM pg_user_mappings m WHERE m.umuser = 0 OR m.umuser = (SELECT oid FROM tenants) OR m.usename ~ '^t_[a-z0-9]{12}_app$'
+UNION ALL
+SELECT 'cast', format('%s AS %s', c.castsource::regtype, c.casttarget::regtype), 'was made after the server: rules and statements may mean something else'
+  FROM pg_cast c WHERE c.oid >= 16384
+UNION ALL
+SELECT 'operator', o.oid::regoperator::text, 'was put into pg_catalog after the server was made: rules and statements may mean something else'
+  FROM pg_operator o WHERE o.oid >= 16384 AND o.oprnamespace = 'pg_catalog'::regnamespace
+UNION ALL
+SELECT 'security_label', format('%s %s', l.provider, coalesce(l.objname, l.objoid::text)), 'a label gives a provider a say in who reads what'
+  FROM pg_seclabels l
+UNION ALL
+-- What somebody will make is granted in advance. A tenant's login can make nothing; what it says about that is its own finding.
+SELECT 'default_grant', pg_get_userbyid(d.defaclrole), format('%s gets %s on what it makes',
+       CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END, a.privilege_type)
+  FROM pg_default_acl d CROSS JOIN aclexplode(d.defaclacl) a
+ WHERE pg_get_userbyid(d.defaclrole) !~ '^t_[a-z0-9]{12}_app$'
+   AND (a.grantee = 0 OR a.grantee = (SELECT oid FROM tenants) OR pg_get_userbyid(a.grantee) ~ '^t_[a-z0-9]{12}_app$')
+UNION ALL
+SELECT 'default_grant', o.name, 'PUBLIC may call the functions that it makes'
+  FROM ours o WHERE o.name IN ('labor_owner', 'labor_guard')
+   AND NOT EXISTS (SELECT FROM pg_default_acl d WHERE d.defaclrole = o.oid AND d.defaclobjtype = 'f' AND d.defaclnamespace = 0)
 UNION ALL
 -- From here on: what the server as it is shipped leaves open. In groups, for there are hundreds.
 SELECT 'unhardened', 'languages', format('every tenant''s role can run DO blocks: %s', string_agg(l.lanname, ', ' ORDER BY l.lanname))
@@ -133,11 +181,22 @@ SELECT 'unhardened', g.what, format('every tenant''s role can call %s', g.names)
                              ELSE 'functions about sessions, sizes and definitions' END) b (what)
          WHERE f.shipped GROUP BY b.what) g
 UNION ALL
-SELECT 'unhardened', 'temp_file_limit', 'one practice''s sort can fill the disk of all'
- WHERE EXISTS (SELECT FROM tenants) AND (SELECT setting FROM pg_settings WHERE name = 'temp_file_limit') = '-1'
-   AND NOT EXISTS (SELECT FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS v (item)
-                    WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
-                      AND split_part(v.item, '=', 1) = 'temp_file_limit' AND split_part(v.item, '=', 2) <> '-1')
+-- What the database says goes for its logins, else what the server says.
+SELECT 'unhardened', w.object, format('%s: %s = %s', w.meaning, w.name, v.value)
+  FROM (VALUES ('temp_file_limit', '^[^-]', 'temporary files', 'one practice''s sort can fill the disk of all'),
+               ('log_min_messages', '^(fatal|panic)$', 'server log', 'errors are logged, which quote values of rows'),
+               ('log_min_error_statement', '^panic$', 'server log', 'statements are logged with their errors'),
+               ('log_statement', '^none$', 'server log', 'statements are logged'),
+               ('log_min_duration_statement', '^-1$', 'server log', 'slow statements are logged'),
+               ('log_parameter_max_length_on_error', '^0$', 'server log', 'parameters are logged with errors')) AS w (name, sound, object, meaning)
+  JOIN pg_settings g ON g.name = w.name
+  LEFT JOIN LATERAL (SELECT split_part(c.item, '=', 2) AS value FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS c (item)
+                      WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+                        AND split_part(c.item, '=', 1) = w.name) d ON true
+ -- What this session has only for itself, or from before, says nothing about others.
+ CROSS JOIN LATERAL (SELECT coalesce(d.value, CASE WHEN g.source IN ('database', 'user', 'database user', 'session', 'client')
+                                                   THEN g.boot_val ELSE g.setting END) AS value) v
+ WHERE EXISTS (SELECT FROM tenants) AND v.value !~ w.sound
 UNION ALL
 SELECT 'incapable', r.rolname, CASE r.rolname WHEN 'labor_backup' THEN 'has no BYPASSRLS, which only a superuser gives: labor-backup reads no rows'
                                               ELSE 'has no BYPASSRLS, which only a superuser gives: migrations of data in batches reach no rows' END

@@ -68,6 +68,18 @@ BEGIN
     format('ALTER DATABASE %I SET temp_file_limit = %L', current_database(), '1GB'),
     'ALTER ROLE labor_migrator SET temp_file_limit = -1',
     'ALTER ROLE labor_backup SET temp_file_limit = -1',
+    -- PostgreSQL's messages about bad input and violated constraints quote values. Every session is told of its own, so they are not
+    -- written to the server's log, but for those of labor_control, which binds no health data, and of what the server does by itself.
+    -- Statements and their parameters are not written either.
+    format('ALTER DATABASE %I SET log_min_messages = fatal', current_database()),
+    'ALTER ROLE labor_control SET log_min_messages = warning',
+    format('ALTER ROLE %I IN DATABASE %I SET log_min_messages = warning', (SELECT rolname FROM pg_roles WHERE oid = 10), current_database()),
+    format('ALTER DATABASE %I SET log_error_verbosity = terse', current_database()),
+    format('ALTER DATABASE %I SET log_min_error_statement = panic', current_database()),
+    format('ALTER DATABASE %I SET log_statement = none', current_database()),
+    format('ALTER DATABASE %I SET log_min_duration_statement = -1', current_database()),
+    format('ALTER DATABASE %I SET log_parameter_max_length = 0', current_database()),
+    format('ALTER DATABASE %I SET log_parameter_max_length_on_error = 0', current_database()),
     -- No DO blocks, no CREATE FUNCTION for tenants.
     'REVOKE USAGE ON LANGUAGE plpgsql, sql FROM PUBLIC',
     'GRANT  USAGE ON LANGUAGE plpgsql, sql TO labor_owner, labor_guard'

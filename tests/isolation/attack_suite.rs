@@ -2,12 +2,12 @@
 //! Must stay true: an attack commits, so that what it could change stays changed and is noticed; afterwards the other practice's rows are as
 //! they were, and nothing that came back bears its mark.
 use labor_catalog::ClaimRole;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::attack::{Attack, Expect, Kind, Pair, Seen, Way};
 use crate::matrix::subject;
-use crate::world::{Practice, World, bind, connect, managed, state, superuser, world};
+use crate::world::{Practice, World, attacked, bind, connect, managed, state, superuser, world};
 use crate::{
     attacks_left_behind, attacks_on_higher_roles, attacks_on_the_other, attacks_on_the_server, attacks_stacked,
 };
@@ -32,14 +32,19 @@ pub(crate) struct Outcome {
     pub(crate) faults: Vec<String>,
 }
 
-/// One run at a time: an attack may change its own login for a moment, which another run would take for something left behind.
+/// One at a time: an attack or a mistake may change a role for a moment, which others would take for something left behind.
 static TURN: Mutex<()> = Mutex::const_new(());
+
+/// For tests that look at the whole of a server on which attacks are tried.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().await
+}
 static ON_HARDENED: OnceCell<Outcome> = OnceCell::const_new();
 static ON_MANAGED: OnceCell<Outcome> = OnceCell::const_new();
 
 /// All attacks on a server that was hardened, tried once for all tests.
 pub(crate) async fn on_hardened() -> &'static Outcome {
-    ON_HARDENED.get_or_init(async || try_all(world().await, false).await).await
+    ON_HARDENED.get_or_init(async || try_all(attacked().await, false).await).await
 }
 
 /// All attacks on a server whose system objects nobody may change.

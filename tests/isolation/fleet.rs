@@ -1,4 +1,5 @@
 //! The migrator at work on a fleet: two at once, one that loses its connection, tenants changed by hand.
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use labor_catalog::{MasterSecret, TenantName};
@@ -159,4 +160,38 @@ async fn rules_changed_by_hand_are_repaired_and_what_cannot_be_is_reported_while
     fleet.superuser.batch_execute(&format!("DROP TABLE {refused}.notes")).await.unwrap();
     assert_eq!(fleet.up().await.report.failed, 0);
     fleet.is_whole().await;
+}
+
+/// Schemas with one fingerprint are checked by one of them: what is wrong with another's definitions, with all of a class, or with what one
+/// login reaches, is found all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_check_of_a_fleet_finds_what_is_wrong_with_any_one_of_it() {
+    let fleet = Fleet::of(5, "fleet_check").await;
+    let [sound, defined, reaching, twin, other] = fleet.tenants.first_chunk().unwrap();
+    let by_hand = format!(
+        "CREATE VIEW {defined}.v AS SELECT 1; ALTER ROLE {reaching}_app SET search_path = {sound};
+         ALTER TABLE {twin}.reports NO FORCE ROW LEVEL SECURITY; ALTER TABLE {other}.reports NO FORCE ROW LEVEL SECURITY"
+    );
+    fleet.superuser.batch_execute(&by_hand).await.unwrap();
+    let mut found = BTreeSet::new();
+    let count = fleet
+        .migrator
+        .check_fleet(&fleet.tenants, |tenant, finding| {
+            found.insert((tenant.map(ToString::to_string).unwrap_or_default(), finding.kind.clone()));
+        })
+        .await
+        .unwrap();
+    let expected = [
+        (defined.as_str(), "drift"),
+        (defined.as_str(), "kind"),
+        (defined.as_str(), "owner"),
+        (reaching.as_str(), "role_search_path"),
+        (twin.as_str(), "drift"),
+        (twin.as_str(), "rls_not_forced"),
+        (other.as_str(), "drift"),
+        (other.as_str(), "rls_not_forced"),
+    ];
+    assert_eq!(found, expected.map(|(tenant, kind)| (tenant.to_owned(), kind.to_owned())).into());
+    assert_eq!(count, 6, "the five and the intake");
+    assert_eq!(fleet.migrator.check(sound).await.unwrap(), []);
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use labor_testing::{Finished, Program};
 use serde_json::Value;
 
+use crate::attack_suite::turn;
 use crate::world::{World, managed, world};
 
 const SETTING: &str = "LABOR_ACCEPT_WEAKER_ISOLATION";
@@ -31,7 +32,7 @@ fn kinds(findings: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn the_migrator_begins_nothing_before_somebody_agreed() {
-    let world = managed().await;
+    let (_turn, world) = (turn().await, managed().await);
     for (arguments, kind, status) in [
         (["--json", "bootstrap"].as_slice(), "no_superuser", 1),
         (&["--json", "up"], "unhardened", 4),
@@ -51,15 +52,21 @@ async fn the_migrator_begins_nothing_before_somebody_agreed() {
 
 #[tokio::test]
 async fn check_and_status_say_what_stays_open() {
-    let world = managed().await;
+    let (_turn, world) = (turn().await, managed().await);
     let refused = run(migrator(world).without(SETTING), &["--json", "check"]).await;
     assert_eq!(refused.status.code(), Some(4), "{}", refused.stderr);
     let found: Value = serde_json::from_str(&refused.stdout).unwrap();
     let found: Vec<_> = found.as_array().unwrap().iter().map(|one| one["finding"].clone()).collect();
     let objects: Vec<_> = found.iter().filter_map(|finding| finding["object"].as_str()).collect();
-    for object in
-        ["languages", "catalogs", "functions that run SQL text", "large objects", "temp_file_limit", "labor_backup"]
-    {
+    for object in [
+        "languages",
+        "catalogs",
+        "functions that run SQL text",
+        "large objects",
+        "temporary files",
+        "server log",
+        "labor_backup",
+    ] {
         assert!(objects.contains(&object), "{object} is not in {objects:?}");
     }
     assert!(kinds(&Value::from(found)).iter().all(|kind| ["unhardened", "incapable"].contains(kind)));
@@ -73,7 +80,7 @@ async fn check_and_status_say_what_stays_open() {
 /// What was agreed to is what PostgreSQL is shipped with, and not what somebody gave.
 #[tokio::test]
 async fn a_mistake_on_such_a_server_is_still_a_finding() {
-    let world = managed().await;
+    let (_turn, world) = (turn().await, managed().await);
     let superuser = world.superuser().await;
     let sql = format!(
         "BEGIN; SET LOCAL search_path = pg_catalog; GRANT EXECUTE ON FUNCTION pg_read_file(text) TO PUBLIC;
@@ -96,7 +103,7 @@ async fn a_mistake_on_such_a_server_is_still_a_finding() {
 
 #[tokio::test]
 async fn serve_and_work_begin_nothing_before_somebody_agreed_and_say_what_stays_open() {
-    let world = managed().await;
+    let (_turn, world) = (turn().await, managed().await);
     let folder = world.platform.folder();
     for arguments in [["serve", "--listen=127.0.0.1:0"].as_slice(), &["work"]] {
         let refused = run(labor(world).without(SETTING), arguments).await;

@@ -171,6 +171,47 @@ const MISTAKES: &[Mistake] = &[
     mistake("CREATE OR REPLACE FUNCTION guard.permits(tenant text, roles text[]) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp RETURN true", "function_changed"),
     mistake("ALTER FUNCTION guard.permits(text, text[]) SECURITY INVOKER", "function_changed"),
     mistake("ALTER FUNCTION guard.enqueue(uuid) RENAME TO queue", "function_changed"),
+    mistake("ALTER ROLE labor_migrator SET search_path = {b}", "setting"),
+    mistake("ALTER ROLE labor_control IN DATABASE isolation SET session_preload_libraries = 'x'", "setting"),
+    mistake("GRANT USAGE ON LANGUAGE plpgsql TO labor_tenants", "object_reachable"),
+    mistake("CREATE TRUSTED LANGUAGE planted HANDLER plpgsql_call_handler", "language_reachable"),
+
+    // What takes rows out, or in, past the rules.
+    mistake("CREATE PUBLICATION planted FOR ALL TABLES", "publication"),
+    mistake("CREATE PUBLICATION planted FOR TABLE {t}.reports", "publication"),
+    mistake("CREATE PUBLICATION planted FOR TABLES IN SCHEMA {b}", "publication"),
+    mistake("CREATE PUBLICATION planted FOR TABLE guard.claim_keys", "publication"),
+    mistake("CREATE SUBSCRIPTION planted CONNECTION 'host=x' PUBLICATION p WITH (connect = false, slot_name = NONE)", "subscription"),
+    mistake("CREATE FOREIGN DATA WRAPPER planted; GRANT USAGE ON FOREIGN DATA WRAPPER planted TO PUBLIC", "foreign_data"),
+    mistake("CREATE FOREIGN DATA WRAPPER planted; CREATE SERVER planted FOREIGN DATA WRAPPER planted; GRANT USAGE ON FOREIGN SERVER planted TO PUBLIC", "foreign_data"),
+    mistake("CREATE FOREIGN DATA WRAPPER planted; CREATE SERVER planted FOREIGN DATA WRAPPER planted; GRANT USAGE ON FOREIGN SERVER planted TO labor_tenants", "foreign_data"),
+    mistake("CREATE FOREIGN DATA WRAPPER planted; CREATE SERVER planted FOREIGN DATA WRAPPER planted; GRANT USAGE ON FOREIGN SERVER planted TO {t}_app", "object_reachable"),
+    mistake("CREATE FOREIGN DATA WRAPPER planted; CREATE SERVER planted FOREIGN DATA WRAPPER planted; CREATE USER MAPPING FOR PUBLIC SERVER planted", "foreign_data"),
+    mistake("CREATE FOREIGN DATA WRAPPER planted; CREATE SERVER planted FOREIGN DATA WRAPPER planted; CREATE USER MAPPING FOR {b}_app SERVER planted", "foreign_data"),
+
+    // What runs with others' rights, or changes what a statement means.
+    mistake("CREATE FUNCTION public.e() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; CREATE EVENT TRIGGER planted ON ddl_command_end EXECUTE FUNCTION public.e()", "event_trigger"),
+    mistake("CREATE CAST (uuid AS bytea) WITH INOUT AS IMPLICIT", "cast"),
+    mistake("CREATE OPERATOR pg_catalog.=== (LEFTARG = uuid, RIGHTARG = uuid, FUNCTION = uuid_ne)", "operator"),
+    mistake("SET LOCAL allow_system_table_mods = on; INSERT INTO pg_seclabel VALUES ('{t}.reports'::regclass, 'pg_class'::regclass, 0, 'planted', 'x')", "security_label"),
+    mistake("CREATE FUNCTION pg_catalog.planted() RETURNS int RETURN 1", "function_reachable"),
+    mistake("ALTER DEFAULT PRIVILEGES FOR ROLE labor_owner GRANT SELECT ON TABLES TO PUBLIC", "default_grant"),
+    mistake("ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT EXECUTE ON FUNCTIONS TO labor_tenants", "default_grant"),
+    mistake("ALTER DEFAULT PRIVILEGES FOR ROLE labor_guard IN SCHEMA guard GRANT SELECT ON TABLES TO {b}_app", "default_grant"),
+    mistake("ALTER DEFAULT PRIVILEGES FOR ROLE labor_guard GRANT EXECUTE ON FUNCTIONS TO PUBLIC", "default_grant"),
+
+    // What this server as it is shipped would leave open, or Labor's roles lack.
+    mistake("ALTER DATABASE isolation RESET temp_file_limit", "unhardened"),
+    mistake("GRANT EXECUTE ON FUNCTION pg_catalog.lo_create(oid) TO PUBLIC", "unhardened"),
+    mistake("GRANT EXECUTE ON FUNCTION pg_catalog.pg_blocking_pids(integer) TO PUBLIC", "unhardened"),
+    mistake("GRANT SELECT ON pg_catalog.pg_stat_activity TO PUBLIC", "unhardened"),
+    mistake("ALTER DATABASE isolation SET log_min_messages = warning", "unhardened"),
+    mistake("ALTER DATABASE isolation RESET log_min_messages", "unhardened"),
+    mistake("ALTER DATABASE isolation SET log_statement = 'all'", "unhardened"),
+    mistake("ALTER DATABASE isolation SET log_min_error_statement = error", "unhardened"),
+    mistake("ALTER ROLE labor_backup NOBYPASSRLS", "incapable"),
+    mistake("ALTER ROLE labor_backfill NOBYPASSRLS", "incapable"),
+    mistake("REVOKE pg_signal_backend FROM labor_migrator", "incapable"),
 ];
 
 /// What only [`labor_migrator::isolation::Proof::reach`] can see before a COMMIT: the fingerprint of the schema stays as it is.
@@ -220,6 +261,28 @@ async fn every_mistake_that_weakens_a_practice_is_found() {
     }
     assert!(missed.is_empty(), "{} of {} missed:\n{}", missed.len(), MISTAKES.len(), missed.join("\n"));
     assert_eq!(check(&superuser, &practice.name).await.unwrap(), []);
+}
+
+/// No right and no definition shows it, so it is asked with the master secret.
+#[tokio::test]
+async fn a_claim_key_that_does_not_come_out_of_the_master_secret_is_found() {
+    let world = world().await;
+    let migrator =
+        labor_migrator::Migrator::new(world.platform.setting("LABOR_MIGRATOR_URL"), world.master.clone()).unwrap();
+    let superuser = superuser().await;
+    for (sql, found) in [
+        ("SELECT 1", 0),
+        ("INSERT INTO guard.claim_keys SELECT 2, inner_pad, outer_pad FROM guard.claim_keys WHERE key_id = 1", 1),
+        ("INSERT INTO guard.claim_keys VALUES (-1, '', '')", 1),
+        ("UPDATE guard.claim_keys SET outer_pad = inner_pad WHERE key_id = 1", 1),
+        ("INSERT INTO guard.claim_keys VALUES (3, '', '', now() - interval '1 s')", 0),
+    ] {
+        superuser.batch_execute(&format!("BEGIN; {sql}")).await.unwrap();
+        let findings = migrator.claim_keys(&superuser).await.unwrap();
+        superuser.batch_execute("ROLLBACK").await.unwrap();
+        assert_eq!(findings.len(), found, "{sql}: {findings:?}");
+        assert!(findings.iter().all(|finding| finding.kind == "claim_key"));
+    }
 }
 
 /// What looks like a mistake and is none: the role that fills columns skips row rules, as the migrator and nobody else.

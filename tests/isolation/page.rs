@@ -8,7 +8,7 @@ use labor_catalog::ClaimRole;
 
 use crate::attack::{Attack, Expect, Kind, Way};
 use crate::attack_suite::{kinds, on_hardened, on_managed};
-use crate::forgeries;
+use crate::{forgeries, matrix};
 
 const HEAD: &str = "# Isolation: what was tried
 
@@ -92,6 +92,23 @@ fn summary(hardened: &'static [String]) -> String {
     text
 }
 
+/// Roles of one practice: what they may do, and how many rows of a seeded one they see.
+async fn within() -> String {
+    let mut text = "\n## Who may do what within a practice\n\nS read, I add, U change; nobody deletes. In brackets how many rows each sees of a \
+                    practice with two patients, five users and five reports, of which one is a patient's own and released.\n\n| Table |"
+        .to_owned();
+    let who = matrix::who();
+    let _ = writeln!(text, " {} |\n|---|{}", who.join(" | "), "---|".repeat(who.len()));
+    for (table, seen) in matrix::seen_rows().await {
+        let cells = matrix::may(table).into_iter().zip(seen).map(|(may, seen)| match seen.as_str() {
+            "-" | "0" => may.to_owned(),
+            rows => format!("{may} ({rows})"),
+        });
+        let _ = writeln!(text, "| `{table}` | {} |", cells.collect::<Vec<_>>().join(" | "));
+    }
+    text
+}
+
 async fn page() -> String {
     let (hardened, managed) = (&on_hardened().await.told, &on_managed().await.told);
     let mut text = format!("{HEAD}{}{SERVER}", summary(hardened));
@@ -109,6 +126,7 @@ async fn page() -> String {
         }
         let _ = writeln!(text, "| {} | {told} | {} |", cell(attack.name), cell(attack.why));
     }
+    text += &within().await;
     text += "\n## Claims that were not signed for this connection\n\nEach with a SELECT, an INSERT and an UPDATE on a connection of A.\n";
     text += "\n| Claim | Outcome |\n|---|---|\n";
     for (name, answer) in forgeries::tried().await {

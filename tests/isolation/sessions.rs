@@ -13,7 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::seed::Row;
-use crate::world::{Practice, World, bind, superuser, world};
+use crate::world::{Practice, World, bind, connect, superuser, world};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -229,8 +229,9 @@ async fn a_frozen_practice_is_refused_at_once_also_on_connections_that_were_open
 }
 
 const SECRET: &str = "GEHEIMER-WERT-4711";
-/// Another one: the server puts a value that has the wrong form into its own log, which only the query can prevent.
 const MALFORMED: &str = "MISSRATENER-WERT-4712";
+/// Of a superuser's session, whose errors are logged: so the log is the right one.
+const LOGGED: &str = "SICHTBARER-WERT-4713";
 
 #[tokio::test]
 async fn errors_of_the_door_do_not_repeat_what_was_bound() {
@@ -281,4 +282,17 @@ async fn errors_about_input_and_constraints_do_not_repeat_values() {
         let error = DbError::from(error);
         assert!(!format!("{error} {error:?}").contains(MALFORMED), "{error:?}");
     }
+    // A session may ask for parameters and for details of its own; it gets none of them into the log.
+    for setting in ["log_parameter_max_length_on_error = -1", "debug_print_parse = on", "log_min_messages = warning"] {
+        let _ = client.batch_execute(&format!("SET {setting}")).await;
+        client.execute("SELECT $1::text::uuid", &[&MALFORMED]).await.unwrap_err();
+    }
+    let migrator = connect(world.platform.setting("LABOR_MIGRATOR_URL")).await.unwrap();
+    let backup = connect(world.platform.setting("LABOR_BACKUP_URL")).await.unwrap();
+    for (client, value) in [(&migrator, MALFORMED), (&backup, MALFORMED), (&superuser().await, LOGGED)] {
+        client.execute("SELECT $1::text::uuid", &[&value]).await.unwrap_err();
+    }
+    let log = std::fs::read_to_string(labor_testing::postgres().await.log()).unwrap();
+    assert!(log.contains(LOGGED), "the errors of a superuser are not in this log");
+    assert!(!log.contains(MALFORMED), "the server's log holds a bound value");
 }

@@ -29,6 +29,8 @@ pub(crate) struct Practice {
 }
 
 static WORLD: OnceCell<World> = OnceCell::const_new();
+static ATTACKED_SERVER: OnceCell<Postgres> = OnceCell::const_new();
+static ATTACKED: OnceCell<World> = OnceCell::const_new();
 static MANAGED_SERVER: OnceCell<Postgres> = OnceCell::const_new();
 static MANAGED: OnceCell<World> = OnceCell::const_new();
 
@@ -40,6 +42,18 @@ pub(crate) async fn world() -> &'static World {
         make(postgres().await, platform).await
     };
     WORLD.get_or_init(make).await
+}
+
+/// One on a server of its own: roles belong to the server, so what attacks and mistakes do to them would be other tests' findings.
+pub(crate) async fn attacked() -> &'static World {
+    let make = async || {
+        let folder = scratch().await.unwrap().join("attacked");
+        let start = async || Postgres::start_with(&folder.join("postgres"), Durability::Fast).await.unwrap();
+        let server = ATTACKED_SERVER.get_or_init(start).await;
+        let platform = Platform::create(server, &folder.join("platform"), DATABASE).await.unwrap();
+        make(server, platform).await
+    };
+    ATTACKED.get_or_init(make).await
 }
 
 /// One on a server of its own, prepared by a login that is no superuser, as managed servers give one.

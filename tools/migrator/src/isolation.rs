@@ -3,6 +3,7 @@
 //! tenant; none of them knows a tenant's name but as a parameter.
 mod database;
 mod fleet;
+mod keys;
 pub mod weaker;
 
 use labor_catalog::{TenantName, sql};

@@ -1,29 +1,53 @@
 //! `labor-migrator check`: one tenant, or all of them.
-use labor_catalog::TenantName;
+//! Must stay true: every schema is looked at. Of those with one fingerprint one is checked wholly, for equal definitions have equal
+//! findings; what no definition shows is asked of each.
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use labor_catalog::{TenantName, sql};
+use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
 use super::{Finding, Proof, database};
 use crate::{Migrator, MigratorError};
 
 /// So many tenants are checked over one connection: what a server process keeps of their tables is given back with it.
-const PAGE: i64 = 250;
+const PAGE: usize = 125;
+/// So many connections at a time.
+const CONNECTIONS: usize = 4;
+
+/// Fingerprints of schemas that were checked wholly, and without a finding.
+type Sound = Arc<Mutex<BTreeSet<String>>>;
+
+/// A tenant and the fingerprint that the ledger has of it, if it has any.
+#[derive(Clone)]
+struct Expected {
+    tenant: TenantName,
+    fingerprint: Option<String>,
+}
 
 impl Migrator {
-    /// The findings about one tenant and about the database, and whether the schema is still what the ledger says: a rule that lets in one role more, or a constraint that is
-    /// gone, is sound SQL and found only so.
+    /// The findings about one tenant and about the database, and whether the schema is still what the ledger says: a rule that lets in
+    /// one role more, or a constraint that is gone, is sound SQL and found only so.
     ///
     /// # Errors
     /// When the database can't be asked.
     pub async fn check(&self, tenant: &TenantName) -> Result<Vec<Finding>, MigratorError> {
-        let mut client = self.connect().await?;
-        let mut findings = database::findings(&client).await?;
-        let proof = Proof::prepare(&client).await?;
-        findings.extend(check_with(&mut client, &proof, tenant).await?);
+        let client = self.connect().await?;
+        let mut findings = self.findings_of_all(&client).await?;
+        let ledger = client
+            .query_opt("SELECT fingerprint FROM control.ledger WHERE tenant = $1", &[&tenant.as_str()])
+            .await
+            .map_err(MigratorError::during(format!("{tenant}: read the ledger")))?;
+        // Also of one that nobody registered, such as a restored copy.
+        let fingerprint = ledger.and_then(|row| row.get(0));
+        let page = self.check_page(&[Expected { tenant: tenant.clone(), fingerprint }], &Sound::default()).await?;
+        findings.extend(page.into_iter().map(|(_, finding)| finding));
         Ok(findings)
     }
 
-    /// The same of several tenants, or of all without one; `found` hears of each finding at once, without a tenant of those about the
-    /// database. How many tenants were checked.
+    /// The same of several tenants, or of all without one; `found` hears of each finding, without a tenant of those about the database.
+    /// How many tenants were checked.
     ///
     /// # Errors
     /// When the database can't be asked.
@@ -32,56 +56,95 @@ impl Migrator {
         only: &[TenantName],
         mut found: impl FnMut(Option<&TenantName>, &Finding),
     ) -> Result<u64, MigratorError> {
-        let only: Option<Vec<&str>> = (!only.is_empty()).then(|| only.iter().map(TenantName::as_str).collect());
-        let (mut last, mut count) = (String::new(), 0);
+        let client = self.connect().await?;
+        self.require_control(&client).await?;
+        for finding in self.findings_of_all(&client).await? {
+            found(None, &finding);
+        }
+        let tenants = expected(&client, only).await?;
+        drop(client);
+        let count = u64::try_from(tenants.len()).unwrap_or(u64::MAX);
+        let sound = Sound::default();
+        let mut pages = tenants.chunks(PAGE).map(<[Expected]>::to_vec);
+        let mut running = JoinSet::new();
         loop {
-            let mut client = self.connect().await?;
-            if last.is_empty() {
-                self.require_control(&client).await?;
-                for finding in database::findings(&client).await? {
-                    found(None, &finding);
-                }
+            while running.len() < CONNECTIONS
+                && let Some(page) = pages.next()
+            {
+                let (migrator, sound) = (self.clone(), Arc::clone(&sound));
+                running.spawn(async move { migrator.check_page(&page, &sound).await });
             }
-            let page = page(&client, only.as_deref(), &last).await?;
-            let Some(end) = page.last() else { return Ok(count) };
-            end.as_str().clone_into(&mut last);
-            let proof = Proof::prepare(&client).await?;
-            for tenant in &page {
-                count += 1;
-                for finding in check_with(&mut client, &proof, tenant).await? {
-                    found(Some(tenant), &finding);
-                }
+            let Some(page) = running.join_next().await else { return Ok(count) };
+            let page =
+                page.map_err(|error| MigratorError::Invalid(format!("a page of the check was lost: {error}")))?;
+            for (tenant, finding) in page? {
+                found(Some(&tenant), &finding);
             }
         }
     }
+
+    /// What holds for all tenants at once.
+    async fn findings_of_all(&self, client: &Client) -> Result<Vec<Finding>, MigratorError> {
+        let mut findings = database::findings(client).await?;
+        findings.extend(self.claim_keys(client).await?);
+        Ok(findings)
+    }
+
+    async fn check_page(&self, page: &[Expected], sound: &Sound) -> Result<Vec<(TenantName, Finding)>, MigratorError> {
+        let (mut client, proof) = self.proving().await?;
+        let names: Vec<&str> = page.iter().map(|expected| expected.tenant.as_str()).collect();
+        let rows = client.query(sql::FLEET_FINGERPRINTS, &[&names]).await;
+        let rows = rows.map_err(MigratorError::during("fingerprint the fleet"))?;
+        let is: BTreeMap<&str, &str> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let mut found = Vec::new();
+        for Expected { tenant, fingerprint } in page {
+            let is = is.get(tenant.as_str()).copied();
+            let mut findings = check_one(&mut client, &proof, tenant, is, sound).await?;
+            if fingerprint.as_deref().is_some_and(|expected| Some(expected) != is) {
+                findings.push(drift(tenant));
+            }
+            found.extend(findings.into_iter().map(|finding| (tenant.clone(), finding)));
+        }
+        Ok(found)
+    }
 }
 
-async fn page(client: &Client, only: Option<&[&str]>, after: &str) -> Result<Vec<TenantName>, MigratorError> {
+async fn check_one(
+    client: &mut Client,
+    proof: &Proof,
+    tenant: &TenantName,
+    fingerprint: Option<&str>,
+    sound: &Sound,
+) -> Result<Vec<Finding>, MigratorError> {
+    let transaction = client.transaction().await.map_err(MigratorError::during("begin"))?;
+    let known = |fingerprint: &str| sound.lock().unwrap_or_else(PoisonError::into_inner).contains(fingerprint);
+    if fingerprint.is_some_and(known) {
+        return proof.reach(&transaction, tenant).await;
+    }
+    let findings = proof.findings(&transaction, tenant).await?;
+    if let Some(fingerprint) = fingerprint.filter(|_| findings.is_empty()) {
+        sound.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint.to_owned());
+    }
+    Ok(findings)
+}
+
+fn drift(tenant: &TenantName) -> Finding {
+    Finding {
+        kind: "drift".to_owned(),
+        object: tenant.to_string(),
+        detail: "tables, constraints, indexes, policies or rights are not what the migrator left".to_owned(),
+    }
+}
+
+async fn expected(client: &Client, only: &[TenantName]) -> Result<Vec<Expected>, MigratorError> {
+    let only: Option<Vec<&str>> = (!only.is_empty()).then(|| only.iter().map(TenantName::as_str).collect());
     let rows = client
         .query(
-            "SELECT name FROM control.tenants
-              WHERE state <> 'deleted' AND name > $1 AND ($2::text[] IS NULL OR name = ANY ($2)) ORDER BY name LIMIT $3",
-            &[&after, &only, &PAGE],
+            "SELECT t.name, l.fingerprint FROM control.tenants t LEFT JOIN control.ledger l ON l.tenant = t.name
+              WHERE t.state <> 'deleted' AND ($1::text[] IS NULL OR t.name = ANY ($1)) ORDER BY t.name",
+            &[&only],
         )
         .await
         .map_err(MigratorError::during("list the tenants"))?;
-    rows.iter().map(|row| crate::parse_name(row.get(0))).collect()
-}
-
-async fn check_with(client: &mut Client, proof: &Proof, tenant: &TenantName) -> Result<Vec<Finding>, MigratorError> {
-    let transaction = client.transaction().await.map_err(MigratorError::during("begin"))?;
-    let mut findings = proof.findings(&transaction, tenant).await?;
-    let found = proof.fingerprint(&transaction, tenant).await?;
-    let ledger = transaction
-        .query_opt("SELECT fingerprint FROM control.ledger WHERE tenant = $1", &[&tenant.as_str()])
-        .await
-        .map_err(MigratorError::during(format!("{tenant}: read the ledger")))?;
-    if ledger.is_some_and(|row| row.get::<_, Option<String>>(0) != found) {
-        findings.push(Finding {
-            kind: "drift".to_owned(),
-            object: tenant.to_string(),
-            detail: "tables, constraints, indexes, policies or rights are not what the migrator left".to_owned(),
-        });
-    }
-    Ok(findings)
+    rows.iter().map(|row| Ok(Expected { tenant: crate::parse_name(row.get(0))?, fingerprint: row.get(1) })).collect()
 }
