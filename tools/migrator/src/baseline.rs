@@ -68,18 +68,19 @@ impl Migrator {
         let target = self.chain().at(version)?;
         let should = reference::lines(self, &mut connection, self.chain(), version).await?;
         // Before the first row is written, which could run what a stranger put into a default or a check.
-        let before = drift::difference(&should, &isolation::lines(&connection.client, &found.tenant).await?);
-        refuse_difference(&found.tenant, version, before.into_iter().filter(|line| may_run(line)).collect())?;
+        let mut before = drift::difference(&should, &isolation::lines(&connection.client, &found.tenant).await?);
+        before.retain(|line| may_run(line));
+        refuse_difference(&found.tenant, version, &before)?;
         let transaction = begin(&mut connection.client, LOCK_TIMEOUT).await?;
         let arguments = json!({ "schema": found.tenant, "version_from": version_from });
         let run_id = run::begin(&transaction, "baseline", Some(version), &arguments).await?;
         self.adopt(&transaction, &found, wanted, &target).await?;
         let is = isolation::lines(&transaction, &found.tenant).await?;
-        refuse_difference(&found.tenant, version, drift::difference(&should, &is))?;
+        refuse_difference(&found.tenant, version, &drift::difference(&should, &is))?;
         let tenant = found.tenant.clone();
         // Somebody else made it: it is checked wholly, also if it looks like others.
         let mut findings = connection.proof.findings(&transaction, &tenant).await?;
-        findings.extend(self.weaker.leave_out(isolation::findings_of_database(&transaction).await?));
+        findings.extend(self.findings_of_database(&transaction).await?);
         if !findings.is_empty() {
             return Err(MigratorError::Isolation(findings));
         }
@@ -232,7 +233,7 @@ fn may_run(line: &str) -> bool {
     kind.is_some_and(|kind| ["column", "constraint", "index", "trigger", "rule", "inherits", "object"].contains(&kind))
 }
 
-fn refuse_difference(tenant: &TenantName, version: i32, difference: Vec<String>) -> Result<(), MigratorError> {
+fn refuse_difference(tenant: &TenantName, version: i32, difference: &[String]) -> Result<(), MigratorError> {
     if difference.is_empty() {
         return Ok(());
     }

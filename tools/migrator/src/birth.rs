@@ -7,7 +7,7 @@ use tokio_postgres::Transaction;
 
 use crate::chain::{Chain, Target};
 use crate::isolation::Proof;
-use crate::{Migrator, MigratorError, isolation, recorded, schema};
+use crate::{Migrator, MigratorError, recorded, schema};
 
 impl Migrator {
     /// Creates everything of a registered tenant but its registration.
@@ -61,7 +61,7 @@ impl Migrator {
         let fingerprint = fingerprint.unwrap_or_default();
         if !is_known(transaction, target, chain.rules_checksum(), &fingerprint).await? {
             findings = proof.findings(transaction, tenant).await?;
-            findings.extend(self.weaker.leave_out(isolation::findings_of_database(transaction).await?));
+            findings.extend(self.findings_of_database(transaction).await?);
         }
         if !findings.is_empty() {
             return Err(MigratorError::Isolation(findings));

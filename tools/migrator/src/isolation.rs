@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{GenericClient, Row, Statement};
 
-pub(crate) use self::database::{findings as findings_of_database, guard_findings};
+pub(crate) use self::database::guard_findings;
 use crate::MigratorError;
 
 /// What is asked for first. LOCAL: a step's own search_path comes back with its transaction.

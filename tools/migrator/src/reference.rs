@@ -46,12 +46,10 @@ impl Reference {
             expected.insert(at, proof.fingerprint(&transaction, &tenant).await?.unwrap_or_default());
         }
         // Within the transaction: what a file does to the whole database shows too, and is rolled back.
-        let mut findings = migrator.weaker.leave_out(isolation::findings_of_database(&transaction).await?);
-        findings.extend(migrator.claim_keys(&transaction).await?);
+        let findings = migrator.findings_of_database(&transaction).await?;
         if !findings.is_empty() {
             transaction.rollback().await.map_err(MigratorError::during("roll back the reference"))?;
-            let mut before = migrator.weaker.leave_out(isolation::findings_of_database(client).await?);
-            before.extend(migrator.claim_keys(client).await?);
+            let before = migrator.findings_of_database(client).await?;
             return Err(if before.is_empty() {
                 MigratorError::Unsound { version: at, findings }
             } else {

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use labor_catalog::{ClaimRole, SignedClaim, TenantName};
+use labor_catalog::{ClaimKey, ClaimKeyId, ClaimRole, SignedClaim, TenantName};
 use labor_demo::Failure;
 use labor_demo::pgbench::Floor;
 use labor_testing::{DataFolder, Fault, Wire};
@@ -86,13 +86,14 @@ async fn by_driver(
     }
     let (began, mut tasks) = (Instant::now(), JoinSet::new());
     for (client, bind, select) in clients {
-        let (master, tenant, message) = (stage.master.clone(), tenant.clone(), stage.message);
+        let key = ClaimKey::new(ClaimKeyId::FIRST, &stage.master);
+        let (tenant, message) = (tenant.clone(), stage.message);
         tasks.spawn(async move {
             let mut done = 0_u32;
             while began.elapsed() < length {
                 if trips == Trips::Each {
                     let life = Duration::from_secs(600);
-                    let claim = SignedClaim::sign(&master, &tenant, "worker", ClaimRole::Worker, life);
+                    let claim = SignedClaim::sign(&key, &tenant, "worker", ClaimRole::Worker, life);
                     client.batch_execute("BEGIN").await?;
                     client.query(&bind, &[&claim.as_str()]).await?;
                 }

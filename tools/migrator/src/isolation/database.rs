@@ -1,12 +1,27 @@
 //! What weakens the isolation of all tenants at once: rights, roles and settings (db/rls/check_database.sql), whether the functions
-//! of the guard are those of db/rls/guard.sql, all of them and no others, and whether it accepts only the keys that the fleet uses.
+//! of the guard are those of db/rls/guard.sql, all of them and no others.
 use std::collections::BTreeMap;
 
 use labor_catalog::sql;
-use tokio_postgres::{GenericClient, Row};
+use tokio_postgres::GenericClient;
 
 use super::Finding;
-use crate::MigratorError;
+use crate::{Migrator, MigratorError};
+
+impl Migrator {
+    /// What weakens all tenants at once, but for what an operator has agreed to.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub(crate) async fn findings_of_database(
+        &self,
+        client: &impl GenericClient,
+    ) -> Result<Vec<Finding>, MigratorError> {
+        let mut findings = self.weaker.leave_out(findings(client).await?);
+        findings.extend(self.claim_keys(client).await?);
+        Ok(findings)
+    }
+}
 
 /// Asks the database; none is expected.
 ///
@@ -15,7 +30,6 @@ use crate::MigratorError;
 pub(crate) async fn findings(client: &impl GenericClient) -> Result<Vec<Finding>, MigratorError> {
     let mut findings = of_the_database(client).await?;
     findings.extend(guard_findings(client).await?);
-    findings.extend(key_findings(client).await?);
     Ok(findings)
 }
 
@@ -27,28 +41,6 @@ pub(crate) async fn of_the_database(client: &impl GenericClient) -> Result<Vec<F
     let rows = client.query(sql::DATABASE_CHECK, &[]).await;
     let rows = rows.map_err(MigratorError::during("isolation check of the database"))?;
     Ok(rows.iter().map(Finding::of).collect())
-}
-
-/// Keys that the guard accepts although the fleet does not use them: whoever wrote one signs claims for every tenant. The fleet's row is
-/// read through JSON: of before there were other keys it says nothing, and uses number 1.
-async fn key_findings(client: &impl GenericClient) -> Result<Vec<Finding>, MigratorError> {
-    let rows = client
-        .query(
-            "SELECT k.key_id::text FROM guard.claim_keys k
-              WHERE (k.not_after IS NULL OR k.not_after > now())
-                AND NOT EXISTS (
-                      SELECT FROM control.fleet f CROSS JOIN LATERAL to_jsonb(f) AS f_row (said)
-                       WHERE k.key_id = coalesce((f_row.said ->> 'claim_key')::integer, 1)
-                          OR (k.key_id = (f_row.said ->> 'former_claim_key')::integer
-                              AND k.not_after IS NOT DISTINCT FROM (f_row.said ->> 'former_until')::timestamptz))",
-            &[],
-        )
-        .await
-        .map_err(MigratorError::during("read the claim keys"))?;
-    let detail =
-        "is accepted by the guard and not used by the fleet: see who wrote it, then DELETE FROM guard.claim_keys";
-    let finding = |row: &Row| Finding { kind: "claim_key".to_owned(), object: row.get(0), detail: detail.to_owned() };
-    Ok(rows.iter().map(finding).collect())
 }
 
 /// Functions of the guard that are not as the file makes them, that are missing, or that are none of the file's.
