@@ -12,7 +12,7 @@ use super::{Finding, Proof, database};
 use crate::{Migrator, MigratorError};
 
 /// So many tenants are checked over one connection: what a server process keeps of their tables is given back with it.
-const PAGE: usize = 125;
+const PAGE: usize = 250;
 /// So many connections at a time.
 const CONNECTIONS: usize = 4;
 
