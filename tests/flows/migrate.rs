@@ -117,7 +117,8 @@ async fn an_unprepared_database_and_a_wrong_password_are_told_plainly() {
         async move { program.run().await.unwrap() }
     };
     postgres().await.create_database("migrate_empty").await.unwrap();
-    let unprepared = said(postgres().await.url("migrate_empty")).await;
+    let empty = platform.setting("LABOR_MIGRATOR_URL").replace("migrate_bad", "migrate_empty");
+    let unprepared = said(empty).await;
     assert!(unprepared.stderr.contains("labor-migrator bootstrap"), "{}", unprepared.stderr);
     let refused = said(postgres().await.url_as("labor_migrator", "wrong", "migrate_bad")).await;
     assert!(

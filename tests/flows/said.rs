@@ -88,3 +88,73 @@ async fn a_practice_is_named_by_its_sign_in_name_too_and_never_by_the_displayed_
     same(found.as_array().unwrap());
     as_text(&["check"], " drift ").await;
 }
+
+#[tokio::test]
+async fn what_could_not_be_checked_is_never_said_to_have_no_finding() {
+    let platform = platform("said_check").await;
+    let nowhere = "postgres://labor_migrator:x@127.0.0.1:1/none";
+    for json in [&[][..], &["--json"]] {
+        let ended = run(&platform, &[json, &["--database-url", nowhere, "check"]].concat()).await;
+        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);
+    }
+    let whole = run(&platform, &["--json", "check"]).await;
+    assert_eq!((whole.status.code(), whole.stdout.as_str()), (Some(0), "[]\n"), "{}", whole.stderr);
+}
+
+#[tokio::test]
+async fn nothing_is_done_as_another_login() {
+    let platform = platform("said_login").await;
+    let admin = postgres().await.url("said_login");
+    for command in
+        [&["up"][..], &["plan"], &["status"], &["check"], &["verify"], &["history"], &["pool", "--keep", "1"]]
+    {
+        let ended = run(&platform, &[&["--json", "--database-url", &admin], command].concat()).await;
+        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(1), ""), "{command:?}: {}", ended.stderr);
+        let error = &lines(&ended.stderr)[0]["error"];
+        assert_eq!(error["kind"], "wrong_login", "{command:?}: {}", ended.stderr);
+        assert!(error["message"].as_str().unwrap().contains("labor_migrator"), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn no_list_is_cut_unnoticed() {
+    let platform = platform("said_lists").await;
+    let client = postgres().await.connect("said_lists").await.unwrap();
+    assert!(run(&platform, &["pool", "--keep", "24"]).await.status.success());
+    let unsettled =
+        "UPDATE control.ledger SET chain_checksum = 'older', last_error = 'could not', last_error_at = now()
+                      WHERE tenant <> (SELECT name FROM control.tenants WHERE slug = 'p1');
+                     UPDATE control.ledger SET chain_checksum = 'older';
+                     UPDATE control.ledger SET last_error = NULL, held_at = now(), held_by = 'x', held_reason = 'x'
+                      WHERE tenant = (SELECT name FROM control.tenants WHERE kind = 'intake')";
+    client.batch_execute(unsettled).await.unwrap();
+    let text = run(&platform, &["status"]).await.stdout;
+    assert!(text.contains("and 6 more: `labor-migrator status --all`"), "{text}");
+    let status: Value = serde_json::from_str(&run(&platform, &["--json", "status"]).await.stdout).unwrap();
+    let tenants = status["tenants"].as_array().unwrap();
+    assert_eq!((tenants.len(), &status["unlisted"], &status["failed"]), (26, &0.into(), &24.into()), "{status}");
+    let of = |tenant: &Value| (tenant["last_error"].is_string(), tenant["held"].is_string());
+    assert!(tenants[..24].iter().all(|tenant| of(tenant) == (true, false)), "those that failed come first: {status}");
+    assert_eq!((of(&tenants[24]), of(&tenants[25])), ((false, true), (false, false)), "then the held one: {status}");
+
+    let up = run(&platform, &["--json", "up"]).await;
+    let id = lines(&up.stdout).last().unwrap()["run"].as_str().unwrap().to_owned();
+    let count = async |arguments: &[&str]| {
+        let listed: Value = serde_json::from_str(&run(&platform, arguments).await.stdout).unwrap();
+        listed.as_array().unwrap().len()
+    };
+    assert_eq!(count(&["--json", "history", "--run", &id]).await, 25);
+    assert_eq!(count(&["--json", "history", "--run", &id, "--limit", "3"]).await, 3);
+    client.batch_execute("UPDATE control.outcomes SET outcome = 'failed', error = 'x'").await.unwrap();
+    assert_eq!(count(&["--json", "history", "--failed"]).await, 51);
+    let of_run = run(&platform, &["history", "--run", &id]).await.stdout;
+    assert!(!of_run.contains("older:") && of_run.matches(" up ").count() == 25, "{of_run}");
+    let failed = run(&platform, &["history", "--failed"]).await.stdout;
+    assert!(failed.contains("and 31 older: --limit lists more"), "{failed}");
+    for _ in 0..12 {
+        run(&platform, &["hold", "p1", "--reason", "x"]).await;
+        run(&platform, &["release", "p1"]).await;
+    }
+    let runs = run(&platform, &["history"]).await.stdout;
+    assert!(runs.contains("and 8 older: --limit lists more"), "{runs}");
+}

@@ -175,7 +175,10 @@ async fn older_row_rules_are_told_and_no_finding() {
     );
     client.batch_execute(&older).await.unwrap();
     let (code, rows, last) = verify(&platform, &[]).await;
-    assert_eq!((code, &last["findings"], &last["notes"]), (Some(0), &0.into(), &1.into()), "{rows:?}");
+    assert_eq!((code, &last["findings"], &last["notes"]), (Some(3), &0.into(), &1.into()), "{rows:?}");
+    assert_eq!((&last["behind"], &last["failed"]), (&1.into(), &0.into()));
+    let text = platform.program("labor-migrator").unwrap().args(["verify"]).run().await.unwrap().stdout;
+    assert!(text.contains("everything agrees, 1 note(s), 1 behind version 2: see `labor-migrator status`"), "{text}");
     assert_eq!(
         (&rows[0]["kind"], &rows[0]["tenant"], &rows[0]["note"]),
         (&"rules".into(), &practice.into(), &true.into())
@@ -199,4 +202,56 @@ async fn a_tenant_that_is_being_migrated_is_passed_by() {
     assert!(!told.stdout.contains("everything agrees") && told.stdout.contains("not verified"), "{}", told.stdout);
     client.batch_execute("SELECT pg_advisory_unlock_all()").await.unwrap();
     assert_eq!(verify(&platform, &[]).await.0, Some(5));
+}
+
+/// What failed and is mended shows nowhere; what is not, everywhere.
+#[tokio::test]
+async fn a_failure_is_told_until_it_is_mended() {
+    let platform = fleet("verify_failed").await;
+    let client = postgres().await.connect("verify_failed").await.unwrap();
+    let row = client.query_one("SELECT name FROM control.tenants WHERE slug = 'p1'", &[]).await.unwrap();
+    let practice: &str = row.get(0);
+    let fail = format!(
+        "UPDATE control.ledger SET last_error = 'could not', last_error_at = now() WHERE tenant = '{practice}';
+         ALTER TABLE {practice}.users ADD COLUMN by_hand text"
+    );
+    let mend = format!("ALTER TABLE {practice}.users DROP COLUMN by_hand");
+    let run = async |arguments: &[&str]| {
+        let ended = platform.program("labor-migrator").unwrap().args(arguments.iter().copied()).run().await.unwrap();
+        (ended.status.code(), ended.stdout + &ended.stderr)
+    };
+    for forgetting in [&["up"][..], &["up", "--tenant", "p1"], &["verify"], &["verify", "p1"]] {
+        client.batch_execute(&fail).await.unwrap();
+        run(forgetting).await;
+        let (code, said) = run(&["status"]).await;
+        assert!(code == Some(3) && said.contains("0 behind version 2, 1 failed,"), "it is not mended: {said}");
+        client.batch_execute(&mend).await.unwrap();
+        for other in [&["up", "--tenant", "p2"][..], &["verify", "p2"]] {
+            assert_eq!(run(other).await.0, Some(0));
+        }
+        let (code, rows, last) = verify(&platform, &["p2"]).await;
+        assert_eq!((code, rows, &last["failed"]), (Some(0), vec![], &0.into()), "nobody asked for p1");
+        assert_eq!(run(&["status"]).await.0, Some(3));
+        assert_eq!(run(forgetting).await.0, Some(0));
+        let (code, said) = run(&["status"]).await;
+        assert!(code == Some(0) && said.contains("0 failed"), "{forgetting:?}: {said}");
+    }
+    client.batch_execute(&fail).await.unwrap();
+    let hold = run(&["hold", "p1", "--reason", "being looked at"]).await;
+    assert_eq!(hold.0, Some(0), "{}", hold.1);
+    assert_eq!(run(&["status"]).await.0, Some(0), "who is held does not count");
+}
+
+#[tokio::test]
+async fn another_master_secret_is_told() {
+    let platform = fleet("verify_secret").await;
+    let other = platform.folder().join("other-secret");
+    std::fs::write(&other, "ab".repeat(32)).unwrap();
+    let other = other.display().to_string();
+    for arguments in [&["verify"][..], &["verify", "p1"]] {
+        let program = platform.program("labor-migrator").unwrap().args(["--json", "--master-secret-file", &other]);
+        let run = program.args(arguments.iter().copied()).run().await.unwrap();
+        assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{}", run.stderr);
+        assert!(run.stderr.contains("\"wrong_secret\""), "{}", run.stderr);
+    }
 }

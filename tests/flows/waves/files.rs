@@ -131,6 +131,29 @@ async fn files_that_the_first_tenants_were_born_with_are_kept() {
 }
 
 #[tokio::test]
+async fn nobody_is_born_from_files_that_were_edited() {
+    let fleet = Fleet::copy("waves_born_edited").await;
+    let chain = Chain::copy(&fleet.files().await);
+    let file = chain.file("V2__reader_version");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let edited = chain.clone().with(("V2__reader_version", &format!("{text}-- edited\n")));
+    let before = state(&fleet).await;
+    for arguments in [
+        &["provision", "new", "--name", "X"][..],
+        &["pool", "--keep", "1"],
+        &["baseline", "t_aaaaaaaaaaaa", "--slug", "new", "--name", "X"],
+    ] {
+        let ran = fleet.ran(edited.migrator(&fleet.platform, &[&["--json"], arguments].concat())).await;
+        assert_eq!(ran.code, Some(1), "{arguments:?}: {}", ran.text);
+        says(&ran, &["\"edited\"", "V2__reader_version.sql was edited", "+-- edited"]);
+        assert_eq!(state(&fleet).await, before, "{arguments:?}");
+    }
+    std::fs::write(file, text).unwrap();
+    let born = fleet.ran(chain.migrator(&fleet.platform, &["provision", "new", "--name", "X"])).await;
+    assert_eq!(born.code, Some(0), "{}", born.text);
+}
+
+#[tokio::test]
 async fn a_commit_never_reaches_the_server() {
     let fleet = Fleet::copy("waves_commit").await;
     let chain = Chain::copy(&fleet.files().await);

@@ -180,6 +180,54 @@ async fn who_is_released_during_a_run_below_all_others_is_taken_along() {
 }
 
 #[tokio::test]
+async fn the_canary_is_nobody_who_is_not_worked_with_as_long_as_there_is_anybody_else() {
+    let fleet = Fleet::copy("waves_idle").await;
+    let chain = fleet.whole().await;
+    let sql = "SELECT l.tenant FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant WHERE t.kind = 'practice' ORDER BY 1";
+    let rows = fleet.client.query(sql, &[]).await.unwrap();
+    let practices: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    for (name, state) in [(&practices[0], "spare"), (&practices[1], "frozen")] {
+        fleet.execute(&format!("UPDATE control.tenants SET state = '{state}' WHERE name = '{name}'")).await;
+    }
+    let canary = async |arguments: &[&str]| {
+        let ran = fleet.ran(fleet.up(&chain, &[&["--wave", "canary=1", "--workers", "1"], arguments].concat())).await;
+        assert_eq!(told(&ran).len(), 1, "{}", ran.text);
+        let sql = "SELECT t.state || ' ' || t.kind FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
+                    ORDER BY l.migrated_at DESC LIMIT 1";
+        fleet.client.query_one(sql, &[]).await.unwrap().get::<_, String>(0)
+    };
+    assert_eq!(canary(&["--to", "3"]).await, "active practice");
+    let (spare, frozen, intake) = (practices[0].as_str(), practices[1].as_str(), fleet.name("intake"));
+    assert_eq!(canary(&["--to", "3", "--first", frozen]).await, "frozen practice", "it was named");
+    let left = ["--to", "3", "--tenant", spare, "--tenant", intake];
+    assert_eq!(canary(&left).await, "spare practice", "only the intake is left besides");
+    assert_eq!(canary(&left).await, "active intake", "nobody else is left");
+    assert_eq!(fleet.ran(fleet.up(&chain, &["--wave", "canary=9,rest"])).await.code, Some(0));
+    fleet.is_whole(6).await;
+}
+
+#[tokio::test]
+async fn who_was_asked_for_and_is_held_is_told_with_the_reason() {
+    let fleet = Fleet::copy("waves_held").await;
+    let chain = fleet.whole().await;
+    let run = async |arguments: &[&str]| fleet.ran(chain.migrator(&fleet.platform, arguments)).await;
+    assert_eq!(run(&["hold", "p1", "--reason", "moving house"]).await.code, Some(0));
+    let other = run(&["up", "--tenant", "p2"]).await;
+    assert!(other.code == Some(0) && !other.text.contains("held"), "p1 was not asked for: {}", other.text);
+    let held = run(&["up", "--tenant", "p1"]).await;
+    assert_eq!(held.code, Some(3), "{}", held.text);
+    for part in ["1 held back", "p1 by ", ": moving house", "labor-migrator release"] {
+        assert!(held.text.contains(part), "{part:?} is not in: {}", held.text);
+    }
+    let json = fleet.ran(fleet.up(&chain, &["--tenant", "p1"])).await;
+    let told = &json.lines.last().unwrap()["held_tenants"][0];
+    assert_eq!((&told["slug"], &told["reason"]), (&"p1".into(), &"moving house".into()), "{}", json.text);
+    assert!(told["by"].is_string(), "{}", json.text);
+    let all = run(&["up"]).await;
+    assert!(all.code == Some(0) && all.text.contains("1 held back"), "{}", all.text);
+}
+
+#[tokio::test]
 async fn the_canary_is_a_practice_and_the_intake_only_by_name_or_when_nobody_else_is_left() {
     let fleet = Fleet::copy("waves_intake").await;
     let chain = fleet.whole().await;

@@ -141,9 +141,9 @@ pub(crate) enum Command {
         /// Only tenants that failed.
         #[arg(long)]
         failed: bool,
-        /// How many lines at most, newest first.
-        #[arg(long, default_value_t = 20)]
-        limit: u32,
+        /// How many lines at most, newest first; without it 20, with --run or --json all.
+        #[arg(long)]
+        limit: Option<u32>,
     },
     /// Let migrations pass a tenant by.
     Hold {
@@ -198,7 +198,7 @@ pub(crate) enum Command {
         /// Only what concerns these files (path or name); all of the chain without one.
         files: Vec<PathBuf>,
     },
-    /// Begin a migration: the next number, and a header to be filled in; needs no database.
+    /// Begin a migration: the next number, a header to be filled in, and its undo; needs no database.
     New(NewArguments),
     /// What `up` would do, which locks it would take, how long about; changes nothing.
     Plan(PlanArguments),
@@ -262,13 +262,14 @@ pub(crate) struct UpArguments {
     #[arg(long, value_name = "TENANT")]
     pub(crate) first: Vec<String>,
     /// Waves, such as canary=5,10%,rest: numbers of tenants, percentages, and what is left. In a wave called canary no failure is
-    /// tolerated.
+    /// tolerated, and neither spares nor suspended practices nor the intake are in it.
     #[arg(long, default_value = "rest")]
     pub(crate) wave: Waves,
     /// How long to rest between two waves, such as 30s or 10m.
     #[arg(long, default_value = "0s", value_parser = duration)]
     pub(crate) pause_between: Duration,
-    /// Apply the row rules again, also where nothing else is to be done: puts back what somebody changed by hand.
+    /// Apply the row rules again, also where nothing else is to be done: puts back a policy that was changed by hand, and a right of the
+    /// practice's own login. What others were granted stays; `check` tells it.
     #[arg(long)]
     pub(crate) rules: bool,
     #[command(flatten)]
@@ -285,7 +286,7 @@ pub(crate) struct UndoArguments {
     pub(crate) to: i32,
     #[command(flatten)]
     pub(crate) run: RunArguments,
-    /// Don't ask. Needed for more than one tenant where nobody can be asked.
+    /// Don't ask. Needed where nobody can be asked.
     #[arg(long)]
     pub(crate) yes: bool,
 }

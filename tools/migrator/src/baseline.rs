@@ -13,7 +13,7 @@ use crate::connection::begin;
 use crate::provision::{self, NewTenant};
 use crate::run::{self, Ending};
 use crate::schema::PLAIN_TABLE;
-use crate::{Migrator, MigratorError, birth, drift, generation, isolation, parse_name, reference, schema};
+use crate::{Migrator, MigratorError, birth, drift, generation, isolation, parse_name, recorded, reference, schema};
 
 /// Nobody is served in it yet.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -62,6 +62,7 @@ impl Migrator {
         self.require_control(&connection.client).await?;
         self.require_hardened(&connection.client).await?;
         self.require_secret(&connection.client).await?;
+        recorded::compare_for_birth(&connection.client, self.chain()).await?;
         let found = find(&connection.client, parse_name(schema)?).await?;
         refuse_deleted(&connection.client, &found).await?;
         let (version, version_from) = found.version(version)?;

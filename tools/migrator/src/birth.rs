@@ -20,6 +20,7 @@ impl Migrator {
         run_id: uuid::Uuid,
     ) -> Result<(), MigratorError> {
         let chain: &Arc<Chain> = self.chain();
+        recorded::compare_for_birth(transaction, chain).await?;
         recorded::keep(transaction, chain, target).await?;
         let secret = self.secret_for(transaction, tenant).await?;
         create_role_and_schema(transaction, tenant, secret).await?;

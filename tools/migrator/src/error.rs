@@ -193,6 +193,12 @@ pub enum MigratorError {
     /// The control schema is of an earlier release.
     #[error("the control schema is of an earlier release, which knew of no keys; run `labor-migrator up` first")]
     OlderControl,
+    /// The URL names another login than the migrator's.
+    #[error(
+        "the URL names the login {0:?}, and nothing was done: every command but `bootstrap` works as labor_migrator alone, whose rights are \
+         what the isolation check and all proofs rest on. Give its URL (--database-url or LABOR_MIGRATOR_URL)"
+    )]
+    WrongLogin(String),
     /// Something given by the caller is not acceptable.
     #[error("{0}")]
     Invalid(String),

@@ -60,6 +60,22 @@ pub struct OutcomeRecord {
     pub written_at: DateTime<Utc>,
 }
 
+/// A list that may have been cut.
+#[derive(Debug, Clone)]
+pub struct Listed<T> {
+    /// What is listed.
+    pub records: Vec<T>,
+    /// How many more there are.
+    pub more: i64,
+}
+
+impl<T> Listed<T> {
+    fn of(records: Vec<T>, all: i64) -> Self {
+        let more = all - i64::try_from(records.len()).unwrap_or(all);
+        Self { records, more }
+    }
+}
+
 /// Which outcomes are wanted.
 #[derive(Debug, Clone, Default)]
 pub struct OutcomeFilter {
@@ -72,11 +88,11 @@ pub struct OutcomeFilter {
 }
 
 impl Migrator {
-    /// The latest runs, newest first.
+    /// The latest runs, newest first; without a limit all.
     ///
     /// # Errors
     /// When the database can't be asked.
-    pub async fn runs(&self, limit: i64) -> Result<Vec<RunRecord>, MigratorError> {
+    pub async fn runs(&self, limit: Option<i64>) -> Result<Listed<RunRecord>, MigratorError> {
         let client = self.connect().await?;
         self.require_control(&client).await?;
         // Of a run that has not ended, or was killed, the outcomes are counted.
@@ -86,9 +102,9 @@ impl Migrator {
                     "SELECT r.id, r.command, r.target, r.started_on, r.started_at, r.finished_at,
                         CASE WHEN {KILLED} THEN 'killed' ELSE r.outcome END, r.message,
                         CASE WHEN r.finished_at IS NULL THEN o.succeeded ELSE r.succeeded END,
-                        CASE WHEN r.finished_at IS NULL THEN o.failed ELSE r.failed END, r.arguments
-                   FROM (SELECT id, command, target, started_on, started_at, finished_at, outcome, message, succeeded, failed, arguments
-                           FROM control.runs ORDER BY started_at DESC LIMIT $1) r
+                        CASE WHEN r.finished_at IS NULL THEN o.failed ELSE r.failed END, r.arguments, r.total
+                   FROM (SELECT id, command, target, started_on, started_at, finished_at, outcome, message, succeeded, failed, arguments,
+                                count(*) OVER () AS total FROM control.runs ORDER BY started_at DESC LIMIT $1) r
                   CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE outcome = 'migrated') AS succeeded,
                                              count(*) FILTER (WHERE outcome IN ('failed', 'busy')) AS failed
                                         FROM control.outcomes WHERE run_id = r.id AND r.finished_at IS NULL) o
@@ -98,7 +114,7 @@ impl Migrator {
             )
             .await
             .map_err(MigratorError::during("read the runs"))?;
-        Ok(rows
+        let records = rows
             .iter()
             .map(|row| RunRecord {
                 run: row.get(0),
@@ -113,14 +129,19 @@ impl Migrator {
                 failed: row.get(9),
                 arguments: row.get(10),
             })
-            .collect())
+            .collect();
+        Ok(Listed::of(records, rows.first().map_or(0, |row| row.get(11))))
     }
 
-    /// What became of tenants, newest first.
+    /// What became of tenants, newest first; without a limit all.
     ///
     /// # Errors
     /// When the database can't be asked.
-    pub async fn outcomes(&self, filter: &OutcomeFilter, limit: i64) -> Result<Vec<OutcomeRecord>, MigratorError> {
+    pub async fn outcomes(
+        &self,
+        filter: &OutcomeFilter,
+        limit: Option<i64>,
+    ) -> Result<Listed<OutcomeRecord>, MigratorError> {
         let client = self.connect().await?;
         self.require_control(&client).await?;
         if let Some(run) = filter.run {
@@ -132,7 +153,8 @@ impl Migrator {
         }
         let rows = client
             .query(
-                "SELECT o.run_id, r.command, o.tenant, o.from_version, o.to_version, o.outcome, o.error, o.attempts, o.milliseconds, o.written_at
+                "SELECT o.run_id, r.command, o.tenant, o.from_version, o.to_version, o.outcome, o.error, o.attempts, o.milliseconds, o.written_at,
+                        count(*) OVER ()
                    FROM control.outcomes o JOIN control.runs r ON r.id = o.run_id
                   WHERE ($1::uuid IS NULL OR o.run_id = $1) AND ($2::text IS NULL OR o.tenant = $2)
                     AND (NOT $3 OR o.outcome IN ('failed', 'busy'))
@@ -141,7 +163,8 @@ impl Migrator {
             )
             .await
             .map_err(MigratorError::during("read the outcomes"))?;
-        rows.iter()
+        let records = rows
+            .iter()
             .map(|row| {
                 Ok(OutcomeRecord {
                     run: row.get(0),
@@ -156,6 +179,7 @@ impl Migrator {
                     written_at: row.get(9),
                 })
             })
-            .collect()
+            .collect::<Result<_, MigratorError>>()?;
+        Ok(Listed::of(records, rows.first().map_or(0, |row| row.get(10))))
     }
 }

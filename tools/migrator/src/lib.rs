@@ -26,6 +26,7 @@ mod keys;
 pub mod lint;
 mod locking;
 pub mod locks;
+mod mended;
 pub mod migration;
 pub mod named;
 pub mod new;
@@ -59,6 +60,9 @@ pub use labor_catalog::{Keyring, MasterSecret, TenantName};
 
 use chain::Chain;
 use files::Sources;
+
+/// The migrator's own login.
+pub(crate) const LOGIN: &str = "labor_migrator";
 
 /// What every command of the migrator needs.
 #[derive(Clone)]
@@ -101,7 +105,12 @@ impl Migrator {
         &self.chain
     }
 
+    /// Connects as the one login that may change schemas.
     pub(crate) async fn connect(&self) -> Result<tokio_postgres::Client, MigratorError> {
+        let login = self.config.get_user().unwrap_or_default();
+        if login != LOGIN {
+            return Err(MigratorError::WrongLogin(login.to_owned()));
+        }
         Ok(labor_connect::connect(&self.config).await?)
     }
 }

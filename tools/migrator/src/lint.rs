@@ -57,7 +57,7 @@ impl std::fmt::Display for Finding {
 }
 
 /// Labor's own rules and what each is for; squawk's are in [`squawk::RULES`].
-pub const RULES: [(&str, &str); 15] = [
+pub const RULES: [(&str, &str); 16] = [
     ("header", "a migration says why it is, which locks it takes and what the previous release sees; an undo says why"),
     ("syntax", "the file is SQL"),
     ("contract-undeclared", "what the previous release would miss is taken away in a file that says `Phase: contract`"),
@@ -75,6 +75,7 @@ pub const RULES: [(&str, &str); 15] = [
     ("do-unseen", "what a DO block does can't be judged here"),
     ("rls-forgotten", "every table has its line in the matrix of db/rls/tenant.sql"),
     ("comment-missing", "every table and column has a COMMENT"),
+    ("undo-missing", "an expand has its undo beside it, or a comment there that says why nothing is to be done"),
     ("unused-ignore", "an exception names rules that there are"),
 ];
 
@@ -160,6 +161,7 @@ fn version_of(migrations: &[Migration], file: &str) -> usize {
 
 fn judge(file: &File, migration: &Migration, known: &BTreeSet<String>) -> Vec<Finding> {
     let mut findings = squawk::run(file, migration);
+    findings.extend(words::undo_missing(migration));
     findings.extend(tenant::judge(file));
     findings.extend(comments::judge(file));
     findings.extend(of_kind(file, migration, known));

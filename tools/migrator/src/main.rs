@@ -85,8 +85,8 @@ async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
     let url = arguments.database_url.clone().ok_or_else(|| missing("--database-url or LABOR_MIGRATOR_URL"))?;
     if let Command::Bootstrap { admin_url, control_url, backup_url } = &arguments.command {
         let urls = ServiceUrls { migrator: &url, control: control_url, backup: backup_url };
-        let left_open = bootstrap::bootstrap(admin_url, &urls, arguments.weaker()).await?;
-        output::check::bootstrapped(json, &left_open);
+        let prepared = bootstrap::bootstrap(admin_url, &urls, arguments.weaker()).await?;
+        output::check::bootstrapped(json, &prepared);
         return Ok(ExitCode::SUCCESS);
     }
     let secret = arguments
@@ -137,7 +137,7 @@ async fn on_fleet(json: bool, migrator: &Migrator, command: Command) -> Result<E
             Ok(ExitCode::SUCCESS)
         }
         Command::History { run, tenant, failed, limit } => {
-            history(json, migrator, run, tenant, failed, i64::from(limit)).await
+            history(json, migrator, run, tenant, failed, limit.map(i64::from)).await
         }
         Command::Hold { .. }
         | Command::Release { .. }
@@ -222,8 +222,9 @@ async fn history(
     run: Option<Uuid>,
     tenant: Option<String>,
     failed: bool,
-    limit: i64,
+    limit: Option<i64>,
 ) -> Result<ExitCode, MigratorError> {
+    let limit = limit.or((!json && run.is_none()).then_some(output::ROWS));
     if run.is_none() && tenant.is_none() && !failed {
         output::history::runs(json, &migrator.runs(limit).await?);
         return Ok(ExitCode::SUCCESS);
@@ -290,9 +291,14 @@ async fn resolve(migrator: &Migrator, names: &[String]) -> Result<Vec<TenantName
 
 async fn status(json: bool, migrator: &Migrator, all: bool) -> Result<ExitCode, MigratorError> {
     output::check::left_open(json, &migrator.weaker().await?);
-    let status = migrator.status(if all { Listing::All } else { Listing::Unsettled(output::ROWS) }).await?;
+    let status =
+        migrator.status(if all { Listing::All } else { Listing::Unsettled((!json).then_some(output::ROWS)) }).await?;
     output::status(json, &status);
-    Ok(if status.behind() + status.ahead() == 0 { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+    Ok(if status.behind() + status.ahead() + status.failed() == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(INCOMPLETE)
+    })
 }
 
 async fn drift(json: bool, migrator: &Migrator, names: &[String], diff: bool) -> Result<ExitCode, MigratorError> {
@@ -351,7 +357,7 @@ async fn check(json: bool, migrator: &Migrator, tenant: Option<String>) -> Resul
         }
     };
     let (result, ()) = tokio::join!(check, tell);
-    let count = findings.end();
+    let count = findings.end(result.is_ok());
     result?;
     Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
 }
@@ -360,7 +366,7 @@ async fn verify(json: bool, migrator: &Migrator, names: &[String]) -> Result<Exi
     let tenants = resolve(migrator, names).await?;
     let verified = migrator.verify(&tenants, |row| output::verify::row(json, row)).await?;
     output::verify::end(json, &verified);
-    Ok(match (verified.findings, verified.busy) {
+    Ok(match (verified.findings, verified.busy + verified.behind + verified.failed) {
         (0, 0) => ExitCode::SUCCESS,
         (0, _) => ExitCode::from(INCOMPLETE),
         _ => ExitCode::from(DRIFT),

@@ -1,19 +1,30 @@
-//! Begins a migration: the next number, and a header to be filled in.
+//! Begins a migration: the next number, a header to be filled in, and its undo.
 //! Must stay true: what is written here is refused by the linter until a person has said why, which locks and what the previous
 //! release sees; a file that is there is never touched.
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::MigratorError;
 use crate::files::Sources;
 use crate::migration::{Kind, Migration, Phase, is_snake_case};
 
+/// The files of a migration that was begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Begun {
+    /// The migration.
+    pub file: PathBuf,
+    /// What takes it back; a contract has none.
+    pub undo: Option<PathBuf>,
+}
+
 /// Writes the next migration of a tenant's schema into `migrations/tenant` of a folder laid out like the repository's `db`,
-/// and returns its path.
+/// with the undo that an expand needs.
 ///
 /// # Errors
-/// When the name is not in snake case or is taken, the migrations there don't fit together, or the file can't be written.
-pub fn create(db: &Path, name: &str, kind: Kind, phase: Phase) -> Result<PathBuf, MigratorError> {
+/// When the name is not in snake case or is taken, the migrations there don't fit together, or a file can't be written.
+pub fn create(db: &Path, name: &str, kind: Kind, phase: Phase) -> Result<Begun, MigratorError> {
     if !is_snake_case(name) || name.len() > 80 {
         return Err(MigratorError::Invalid(format!(
             "`{name}` is not a name for a migration; say what it does in lower case letters, digits and single underscores, \
@@ -27,12 +38,34 @@ pub fn create(db: &Path, name: &str, kind: Kind, phase: Phase) -> Result<PathBuf
     let version = migrations.last().map_or(1, |last| last.version + 1);
     let sql = text(name, kind, phase);
     let migration = Migration { version, name: name.to_owned(), kind, phase, sql, undo: None };
-    let path = db.join("migrations/tenant").join(migration.file_name());
+    let folder = db.join("migrations/tenant");
+    let file = write(folder.join(migration.file_name()), &migration.sql)?;
+    let undo = match phase {
+        Phase::Expand => Some(write(folder.join(migration.undo_file_name()), undo_text(kind))?),
+        Phase::Contract => None,
+    };
+    Ok(Begun { file, undo })
+}
+
+/// Anew: another branch's checkout or a second call may have made it since.
+fn write(path: PathBuf, text: &str) -> Result<PathBuf, MigratorError> {
     let unwritten = |source| MigratorError::Unwritten { path: path.clone(), source };
-    // create_new: another branch's checkout or a second call may have made it since.
     let mut file = std::fs::File::create_new(&path).map_err(unwritten)?;
-    file.write_all(migration.sql.as_bytes()).and_then(|()| file.sync_all()).map_err(unwritten)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(unwritten)?;
     Ok(path)
+}
+
+/// What the undo says until somebody has written it.
+fn undo_text(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Transaction => "-- Why: …\n\n-- The statements that take it back, the last first.\n",
+        Kind::Concurrent => {
+            "-- Why: …\n\n-- Outside of a transaction, each repeatable: DROP INDEX CONCURRENTLY IF EXISTS …\n"
+        }
+        Kind::Backfill { .. } => {
+            "-- Why: …\n\n-- After most backfills nothing is to be done, because the column goes with the version before: say so above.\n"
+        }
+    }
 }
 
 /// The header to be filled in, and where the statements go.

@@ -23,19 +23,33 @@ pub(crate) fn run(
     command: &Command,
 ) -> Result<Option<ExitCode>, MigratorError> {
     match command {
-        Command::Lint { files } => judge(json, sources, files).map(Some),
+        Command::Lint { files } => judge(json, db, sources, files).map(Some),
         Command::New(arguments) => create(json, db, arguments).map(Some),
         _ => Ok(None),
     }
 }
 
-fn judge(json: bool, sources: &Sources, files: &[PathBuf]) -> Result<ExitCode, MigratorError> {
+fn judge(json: bool, db: Option<&Path>, sources: &Sources, files: &[PathBuf]) -> Result<ExitCode, MigratorError> {
     let migrations = sources.tenant_migrations()?;
     let wanted = files.iter().map(|file| wanted(&migrations, file)).collect::<Result<Vec<_>, _>>()?;
     let mut findings = lint(&migrations, sources.tenant_rules());
     findings.retain(|finding| wanted.is_empty() || wanted.contains(&finding.file));
+    let all = migrations.iter().map(|migration| 1 + usize::from(migration.undo.is_some())).sum();
     output::lint::findings(json, &findings);
+    if !json {
+        let judged = judged(db, if wanted.is_empty() { all } else { wanted.len() });
+        output::line(format_args!("{judged}: {}", output::lint::summary(&findings)));
+    }
     Ok(exit_code(&findings))
+}
+
+/// What was judged: who forgot `--db` sees it here.
+fn judged(db: Option<&Path>, count: usize) -> String {
+    let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+    match db {
+        Some(db) => format!("{files} in {}", db.join("migrations/tenant").display()),
+        None => format!("{files} built into this program"),
+    }
 }
 
 /// 6 when there is an error; warnings alone are none.
@@ -72,8 +86,14 @@ fn create(json: bool, db: Option<&Path>, arguments: &NewArguments) -> Result<Exi
         _ => Kind::Transaction,
     };
     let phase = if arguments.phase == "contract" { Phase::Contract } else { Phase::Expand };
-    let path = new::create(db, &arguments.name, kind, phase)?;
-    let text = format!("{}\nnext: fill in the header and the statements, then labor-migrator lint", path.display());
-    output::say(json, &serde_json::json!({ "file": path }), &text);
+    let begun = new::create(db, &arguments.name, kind, phase)?;
+    let mut text = begun.file.display().to_string();
+    if let Some(undo) = &begun.undo {
+        text += &format!("\n{}", undo.display());
+    }
+    text += "\nnext: fill in the headers and the statements, then labor-migrator lint";
+    // Without it the files in the program would be judged.
+    text += &format!(" --db {}", db.display());
+    output::say(json, &serde_json::json!(begun), &text);
     Ok(ExitCode::SUCCESS)
 }

@@ -41,6 +41,7 @@ pub(crate) fn failed(json: bool, error: &MigratorError) {
     } else {
         if let MigratorError::Lint(found) = error {
             lint::findings(false, found);
+            line(format_args!("{}", lint::summary(found)));
         }
         aside(format_args!("labor-migrator: {}", error.told()));
     }
@@ -138,6 +139,10 @@ fn summary(report: &UpReport, stopped: u64) -> String {
     if let Some(reason) = &report.stopped {
         text += &format!("; stopped because {reason}. Mend it and run the command again: it goes on with the rest");
     }
+    if !report.held_tenants.is_empty() {
+        let held = report.held_tenants.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ");
+        text += &format!("\nheld back, and left as it is (`labor-migrator release` lets it go):\n  {held}");
+    }
     if report.ahead > 0 {
         text += &format!(
             "\nahead of version {}, and left there: {}. Name a later version (or none) with --to; or `labor-migrator undo --to {}`",
@@ -170,6 +175,7 @@ pub(crate) fn status(json: bool, status: &Status) {
         let mut value = serde_json::json!(status);
         value["total"] = status.total().into();
         value["behind"] = status.behind().into();
+        value["failed"] = status.failed().into();
         value["ahead"] = status.ahead().into();
         line(format_args!("{value}"));
         return;
@@ -198,11 +204,15 @@ pub(crate) fn status(json: bool, status: &Status) {
         }
         line(format_args!("{tenants}"));
     }
+    if status.unlisted > 0 {
+        line(format_args!("and {} more: `labor-migrator status --all`", status.unlisted));
+    }
     line(format_args!(
-        "{} tenants, {} behind version {}, {} class(es) as recorded",
+        "{} tenants, {} behind version {}, {} failed, {} class(es) as recorded",
         status.total(),
         status.behind(),
         status.target,
+        status.failed(),
         status.classes()
     ));
     if status.ahead() > 0 {

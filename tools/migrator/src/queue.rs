@@ -31,10 +31,20 @@ pub(crate) struct Queue {
     busy: VecDeque<Turn>,
     /// Those that were to come first when the wave began: no page brings them.
     excluded: Vec<String>,
-    /// Whether the intake is left to a later wave: all practices' unknown messages wait behind it.
-    spare_intake: bool,
+    /// Who is left to a later wave as long as there is anybody else.
+    spared: Spared,
     /// Whether anybody was given out in this wave.
     begun: bool,
+}
+
+/// Who is not in a wave as long as there is anybody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spared {
+    /// Spares and suspended practices, in which nobody works and nothing would be noticed, and the intake.
+    Idle,
+    /// The intake: all practices' unknown messages wait behind it.
+    Intake,
+    Nobody,
 }
 
 /// A tenant that a worker takes.
@@ -128,15 +138,15 @@ impl Queue {
             left,
             busy,
             excluded,
-            spare_intake: false,
+            spared: Spared::Nobody,
             begun: false,
         }
     }
 
-    /// Begins a wave of so many tenants; `None`: all that are left. A canary wave spares the intake, unless it comes first by name or
-    /// nobody else is left.
+    /// Begins a wave of so many tenants; `None`: all that are left. A canary wave is of practices that work: not of spares,
+    /// suspended practices and the intake, unless they come first by name or nobody else is left.
     pub(crate) fn begin(&mut self, size: Option<u64>, canary: bool) {
-        (self.spare_intake, self.begun) = (canary, false);
+        (self.spared, self.begun) = (if canary { Spared::Idle } else { Spared::Nobody }, false);
         self.left = size;
         self.last.clear();
         self.page.clear();
@@ -198,8 +208,8 @@ impl Queue {
         if self.page.is_empty() {
             self.turn_page().await?;
         }
-        if self.page.is_empty() && self.spare_intake && !self.begun {
-            self.spare_intake = false;
+        while self.page.is_empty() && self.spared != Spared::Nobody && !self.begun {
+            self.spared = if self.spared == Spared::Idle { Spared::Intake } else { Spared::Nobody };
             self.last.clear();
             self.turn_page().await?;
         }
@@ -212,13 +222,18 @@ impl Queue {
         let s = &self.selection;
         let sql = format!(
             "SELECT l.tenant, {SLUG} {} AND l.tenant > $6 AND l.tenant <> ALL ($7) AND NOT ($8 AND t.kind = 'intake')
+                AND NOT ($9 AND t.state IN ('spare', 'frozen'))
               ORDER BY l.tenant LIMIT {PAGE}",
             s.pending()
         );
-        let (last, excluded, spare) = (&self.last, &self.excluded, &self.spare_intake);
+        let (last, excluded) = (&self.last, &self.excluded);
+        let (no_intake, no_idle) = (self.spared != Spared::Nobody, self.spared == Spared::Idle);
         let rows = self
             .client
-            .query(&sql, &[&s.checksum, &s.version, &s.only, &s.task, &s.settled_too, last, excluded, spare])
+            .query(
+                &sql,
+                &[&s.checksum, &s.version, &s.only, &s.task, &s.settled_too, last, excluded, &no_intake, &no_idle],
+            )
             .await
             .map_err(MigratorError::during("list the tenants"))?;
         for row in rows {

@@ -24,7 +24,7 @@ pub struct Group {
     pub tenants: i64,
     /// How many of them are held back.
     pub held: i64,
-    /// How many of them failed when they were tried last.
+    /// How many of them, held ones left out, failed when they were tried last.
     pub failed: i64,
 }
 
@@ -65,15 +65,17 @@ pub struct Status {
     pub generation: i32,
     /// Tenants by how they stand.
     pub groups: Vec<Group>,
-    /// The tenants that were asked for, in order of their kind and name.
+    /// The tenants that were asked for: those that failed, those that are held, those that are behind, and the others.
     pub tenants: Vec<TenantStatus>,
+    /// How many more were asked for than are listed.
+    pub unlisted: i64,
 }
 
 /// Which tenants are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listing {
-    /// Those that are behind, held, failed or suspended, at most so many.
-    Unsettled(i64),
+    /// Those that are behind, held, failed or suspended, at most so many; `None`: however many there are.
+    Unsettled(Option<i64>),
     /// All.
     All,
 }
@@ -90,6 +92,12 @@ impl Status {
     pub fn behind(&self) -> i64 {
         let behind = self.groups.iter().filter(|group| !group.current && !group.ahead);
         behind.map(|group| group.tenants - group.held).sum()
+    }
+
+    /// How many failed when they were tried last, and are not held back.
+    #[must_use]
+    pub fn failed(&self) -> i64 {
+        self.groups.iter().map(|group| group.failed).sum()
     }
 
     /// How many are after the version of this program.
@@ -118,7 +126,8 @@ impl Migrator {
         let rows = client
             .query(
                 &format!(
-                    "SELECT l.version, l.chain_checksum = $1, left(l.fingerprint, 12), t.state, count(*), count(l.held_at), count(l.last_error),
+                    "SELECT l.version, l.chain_checksum = $1, left(l.fingerprint, 12), t.state, count(*), count(l.held_at),
+                            count(*) FILTER (WHERE l.last_error IS NOT NULL AND l.held_at IS NULL),
                             (SELECT generation FROM control.fleet), {REACHED} > $2
                        FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
                       WHERE t.state <> 'deleted' GROUP BY 1, 2, 3, 4, 9 ORDER BY 1, 2, 4, 3"
@@ -137,29 +146,31 @@ impl Migrator {
             held: row.get(5),
             failed: row.get(6),
         });
-        let limit = match listing {
-            Listing::Unsettled(limit) => Some(limit),
-            Listing::All => None,
+        let (limit, all) = match listing {
+            Listing::Unsettled(limit) => (limit, false),
+            Listing::All => (None, true),
         };
         let tenants = client
             .query(
                 &format!(
                     "SELECT t.name, {SLUG}, t.kind, t.state, l.version, l.chain_checksum = $1, left(l.fingerprint, 12), l.held_reason,
-                            l.progress, l.last_error, {REACHED} > $3
+                            l.progress, l.last_error, {REACHED} > $3, count(*) OVER ()
                        FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
                       WHERE t.state <> 'deleted'
-                        AND ($2::bigint IS NULL OR l.chain_checksum <> $1 OR l.held_at IS NOT NULL OR l.last_error IS NOT NULL
+                        AND ($4 OR l.chain_checksum <> $1 OR l.held_at IS NOT NULL OR l.last_error IS NOT NULL
                              OR t.state = 'frozen')
-                      ORDER BY l.last_error IS NULL, t.kind DESC, t.slug LIMIT $2"
+                      ORDER BY l.last_error IS NULL, l.held_at IS NULL, l.chain_checksum = $1, t.kind DESC, t.slug LIMIT $2"
                 ),
-                &[&target.checksum, &limit, &target.version],
+                &[&target.checksum, &limit, &target.version, &all],
             )
             .await
             .map_err(during())?;
+        let asked_for: i64 = tenants.first().map_or(0, |row| row.get(11));
         Ok(Status {
             target: target.version,
             generation: rows.first().map_or(0, |row| row.get(7)),
             groups: groups.collect(),
+            unlisted: asked_for - i64::try_from(tenants.len()).unwrap_or(i64::MAX),
             tenants: tenants.iter().map(tenant).collect::<Result<_, _>>()?,
         })
     }

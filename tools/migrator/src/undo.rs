@@ -1,6 +1,8 @@
 //! `undo`: takes expand migrations back with the `.undo.sql` beside them, while no tenant has gone past a contract one.
 //! Must stay true: nothing is begun before every undo was found, compared and tried on an empty schema; each tenant goes back in its own
 //! transaction, and commits only as exactly what the files make at that version; running it again goes on where it stopped.
+mod losses;
+
 use std::time::{Duration, Instant};
 
 use labor_catalog::TenantName;
@@ -13,12 +15,14 @@ use crate::begun::REACHED;
 use crate::chain::{Chain, Target};
 use crate::fleet_run::FleetRun;
 use crate::migration::{Kind, Migration, Phase};
-use crate::named::SLUG;
+use crate::named::{SLUG, named};
 use crate::queue::Selection;
 use crate::reference::Reference;
 use crate::step::{Task, Way};
 use crate::up::{self, Progress, Stop, UpOptions, UpReport};
 use crate::waves::Tolerance;
+pub use losses::Loss;
+
 use crate::{Migrator, MigratorError, direction, generation, parse_name, recorded, run, statements};
 
 /// How tenants are taken back.
@@ -46,8 +50,18 @@ pub struct LeftOut {
     /// What people type at sign-in; a spare has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slug: Option<String>,
+    /// Who holds it.
+    pub by: Option<String>,
     /// Why it is held.
     pub reason: String,
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", named(self.tenant.as_str(), self.slug.as_deref()))?;
+        self.by.iter().try_for_each(|by| write!(f, " by {by}"))?;
+        write!(f, ": {}", self.reason)
+    }
 }
 
 /// What an undo is going to do.
@@ -61,6 +75,10 @@ pub struct UndoPlan {
     pub tenants: u64,
     /// Files that take them back, in this order.
     pub files: Vec<String>,
+    /// What these files take away for good.
+    pub losses: Vec<Loss>,
+    /// Last version of the files: `up` would bring the tenants there again.
+    pub newest: i32,
     /// Tenants after it that are held.
     pub held: Vec<LeftOut>,
 }
@@ -100,11 +118,13 @@ impl Migrator {
             from,
             tenants,
             files: Vec::new(),
+            losses: Vec::new(),
+            newest: self.chain().newest().version,
             held: held(client, &selection).await?,
         };
         if tenants > 0 {
             refuse_contract(client, self.chain(), target.version).await?;
-            plan.files = undo_files(self.chain(), from, target.version)?;
+            (plan.files, plan.losses) = undo_files(self.chain(), from, target.version)?;
         }
         Ok((plan, target, selection))
     }
@@ -130,7 +150,8 @@ impl Migrator {
             generation::lower(&mut client, target.version).await?;
         }
         let (total, ..) = selection.count(&client).await?;
-        let mut report = UpReport::begin(target.version, u64::try_from(plan.held.len()).unwrap_or_default());
+        let mut report = UpReport::begin(target.version);
+        report.leave_out(selection.only.as_deref(), plan.held.clone());
         if total > 0 {
             progress(Progress::Started(total));
             let arguments = json!({
@@ -215,9 +236,10 @@ async fn refuse_contract(client: &Client, chain: &Chain, to: i32) -> Result<(), 
     Ok(())
 }
 
-fn undo_files(chain: &Chain, from: i32, to: i32) -> Result<Vec<String>, MigratorError> {
-    let mut files = Vec::new();
-    for migration in chain.between(to, from) {
+fn undo_files(chain: &Chain, from: i32, to: i32) -> Result<(Vec<String>, Vec<Loss>), MigratorError> {
+    let (mut files, mut losses) = (Vec::new(), Vec::new());
+    let migrations: Vec<_> = chain.between(to, from).collect();
+    for migration in migrations.into_iter().rev() {
         if migration.undo.is_none() {
             return Err(MigratorError::Invalid(format!(
                 "{} is missing, so {} can't be taken back; nothing was changed. Write it beside the migration; where nothing is to be done, \
@@ -228,25 +250,32 @@ fn undo_files(chain: &Chain, from: i32, to: i32) -> Result<Vec<String>, Migrator
         }
         migration.undo_statements()?;
         files.push(migration.undo_file_name());
+        losses.extend(losses::of(migration)?);
     }
-    files.reverse();
-    Ok(files)
+    Ok((files, losses))
 }
 
-async fn held(client: &Client, selection: &Selection) -> Result<Vec<LeftOut>, MigratorError> {
+/// Who is held of those that would be migrated.
+pub(crate) async fn held(client: &Client, selection: &Selection) -> Result<Vec<LeftOut>, MigratorError> {
+    let would = match selection.way {
+        Way::Up => "l.version <= $1".to_owned(),
+        Way::Back => format!("{REACHED} > $1"),
+    };
     let rows = client
         .query(
             &format!(
-                "SELECT l.tenant, l.held_reason, {SLUG} FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
-                  WHERE l.held_at IS NOT NULL AND {REACHED} > $1 AND t.state <> 'deleted' AND ($2::text[] IS NULL OR l.tenant = ANY ($2))
+                "SELECT l.tenant, coalesce(l.held_reason, ''), {SLUG}, l.held_by FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
+                  WHERE l.held_at IS NOT NULL AND {would} AND (l.chain_checksum <> $3 OR $4) AND t.state <> 'deleted' AND ($2::text[] IS NULL OR l.tenant = ANY ($2))
                   ORDER BY l.tenant"
             ),
-            &[&selection.version, &selection.only],
+            &[&selection.version, &selection.only, &selection.checksum, &selection.settled_too],
         )
         .await
         .map_err(MigratorError::during("list the held tenants"))?;
     rows.iter()
-        .map(|row| Ok(LeftOut { tenant: parse_name(row.get(0))?, slug: row.get(2), reason: row.get(1) }))
+        .map(|row| {
+            Ok(LeftOut { tenant: parse_name(row.get(0))?, slug: row.get(2), by: row.get(3), reason: row.get(1) })
+        })
         .collect()
 }
 

@@ -16,6 +16,7 @@ use crate::lint;
 use crate::queue::Selection;
 use crate::reference::Reference;
 use crate::step::{Task, Way};
+use crate::undo::{self, LeftOut};
 use crate::waves::{Tolerance, Wave, Waves};
 use crate::{Migrator, MigratorError, ahead, direction, generation, recorded, run};
 
@@ -95,8 +96,10 @@ pub struct UpReport {
     pub failed: u64,
     /// Tenants that were not tried.
     pub left: u64,
-    /// Tenants that are held back.
+    /// Tenants of those selected that are held back, and are not where they should be.
     pub held: u64,
+    /// Those of them that were selected by name.
+    pub held_tenants: Vec<LeftOut>,
     /// Tenants of those selected that are after the version: they were left there.
     pub ahead: u64,
     /// Some of them.
@@ -111,14 +114,15 @@ pub struct UpReport {
 
 impl UpReport {
     /// Of a run that has done nothing yet.
-    pub(crate) fn begin(version: i32, held: u64) -> Self {
+    pub(crate) fn begin(version: i32) -> Self {
         Self {
             version,
             run: None,
             migrated: 0,
             failed: 0,
             left: 0,
-            held,
+            held: 0,
+            held_tenants: Vec::new(),
             ahead: 0,
             ahead_tenants: Vec::new(),
             born_at: None,
@@ -127,10 +131,18 @@ impl UpReport {
         }
     }
 
-    /// Whether every tenant that is not held is where it should be, and who is born will be.
+    /// Who is held. Who was selected by name shall not be passed by unnoticed.
+    pub(crate) fn leave_out(&mut self, only: Option<&[String]>, held: Vec<LeftOut>) {
+        self.held = u64::try_from(held.len()).unwrap_or_default();
+        if only.is_some() {
+            self.held_tenants = held;
+        }
+    }
+
+    /// Whether every tenant that is not held, or was selected by name, is where it should be, and who is born will be.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.failed == 0 && self.left == 0 && self.ahead == 0 && self.born_at.is_none()
+        self.held_tenants.is_empty() && self.failed == 0 && self.left == 0 && self.ahead == 0 && self.born_at.is_none()
     }
 }
 
@@ -192,7 +204,9 @@ impl Migrator {
         let target = options.to.map_or_else(|| Ok(self.chain().newest()), |version| self.chain().at(version))?;
         let selection = selected(&client, options, &target).await?;
         let (mut total, ..) = selection.count(&client).await?;
-        let mut report = UpReport::begin(target.version, held(&client, &target).await?);
+        self.forget_mended(&client, &target, selection.only.as_deref()).await?;
+        let mut report = UpReport::begin(target.version);
+        report.leave_out(selection.only.as_deref(), undo::held(&client, &selection).await?);
         (report.ahead, report.ahead_tenants) = ahead::of(&client, target.version, selection.only.as_deref()).await?;
         if selection.only.is_none() {
             report.born_at = Some(generation::of(&client).await?).filter(|version| *version > target.version);
@@ -263,17 +277,6 @@ async fn selected(
     known(client, &[names(&options.tenants), names(&options.first)].concat()).await?;
     selection.choose_first(client).await?;
     Ok(selection)
-}
-
-async fn held(client: &tokio_postgres::Client, target: &Target) -> Result<u64, MigratorError> {
-    let row = client
-        .query_one(
-            "SELECT count(*) FROM control.ledger WHERE held_at IS NOT NULL AND chain_checksum <> $1",
-            &[&target.checksum],
-        )
-        .await
-        .map_err(MigratorError::during("count the held tenants"))?;
-    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
 }
 
 /// A name that was typed wrong is no tenant that is up to date.

@@ -1,5 +1,5 @@
 //! `verify`: whether schemas, stamps, histories, ledger, registry, logins, control schema and files agree.
-//! Must stay true: it changes nothing; memory is that of a page, whatever the number of tenants; a tenant that is being migrated
+//! Must stay true: it changes nothing, but that it forgets a failure that it finds mended; memory is that of a page, whatever the number of tenants; a tenant that is being migrated
 //! meanwhile is no finding: what a first look found is looked at again under the tenant's lock.
 mod fleet;
 mod standing;
@@ -11,7 +11,7 @@ use labor_catalog::TenantName;
 use serde::Serialize;
 
 use crate::connection::Connection;
-use crate::{Migrator, MigratorError};
+use crate::{Migrator, MigratorError, mended};
 
 /// Something that does not agree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,6 +54,12 @@ pub struct Verified {
     pub notes: u64,
     /// Tenants with a finding that another migrator is at work on: they were not verified.
     pub busy: u64,
+    /// Version of the files.
+    pub version: i32,
+    /// Tenants that are behind it although nobody holds them back.
+    pub behind: u64,
+    /// Tenants, held ones left out, whose last attempt failed and is not mended.
+    pub failed: u64,
 }
 
 impl Migrator {
@@ -62,13 +68,19 @@ impl Migrator {
     /// # Errors
     /// When the database can't be asked.
     pub async fn verify(&self, only: &[TenantName], mut found: impl FnMut(&Row)) -> Result<Verified, MigratorError> {
-        let mut verified = Verified::default();
+        let newest = self.chain().newest();
+        let mut verified = Verified { version: newest.version, ..Verified::default() };
         let mut tell = |rows: Vec<Row>, verified: &mut Verified| {
             for row in rows {
                 *(if row.note { &mut verified.notes } else { &mut verified.findings }) += 1;
                 found(&row);
             }
         };
+        {
+            let client = self.connect().await?;
+            self.require_control(&client).await?;
+            self.require_secret(&client).await?;
+        }
         let only: Option<Vec<&str>> = (!only.is_empty()).then(|| only.iter().map(TenantName::as_str).collect());
         if only.is_none() {
             let connection = self.connection().await?;
@@ -86,28 +98,36 @@ impl Migrator {
             let connection = self.connection().await?;
             self.require_control(&connection.client).await?;
             let names = tenants::page(&connection.client, only.as_deref(), &last).await?;
-            let Some(end) = names.last() else { return Ok(verified) };
+            let Some(end) = names.last() else {
+                (verified.behind, verified.failed) =
+                    fleet::unsettled(&connection.client, &newest, only.as_deref()).await?;
+                return Ok(verified);
+            };
             last.clone_from(end);
+            let failures = mended::failures(&connection.client, &newest.checksum, Some(names.as_slice())).await?;
             verified.tenants += u64::try_from(names.len()).unwrap_or_default();
-            let rows = self.settled(&connection, &names, &mut verified).await?;
+            let (rows, unsettled) = self.settled(&connection, &names, &mut verified).await?;
+            for failure in failures.iter().filter(|failure| !unsettled.contains(&failure.tenant)) {
+                failure.forget(&connection.client).await?;
+            }
             tell(rows, &mut verified);
         }
     }
 
-    /// The rows of a page of tenants that no migrator changes in between.
+    /// The rows of a page of tenants that no migrator changes in between, and those of whom a first look found something.
     async fn settled(
         &self,
         connection: &Connection,
         names: &[String],
         verified: &mut Verified,
-    ) -> Result<Vec<Row>, MigratorError> {
+    ) -> Result<(Vec<Row>, BTreeSet<String>), MigratorError> {
         let rows = tenants::look(connection, self.chain(), names).await?;
         let suspects: BTreeSet<String> = rows.into_iter().filter_map(|row| row.tenant).collect();
         let (mut rows, mut locked) = (Vec::new(), Vec::new());
-        for name in suspects {
-            let got = connection.client.query_one(&connection.lock, &[&name]).await;
+        for name in &suspects {
+            let got = connection.client.query_one(&connection.lock, &[name]).await;
             if got.map_err(MigratorError::during(format!("{name}: lock the tenant")))?.get(0) {
-                locked.push(name);
+                locked.push(name.clone());
             } else {
                 verified.busy += 1;
             }
@@ -120,6 +140,6 @@ impl Migrator {
             let unlocked = connection.client.execute(&connection.unlock, &[name]).await;
             unlocked.map_err(MigratorError::during(format!("{name}: give the lock back")))?;
         }
-        Ok(rows)
+        Ok((rows, suspects))
     }
 }

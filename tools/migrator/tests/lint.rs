@@ -12,7 +12,8 @@ const FIRST: &str = "CREATE TABLE patients (id uuid PRIMARY KEY, name text);\nCO
 /// The rules found in a second migration, after one that makes `patients`.
 fn rules(header: &str, sql: &str) -> Vec<String> {
     let first = Migration::parse("V1__a", &format!("{SAID}{FIRST}"), None).unwrap();
-    let second = Migration::parse("V2__b", &format!("{header}{SAID}{sql}"), None).unwrap();
+    let undo = Some("-- Why: nothing is to be done.");
+    let second = Migration::parse("V2__b", &format!("{header}{SAID}{sql}"), undo).unwrap();
     lint(&[first, second], RULES_SQL).into_iter().map(|finding| finding.rule).collect()
 }
 
@@ -257,6 +258,24 @@ fn an_undo_is_judged_too() {
     assert_eq!(rules("-- Why: so it is.\nCOMMIT;"), ["transaction-control"]);
     assert_eq!(rules("-- Why: so it is.\nDROP INDEX CONCURRENTLY i;"), ["concurrent-in-transaction"]);
     assert_eq!(rules("-- Why: so it is.\nDROP NOTHING i;"), ["syntax"]);
+}
+
+#[test]
+fn an_expand_without_undo_is_warned_of() {
+    let lint = |header: &str, version: i32, undo: Option<&str>| {
+        let sql = format!(
+            "{header}{SAID}ALTER TABLE patients ADD COLUMN note text;\nCOMMENT ON COLUMN patients.note IS 'x';"
+        );
+        let migration = Migration::parse(&format!("V{version}__b"), &sql, undo).unwrap();
+        let findings = lint(&[migration], RULES_SQL);
+        findings.iter().map(|f| format!("{} {} {:?}", f.line, f.rule, f.severity)).collect::<Vec<_>>()
+    };
+    assert_eq!(lint("-- Kind: transaction\n-- Phase: expand\n", 2, None), ["2 undo-missing Warning"]);
+    assert_eq!(lint("", 2, None), ["1 undo-missing Warning"]);
+    assert_eq!(lint("", 2, Some("-- Why: takes the column away.\nALTER TABLE patients DROP COLUMN note;")), [""; 0]);
+    assert_eq!(lint("-- Phase: contract\n", 2, None), [""; 0]);
+    assert_eq!(lint("", 1, None), [""; 0], "nothing is before the first");
+    assert_eq!(lint("-- squawk-ignore-file undo-missing -- it stays\n", 2, None), [""; 0]);
 }
 
 #[test]

@@ -20,7 +20,8 @@ fn the_next_file_is_to_be_filled_in() {
         ("third", backfill, Phase::Expand),
     ];
     for (index, (name, kind, phase)) in kinds.into_iter().enumerate() {
-        let path = new::create(&db, name, kind, phase).unwrap();
+        let begun = new::create(&db, name, kind, phase).unwrap();
+        let path = begun.file;
         assert_eq!(path, db.join(format!("migrations/tenant/V{}__{name}.sql", index + 1)));
         let migrations = Sources::folder(&db).unwrap().tenant_migrations().unwrap();
         assert_eq!((migrations[index].kind, migrations[index].phase), (kind, phase));
@@ -29,11 +30,27 @@ fn the_next_file_is_to_be_filled_in() {
         for key in ["Why", "Locks", "Previous release"] {
             assert!(header.message.contains(key), "{header}");
         }
+        let undo = db.join(format!("migrations/tenant/V{}__{name}.undo.sql", index + 1));
+        assert_eq!(begun.undo.is_some(), phase == Phase::Expand);
+        if let Some(path) = begun.undo {
+            assert_eq!(path, undo);
+            let unsaid = |f: &&labor_migrator::lint::Finding| undo.ends_with(&f.file);
+            assert_eq!(
+                findings.iter().find(unsaid).map(|f| f.rule.as_str()),
+                Some("header"),
+                "it is to be filled in, too"
+            );
+            let filled = std::fs::read_to_string(&path).unwrap().replace(": …", ": so it is.");
+            std::fs::write(&path, filled).unwrap();
+        }
         let filled = std::fs::read_to_string(&path).unwrap().replace(": …", ": so it is.");
         std::fs::write(&path, filled).unwrap();
         let migrations = Sources::folder(&db).unwrap().tenant_migrations().unwrap();
         let findings = lint(&migrations, "");
-        assert!(!findings.iter().any(|finding| finding.rule == "header"), "{findings:?}");
+        assert!(
+            !findings.iter().any(|finding| finding.rule == "header" || finding.rule == "undo-missing"),
+            "{findings:?}"
+        );
     }
     for (name, part) in
         [("Bad Name", "add_report_notes"), ("../x", "add_report_notes"), ("first", "V1__first.sql already")]

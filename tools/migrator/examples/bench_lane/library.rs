@@ -26,7 +26,7 @@ pub(crate) async fn idle(ground: &Ground, count: usize) -> Result<Value, Failure
         }
 
         let began = Instant::now();
-        let found = ground.migrator.status(Listing::Unsettled(ROWS)).await?;
+        let found = ground.migrator.status(Listing::Unsettled(Some(ROWS))).await?;
         status.push(milliseconds(began));
         if found.behind() != 0 {
             return Err("tenants are behind".into());

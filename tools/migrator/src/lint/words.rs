@@ -2,7 +2,7 @@
 //! Must stay true: what `new` writes into a header counts as nothing said.
 use super::{Finding, Severity};
 use crate::header::{Fault, Header};
-use crate::migration::Migration;
+use crate::migration::{Migration, Phase};
 
 const ASKED: [(&str, &str); 3] = [
     ("Why", "what is better for whom after this"),
@@ -37,6 +37,26 @@ pub(crate) fn of_migration(migration: &Migration) -> Vec<Finding> {
         })
         .into_iter()
         .collect()
+}
+
+/// An undo is written while it is known what it has to do. The first migration has none: it makes what there is.
+pub(crate) fn undo_missing(migration: &Migration) -> Option<Finding> {
+    if migration.phase != Phase::Expand || migration.undo.is_some() || migration.version == 1 {
+        return None;
+    }
+    let (file, undo) = (migration.file_name(), migration.undo_file_name());
+    let line = Header::parse(&migration.sql).ok().and_then(|header| header.entry("Phase").map(|entry| entry.line));
+    let help = format!(
+        "write {undo} beside it; where nothing is to be done, as after most backfills, it holds a comment that says why"
+    );
+    Some(Finding {
+        file,
+        line: line.unwrap_or(1),
+        rule: "undo-missing".to_owned(),
+        message: format!("{undo} is missing: `labor-migrator undo` could not take this expand back"),
+        help: Some(help),
+        severity: Severity::Warning,
+    })
 }
 
 /// A line of why is enough for an undo.

@@ -1,6 +1,8 @@
 //! What the isolation check found, told as it is found.
-//! Must stay true: as JSON it is one array, however many findings there are and whenever the check is broken off by an error.
+//! Must stay true: as JSON it is one array, however many findings there are; a check that is broken off by an error never says that there
+//! is no finding: without one before it, nothing is printed.
 use labor_migrator::TenantName;
+use labor_migrator::bootstrap::Prepared;
 use labor_migrator::isolation::Finding;
 use labor_migrator::isolation::weaker::Weaker;
 use labor_migrator::named::named;
@@ -24,15 +26,22 @@ pub(crate) fn left_open(json: bool, findings: &[Finding]) {
 }
 
 /// The end of `bootstrap`.
-pub(crate) fn bootstrapped(json: bool, findings: &[Finding]) {
-    left_open(json, findings);
-    let done = match findings.len() {
+pub(crate) fn bootstrapped(json: bool, prepared: &Prepared) {
+    left_open(json, &prepared.left_open);
+    let mut done = match prepared.left_open.len() {
         0 => "the database is prepared; next: labor-migrator up".to_owned(),
         count => format!(
             "the database is prepared as far as this server allows, {count} group(s) stay open; next: labor-migrator up"
         ),
     };
-    say(json, &json!({ "bootstrapped": true, "left_open": findings }), &done);
+    for difference in &prepared.elsewhere {
+        done += &format!("\nis this the same server? {difference}");
+    }
+    say(
+        json,
+        &json!({ "bootstrapped": true, "left_open": prepared.left_open, "elsewhere": prepared.elsewhere }),
+        &done,
+    );
 }
 
 impl Findings {
@@ -61,12 +70,13 @@ impl Findings {
         self.count += u64::from(!accepted);
     }
 
-    /// Ends; how many there were that nobody agreed to.
-    pub(crate) fn end(self) -> u64 {
+    /// Ends; how many there were that nobody agreed to. `whole`: everything that was asked for was checked.
+    pub(crate) fn end(self, whole: bool) -> u64 {
         match (self.json, self.said, self.count) {
+            (_, 0, _) if !whole => {}
             (true, 0, _) => line(format_args!("[]")),
             (true, ..) => line(format_args!("]")),
-            (false, _, 0) => line(format_args!("no finding")),
+            (false, _, 0) if whole => line(format_args!("no finding")),
             (false, ..) => {}
         }
         self.count

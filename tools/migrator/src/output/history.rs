@@ -1,16 +1,16 @@
 //! How runs and outcomes look.
-use labor_migrator::history::{OutcomeRecord, RunRecord};
+use labor_migrator::history::{Listed, OutcomeRecord, RunRecord};
 
 use super::{line, table};
 
 /// Runs, newest first.
-pub(crate) fn runs(json: bool, runs: &[RunRecord]) {
+pub(crate) fn runs(json: bool, runs: &Listed<RunRecord>) {
     if json {
-        line(format_args!("{}", serde_json::json!(runs)));
+        line(format_args!("{}", serde_json::json!(runs.records)));
         return;
     }
     let mut rows = table(["run", "command", "to", "started", "took", "by", "outcome", "done", "failed", "message"]);
-    for r in runs {
+    for r in &runs.records {
         rows.add_row([
             r.run.to_string(),
             r.command.clone(),
@@ -25,16 +25,23 @@ pub(crate) fn runs(json: bool, runs: &[RunRecord]) {
         ]);
     }
     line(format_args!("{rows}"));
+    more(runs.more);
+}
+
+fn more(count: i64) {
+    if count > 0 {
+        line(format_args!("and {count} older: --limit lists more"));
+    }
 }
 
 /// What became of tenants, newest first.
-pub(crate) fn outcomes(json: bool, outcomes: &[OutcomeRecord]) {
+pub(crate) fn outcomes(json: bool, outcomes: &Listed<OutcomeRecord>) {
     if json {
-        line(format_args!("{}", serde_json::json!(outcomes)));
+        line(format_args!("{}", serde_json::json!(outcomes.records)));
         return;
     }
     let mut rows = table(["when", "command", "tenant", "from", "to", "outcome", "attempts", "took", "error"]);
-    for o in outcomes {
+    for o in &outcomes.records {
         rows.add_row([
             o.written_at.format("%F %T").to_string(),
             o.command.clone(),
@@ -48,4 +55,5 @@ pub(crate) fn outcomes(json: bool, outcomes: &[OutcomeRecord]) {
         ]);
     }
     line(format_args!("{rows}"));
+    more(outcomes.more);
 }

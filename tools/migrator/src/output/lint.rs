@@ -16,9 +16,13 @@ pub(crate) fn findings(json: bool, findings: &[Finding]) {
             line(format_args!("  help: {help}"));
         }
     }
+}
+
+/// How many there are.
+pub(crate) fn summary(findings: &[Finding]) -> String {
     let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
     match (errors, findings.len() - errors) {
-        (0, 0) => line(format_args!("no finding")),
-        (errors, warnings) => line(format_args!("{errors} error(s), {warnings} warning(s)")),
+        (0, 0) => "no finding".to_owned(),
+        (errors, warnings) => format!("{errors} error(s), {warnings} warning(s)"),
     }
 }

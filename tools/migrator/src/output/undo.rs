@@ -1,7 +1,6 @@
 //! How `undo` tells what it is going to do, asks, and tells what became of it.
 use std::io::IsTerminal as _;
 
-use labor_migrator::named::named;
 use labor_migrator::undo::{UndoOptions, UndoPlan};
 use labor_migrator::up::{Progress, Stop, UpReport};
 use labor_migrator::{Migrator, MigratorError};
@@ -20,21 +19,31 @@ pub(crate) fn plan(json: bool, plan: &UndoPlan) {
     ));
     for file in &plan.files {
         aside(format_args!("  {file}"));
+        for loss in plan.losses.iter().filter(|loss| loss.file == *file) {
+            aside(format_args!("    {}: {}", loss.what, loss.lost));
+        }
     }
     for left_out in &plan.held {
-        let name = named(left_out.tenant.as_str(), left_out.slug.as_deref());
-        aside(format_args!("left out, because it is held: {} ({})", name, left_out.reason));
+        aside(format_args!("left out, because it is held: {left_out}"));
+    }
+    if plan.newest > plan.version {
+        aside(format_args!(
+            "`up` would go to version {} again: take the files after version {to} away, or use `up --to {to}`",
+            plan.newest,
+            to = plan.version
+        ));
     }
 }
 
-/// Whether to go on: one tenant needs no question, several do.
+/// Whether to go on: whoever can be asked is asked, whoever can't has to say it beforehand.
 pub(crate) fn agreed(json: bool, yes: bool, plan: &UndoPlan) -> Result<bool, MigratorError> {
-    if yes || plan.tenants <= 1 {
+    if yes || plan.tenants == 0 {
         return Ok(true);
     }
     if json || !std::io::stdin().is_terminal() {
         return Err(MigratorError::Invalid(format!(
-            "{} tenants would be taken back, and nobody can be asked here; nothing was changed. Say --yes",
+            "{} tenant(s) would be taken back, and nobody can be asked here; nothing was changed. Say --yes when what is listed above may be \
+             lost",
             plan.tenants
         )));
     }

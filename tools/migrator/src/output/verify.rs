@@ -18,8 +18,8 @@ pub(crate) fn row(json: bool, row: &Row) {
 /// The end; as JSON the last line.
 pub(crate) fn end(json: bool, verified: &Verified) {
     let mut text = match verified.findings {
-        0 if verified.busy == 0 => format!("{} tenants: everything agrees", verified.tenants),
-        0 => format!("{} tenants: not all of them were verified", verified.tenants),
+        0 if verified.busy > 0 => format!("{} tenants: not all of them were verified", verified.tenants),
+        0 => format!("{} tenants: everything agrees", verified.tenants),
         count => format!("{} tenants: {count} finding(s)", verified.tenants),
     };
     for (count, what) in [
@@ -29,6 +29,15 @@ pub(crate) fn end(json: bool, verified: &Verified) {
         if count > 0 {
             text += &format!(", {count} {what}");
         }
+    }
+    let behind = match verified.behind {
+        0 => None,
+        behind => Some(format!("{behind} behind version {}", verified.version)),
+    };
+    let failed = (verified.failed > 0).then(|| format!("{} failed", verified.failed));
+    let unsettled: Vec<_> = behind.into_iter().chain(failed).collect();
+    if !unsettled.is_empty() {
+        text += &format!(", {}: see `labor-migrator status`", unsettled.join(", "));
     }
     say(json, &serde_json::json!(verified), &text);
 }

@@ -2,6 +2,8 @@
 use tokio_postgres::Client;
 
 use super::Row;
+use crate::begun::REACHED;
+use crate::chain::Target;
 use crate::control::GUARD_FINGERPRINT;
 use crate::schema::PLAIN_TABLE;
 use crate::{Migrator, MigratorError, recorded};
@@ -64,6 +66,27 @@ pub(super) async fn classes(client: &Client) -> Result<Vec<Row>, MigratorError> 
         )
     };
     Ok(rows.iter().map(tell).collect())
+}
+
+/// How many are behind this version although nobody holds them back, and how many failed when they were tried last.
+pub(super) async fn unsettled(
+    client: &Client,
+    newest: &Target,
+    only: Option<&[&str]>,
+) -> Result<(u64, u64), MigratorError> {
+    let row = client
+        .query_one(
+            &format!(
+                "SELECT count(*) FILTER (WHERE l.chain_checksum <> $1 AND {REACHED} <= $2), count(l.last_error)
+                   FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
+                  WHERE t.state <> 'deleted' AND l.held_at IS NULL AND ($3::text[] IS NULL OR l.tenant = ANY ($3))"
+            ),
+            &[&newest.checksum, &newest.version, &only],
+        )
+        .await
+        .map_err(MigratorError::during("count the tenants that are behind or failed"))?;
+    let count = |column| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
+    Ok((count(0), count(1)))
 }
 
 /// Schemas that are called like a tenant's and are none's, page by page; `None`: no more.
