@@ -104,6 +104,8 @@ BEGIN
                      || '|pg_sleep|pg_stat_get_|pg_relation_size|pg_total_relation_size|pg_table_size|pg_indexes_size'
                      || '|pg_database_size|pg_tablespace_size|pg_lock_status|pg_prepared_statement|pg_cursor|to_reg'
                      || '|pg_blocking_pids|pg_safe_snapshot_blocking_pids|pg_isolation_test'
+                     || '|pg_show_all_settings|pg_prepared_xact|pg_create_|pg_partition_|pg_column_is_updatable|pg_relation_is_updatable'
+                     || '|brin_|gin_clean_pending_list|pg_control_|pg_describe_object|pg_identify_object'
                      || '|pg_get_|pg_export_snapshot|pg_logical|pg_backup|pg_log_backend|pg_current_logfile|pg_ls_|pg_read_)')
   LOOP
     BEGIN
@@ -145,7 +147,7 @@ BEGIN
     'GRANT  SELECT ON pg_catalog.pg_type, pg_catalog.pg_range, pg_catalog.pg_enum TO PUBLIC',
     'GRANT  SELECT ON ALL TABLES IN SCHEMA pg_catalog TO labor_services',
     'REVOKE SELECT ON pg_catalog.pg_authid, pg_catalog.pg_statistic, pg_catalog.pg_user_mapping, pg_catalog.pg_subscription,
-                      pg_catalog.pg_largeobject FROM labor_services',
+                      pg_catalog.pg_largeobject, pg_catalog.pg_shadow, pg_catalog.pg_statistic_ext_data FROM labor_services',
     'GRANT  SELECT (oid, subdbid, subname, subowner, subenabled) ON pg_catalog.pg_subscription TO labor_services'
   ] LOOP
     BEGIN

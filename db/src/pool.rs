@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use labor_catalog::{ClaimKey, SecretNumber};
+use labor_catalog::{ClaimKey, ClaimRole, SecretNumber};
 use uuid::Uuid;
 
 use self::connect::Connector;
@@ -270,7 +270,8 @@ impl Drop for Lent {
             let counters = &self.registry.counters;
             if !connection.is_clean() {
                 counters.discarded.inc();
-            } else if self.registry.is_old(&connection, now) {
+            } else if self.registry.is_old(&connection, now) || place.key.1 == ClaimRole::SignIn {
+                // Whoever got SQL into a session before sign-in could answer the next one's look-up: it is used once.
                 counters.retired.inc();
             } else {
                 place.give_back(connection, now);

@@ -230,6 +230,9 @@ async fn the_control_login_sees_no_practice_and_the_backup_login_only_reads() {
             "SET ROLE labor_owner",
             "SET ROLE labor_guard",
             "SELECT FROM guard.claim_keys",
+            "SELECT passwd FROM pg_shadow",
+            "SELECT rolpassword FROM pg_authid",
+            "SELECT stxdmcv FROM pg_statistic_ext_data",
             "CREATE TEMP TABLE t (n int)",
         ] {
             assert_eq!(login.execute(sql, &[]).await.err().map(|e| state(&e)).as_deref(), Some("42501"), "{sql}");

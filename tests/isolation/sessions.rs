@@ -200,6 +200,25 @@ async fn sessions_of_different_people_on_one_connection_each_see_their_own() {
     }
 }
 
+/// What an injected statement left on such a connection could answer the next one's look-up with a password of its own.
+#[tokio::test]
+async fn a_connection_of_before_sign_in_is_used_once() {
+    let world = world().await;
+    let practice = world.another("usedonce", 59).await;
+    let tenants = pools(world, 4, 2);
+    for claims in [Claims::worker(practice.name.clone()), Claims::sign_in(practice.name.clone(), "nobody")] {
+        let mut session = session(&tenants, claims).await;
+        users::find(&mut session, "nobody").await.unwrap();
+    }
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1";
+    until("the worker's connection to be the only one", LIMIT, async || {
+        let open: i64 = superuser().await.query_one(open, &[&practice.name.role()]).await.unwrap().get(0);
+        Ok(if open == 1 { Ok(()) } else { Err(format!("{open} open")) })
+    })
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn a_frozen_practice_is_refused_at_once_also_on_connections_that_were_open() {
     let world = world().await;

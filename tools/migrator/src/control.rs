@@ -154,7 +154,7 @@ impl Migrator {
 
 /// The guard's functions as the database has them: somebody who changed one by hand is found, and it is put back.
 pub(crate) const GUARD_FINGERPRINT: &str = "
-    SELECT encode(sha256(convert_to(string_agg(concat_ws(' ', p.oid::regprocedure, p.proowner::regrole, p.prosecdef, p.provolatile,
+    SELECT encode(sha256(convert_to(string_agg(concat_ws(' ', p.oid::regprocedure, p.proowner::regrole, p.prosecdef, p.provolatile, p.proisstrict, p.proleakproof, p.proparallel,
                   p.prolang, p.prosqlbody IS NULL, p.proconfig, p.proacl, p.prosrc), E'\\n' ORDER BY p.oid::regprocedure::text COLLATE \"C\"), 'UTF8')), 'hex')
       FROM pg_proc p WHERE p.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'guard')";
 

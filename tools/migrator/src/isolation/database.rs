@@ -51,6 +51,7 @@ pub(crate) async fn guard_findings(client: &impl GenericClient) -> Result<Vec<Fi
     let rows = client
         .query(
             "SELECT p.oid::regprocedure::text, p.proname::text, p.prosrc, p.prosecdef AND p.prosqlbody IS NULL AND l.lanname = 'plpgsql'
+                    AND p.provolatile = CASE p.proname WHEN 'enqueue' THEN 'v' ELSE 's' END AND NOT (p.proisstrict OR p.proleakproof OR p.proretset)
                FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
               WHERE p.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'guard')",
             &[],
