@@ -122,9 +122,9 @@ CREATE TABLE control.fleet (
     changed_at timestamp with time zone DEFAULT now() NOT NULL,
     claim_key integer DEFAULT 1 NOT NULL,
     former_claim_key integer,
-    former_until timestamp with time zone,
+    former_ends_at timestamp with time zone,
     CONSTRAINT fleet_claim_key_check CHECK ((((claim_key >= 1) AND (claim_key <= 998999)) AND ((claim_key % 1000) > 0))),
-    CONSTRAINT fleet_former CHECK (((former_claim_key < claim_key) AND ((former_until IS NULL) OR (former_claim_key IS NOT NULL)))),
+    CONSTRAINT fleet_former CHECK (((former_claim_key < claim_key) AND ((former_ends_at IS NULL) OR (former_claim_key IS NOT NULL)))),
     CONSTRAINT fleet_former_claim_key_check CHECK ((((former_claim_key >= 1) AND (former_claim_key <= 998999)) AND ((former_claim_key % 1000) > 0))),
     CONSTRAINT fleet_generation_check CHECK ((generation >= 0)),
     CONSTRAINT fleet_singleton_check CHECK (singleton)
@@ -148,7 +148,7 @@ COMMENT ON COLUMN control.fleet.claim_key IS 'Key that claims are signed with: (
 
 COMMENT ON COLUMN control.fleet.former_claim_key IS 'Key before it, accepted for a while; null: none';
 
-COMMENT ON COLUMN control.fleet.former_until IS 'Until when the key before is accepted, and what else comes out of its master secret; null: a rotation is under way, or there is none';
+COMMENT ON COLUMN control.fleet.former_ends_at IS 'Until when the key before is accepted, and what else comes out of its master secret; null: a rotation is under way, or there is none';
 
 CREATE TABLE control.holds (
     id uuid NOT NULL,

@@ -66,7 +66,7 @@ impl Served {
         let asked = Instant::now();
         let rows = sqlx::query!(
             r#"SELECT f.claim_key,
-                      CASE WHEN f.former_until IS NULL OR f.former_until > now() THEN f.former_claim_key END AS former_claim_key,
+                      CASE WHEN f.former_ends_at IS NULL OR f.former_ends_at > now() THEN f.former_claim_key END AS former_claim_key,
                       l.tenant AS "tenant?", l.version AS "version?"
                  FROM control.fleet f LEFT JOIN control.ledger l ON l.version NOT BETWEEN $1 AND $2"#,
             SERVED_VERSIONS.start(),

@@ -47,8 +47,8 @@ fn replace(file: &Path, text: &str) {
 
 /// The eleven minutes that `claim-key` speaks of.
 async fn let_time_pass(superuser: &Client) {
-    let sql = "UPDATE control.fleet SET former_until = now() - interval '1 second';
-               UPDATE guard.claim_keys SET not_after = (SELECT former_until FROM control.fleet) WHERE not_after IS NOT NULL";
+    let sql = "UPDATE control.fleet SET former_ends_at = now() - interval '1 second';
+               UPDATE guard.claim_keys SET not_after = (SELECT former_ends_at FROM control.fleet) WHERE not_after IS NOT NULL";
     superuser.batch_execute(sql).await.unwrap();
 }
 

@@ -229,7 +229,7 @@ pub const CONTROL: &[Column] = &[
     column("fleet", "changed_at", Technical),
     column("fleet", "claim_key", Technical),
     column("fleet", "former_claim_key", Technical),
-    column("fleet", "former_until", Technical),
+    column("fleet", "former_ends_at", Technical),
     column("requests", "id", Technical),
     column("requests", "kind", Technical),
     column("requests", "tenant", Technical),

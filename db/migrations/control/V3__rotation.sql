@@ -7,11 +7,11 @@
 ALTER TABLE control.fleet
   ADD COLUMN claim_key        integer NOT NULL DEFAULT 1 CHECK (claim_key BETWEEN 1 AND 998999 AND claim_key % 1000 > 0),
   ADD COLUMN former_claim_key integer CHECK (former_claim_key BETWEEN 1 AND 998999 AND former_claim_key % 1000 > 0),
-  ADD COLUMN former_until     timestamptz,
-  ADD CONSTRAINT fleet_former CHECK (former_claim_key < claim_key AND (former_until IS NULL OR former_claim_key IS NOT NULL));
+  ADD COLUMN former_ends_at   timestamptz,
+  ADD CONSTRAINT fleet_former CHECK (former_claim_key < claim_key AND (former_ends_at IS NULL OR former_claim_key IS NOT NULL));
 COMMENT ON COLUMN control.fleet.claim_key        IS 'Key that claims are signed with: (number of the master secret - 1) * 1000 + how-manieth of that secret. Births lock the row FOR SHARE and take that secret, so that none is missed by the run that changes it';
 COMMENT ON COLUMN control.fleet.former_claim_key IS 'Key before it, accepted for a while; null: none';
-COMMENT ON COLUMN control.fleet.former_until     IS 'Until when the key before is accepted, and what else comes out of its master secret; null: a rotation is under way, or there is none';
+COMMENT ON COLUMN control.fleet.former_ends_at   IS 'Until when the key before is accepted, and what else comes out of its master secret; null: a rotation is under way, or there is none';
 
 ALTER TABLE control.tenants ADD COLUMN secret_number integer NOT NULL DEFAULT 1 CHECK (secret_number BETWEEN 1 AND 999);
 COMMENT ON COLUMN control.tenants.secret_number IS 'Number of the master secret that the password of its login comes out of';

@@ -54,7 +54,7 @@ pub(crate) async fn read(client: &impl GenericClient, lock: Lock) -> Result<Flee
         Lock::Change => "FOR UPDATE",
     };
     let sql = format!(
-        "SELECT claim_key, former_claim_key, former_until, former_until IS NULL OR former_until > clock_timestamp() FROM control.fleet {lock}"
+        "SELECT claim_key, former_claim_key, former_ends_at, former_ends_at IS NULL OR former_ends_at > clock_timestamp() FROM control.fleet {lock}"
     );
     let row = client.query_one(&sql, &[]).await.map_err(|error| match error.code() {
         Some(code) if *code == SqlState::UNDEFINED_COLUMN => MigratorError::OlderControl,

@@ -54,7 +54,7 @@ impl Migrator {
         self.write_claim_key(transaction, next).await?;
         transaction
             .execute(
-                "UPDATE control.fleet SET claim_key = $1, former_claim_key = $2, former_until = NULL, changed_at = now()",
+                "UPDATE control.fleet SET claim_key = $1, former_claim_key = $2, former_ends_at = NULL, changed_at = now()",
                 &[&i32::from(next), &i32::from(keys.current)],
             )
             .await
@@ -78,7 +78,7 @@ async fn end_former(
         .query_one(
             "WITH key AS (UPDATE guard.claim_keys SET not_after = clock_timestamp() + $2 * interval '1 second' WHERE key_id = $1
                           RETURNING not_after)
-             UPDATE control.fleet SET former_until = key.not_after, changed_at = now() FROM key RETURNING former_until",
+             UPDATE control.fleet SET former_ends_at = key.not_after, changed_at = now() FROM key RETURNING former_ends_at",
             &[&i32::from(former), &life.as_secs_f64()],
         )
         .await

@@ -19,7 +19,7 @@ impl Migrator {
                         EXISTS (SELECT FROM control.fleet f CROSS JOIN LATERAL to_jsonb(f) AS f_row (said)
                                  WHERE k.key_id = coalesce((f_row.said ->> 'claim_key')::integer, 1)
                                     OR (k.key_id = (f_row.said ->> 'former_claim_key')::integer
-                                        AND k.not_after IS NOT DISTINCT FROM (f_row.said ->> 'former_until')::timestamptz))
+                                        AND k.not_after IS NOT DISTINCT FROM (f_row.said ->> 'former_ends_at')::timestamptz))
                    FROM guard.claim_keys k
                   WHERE k.not_after IS NULL OR k.not_after > now() ORDER BY k.key_id",
                 &[],
