@@ -9,6 +9,11 @@ async fn state(fleet: &Fleet) -> String {
     fleet.client.query_one(sql, &[]).await.unwrap().get(0)
 }
 
+/// The error, as JSON.
+fn error_of(ran: &Ran) -> serde_json::Value {
+    serde_json::from_str::<serde_json::Value>(ran.text.lines().last().unwrap()).unwrap()["error"].take()
+}
+
 /// Refused with exit code 1, and nothing was changed.
 async fn refused(fleet: &Fleet, chain: &Chain, arguments: &[&str]) -> Ran {
     refused_with(1, fleet, chain, arguments).await
@@ -64,10 +69,29 @@ async fn a_mistake_in_a_file_is_told_with_file_and_line() {
     for kind in ["transaction", "concurrent"] {
         let sql = format!("-- Kind: {kind}\n-- Phase: expand\n\nALTER TABLE patients ADD x text y z;\n");
         let chain = chain.clone().with(("V3__mistake", &sql));
-        says(&refused(&fleet, &chain, &[]).await, &["V3__mistake.sql:4", "this is not SQL"]);
+        let ran = refused_with(6, &fleet, &chain, &[]).await;
+        says(&ran, &["V3__mistake.sql:4", "this is not SQL: it can't be read from ", "nothing was begun"]);
+        let error = error_of(&ran);
+        assert_eq!((&error["kind"], &error["line"]), (&"lint".into(), &4.into()), "{}", ran.text);
     }
-    let chain = chain.with(("V3__mistake", "-- Kind: transaction\n\nALTER TABLE pacients\n  ADD COLUMN x text;\n"));
-    says(&refused(&fleet, &chain, &[]).await, &["V3__mistake", "pacients", "does not exist"]);
+    let empty = "on an empty schema, so that no practice was touched: ";
+    let said = "-- Kind: transaction\n\nALTER TABLE pacients\n  ADD COLUMN x text;\n";
+    let concurrent = said.replace("transaction", "concurrent").replace("COLUMN", "COLUMN IF NOT EXISTS");
+    for (sql, line, place) in [
+        (said, 3, format!("{empty}V3__mistake.sql:3: ")),
+        (&concurrent, 3, format!("{empty}a new schema: V3__mistake.sql:3: ")),
+    ] {
+        let chain = chain.clone().with(("V3__mistake", sql));
+        let ran = refused(&fleet, &chain, &[]).await;
+        says(&ran, &[&place, "pacients", "does not exist"]);
+        let error = error_of(&ran);
+        assert_eq!(
+            (&error["file"], &error["line"], &error["sqlstate"]),
+            (&"V3__mistake.sql".into(), &line.into(), &"42P01".into()),
+            "{}",
+            ran.text
+        );
+    }
 }
 
 #[tokio::test]
@@ -163,6 +187,6 @@ async fn a_commit_never_reaches_the_server() {
         let chain =
             chain.clone().with(("V3__commit", &text)).with(("V3__commit.undo", &format!("-- Why: x.\n{sql}\n")));
         let place = if undo { "V3__commit.undo.sql:2" } else { "V3__commit.sql:3" };
-        says(&refused(&fleet, &chain, &[]).await, &[place]);
+        says(&refused_with(6, &fleet, &chain, &[]).await, &[place]);
     }
 }

@@ -25,6 +25,18 @@ async fn who_reads_for_long_delays_the_migration_and_nobody_else() {
     assert_eq!((given_up.code, given_up.of("p1").0), (Some(3), "failed"), "{}", given_up.text);
     let error = given_up.of("p1").1;
     assert!(error.contains("lock timeout") && error.contains("V3__seen.sql"), "{error}");
+    let holds = "SELECT pid::bigint FROM pg_locks WHERE relation = '{p1}.reports'::regclass LIMIT 1";
+    let pid = fleet.number(holds).await;
+    assert!(
+        error.contains(&format!("In its way: server process {pid} of ")) && error.contains("has reports"),
+        "{error}"
+    );
+    let line = given_up.lines.iter().find(|line| line["tenant"] == "p1").unwrap();
+    assert_eq!(
+        (&line["kind"], &line["sqlstate"], &line["file"], &line["held_by"][0]["pid"]),
+        (&"database".into(), &"55P03".into(), &"V3__seen.sql".into(), &pid.into()),
+        "{line}"
+    );
 
     let running = fleet.begin(&chain, &["--retries", "100", "--lock-timeout", "200ms"]);
     let work = fleet.sql("SELECT id FROM {p1}.reports; UPDATE {p1}.reports SET notes = notes");

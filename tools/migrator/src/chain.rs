@@ -23,7 +23,7 @@ pub struct Chain {
     effects: OnceLock<Effects>,
     makers: OnceLock<BTreeSet<i32>>,
     /// Why it must not be run.
-    unrunnable: OnceLock<Option<String>>,
+    unrunnable: OnceLock<Option<lint::Finding>>,
 }
 
 /// The statements of each version, with what they do to tables that were there before it.
@@ -157,8 +157,8 @@ impl Chain {
     /// # Errors
     /// When there is one: its place and why.
     pub(crate) fn runnable(&self) -> Result<(), MigratorError> {
-        let why = self.unrunnable.get_or_init(|| lint::unrunnable(&self.migrations).map(|finding| finding.to_string()));
-        why.as_ref().map_or(Ok(()), |why| Err(MigratorError::Invalid(why.clone())))
+        let why = self.unrunnable.get_or_init(|| lint::unrunnable(&self.migrations));
+        why.as_ref().map_or(Ok(()), |why| Err(MigratorError::Unrunnable(why.clone())))
     }
 
     /// What every migration locks, rewrites and reads; judged once, when it is first asked for.

@@ -100,9 +100,14 @@ async fn statements(
 ) -> Result<(), MigratorError> {
     for statement in &script.statements {
         let wait = patience(statement, lock_timeout);
-        let during = || MigratorError::during(format!("{tenant}: {}:{}", script.file, statement.line));
-        client.batch_execute(&format!("SET lock_timeout = {wait}")).await.map_err(during())?;
-        client.batch_execute(&statement.sql).await.map_err(during())?;
+        let refused = |source| MigratorError::Statement {
+            whose: tenant.to_string(),
+            file: script.file.clone(),
+            line: Some(statement.line),
+            source,
+        };
+        client.batch_execute(&format!("SET lock_timeout = {wait}")).await.map_err(refused)?;
+        client.batch_execute(&statement.sql).await.map_err(refused)?;
     }
     Ok(())
 }

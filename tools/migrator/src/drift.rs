@@ -145,7 +145,10 @@ pub(crate) async fn explain(
         MigratorError::Drift { version, lines, .. } => {
             reference::lines(migrator, connection, &task.chain, *version).await.map(|should| difference(&should, lines))
         }
-        MigratorError::Database { .. } | MigratorError::Migration { .. } | MigratorError::Isolation(_)
+        MigratorError::Database { .. }
+        | MigratorError::Statement { .. }
+        | MigratorError::Migration { .. }
+        | MigratorError::Isolation(_)
             if !error.is_passing() =>
         {
             changed_by_hand(migrator, connection, tenant).await

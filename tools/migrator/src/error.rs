@@ -8,6 +8,8 @@ use crate::lint::{self, Severity};
 
 mod json;
 
+pub use json::Cause;
+
 /// An error of the migrator.
 #[derive(Debug, thiserror::Error)]
 pub enum MigratorError {
@@ -22,9 +24,29 @@ pub enum MigratorError {
         /// What the server said.
         source: tokio_postgres::Error,
     },
+    /// The database refused a statement of a file.
+    #[error("{whose}: {}: {}", place(.file, *.line), describe(.source))]
+    Statement {
+        /// In which schema: a tenant's name, or a new one.
+        whose: String,
+        /// Name of the file.
+        file: String,
+        /// Line in it, from 1, when it is known where the server stopped.
+        line: Option<usize>,
+        /// What the server said.
+        source: tokio_postgres::Error,
+    },
+    /// What failed did so on the empty schema on which the files are tried.
+    #[error("on an empty schema, so that no practice was touched: {0}")]
+    OnEmptySchema(#[source] Box<MigratorError>),
+    /// A file that must not reach the server.
+    #[error("{0}; nothing was begun")]
+    Unrunnable(lint::Finding),
     /// A migration failed, or the files do not fit what was applied.
-    #[error("{}{}", describe_migration(.source), .line.map(|line| format!(" (at line {line} of the file)")).unwrap_or_default())]
+    #[error("{}{}", .file.as_ref().map(|file| place(file, *.line) + ": ").unwrap_or_default(), describe_migration(.source))]
     Migration {
+        /// Name of the file, when one was being run.
+        file: Option<String>,
         /// Line in the file, from 1, when the server says where it stopped.
         line: Option<usize>,
         /// What happened.
@@ -139,7 +161,8 @@ pub enum MigratorError {
     /// The fleet has files that this program doesn't have.
     #[error(
         "{what}. This program is older than the fleet, its files end with version {newest}; nothing was changed. Use the newer program: \
-         take the release that has it. To go back to version {newest}: `labor-migrator undo --to {newest}` of the newer one"
+         take the release that has it, or give --db if the files are in a folder. To go back to version {newest}: `labor-migrator undo \
+         --to {newest}` of the newer one"
     )]
     Older {
         /// What is ahead.
@@ -165,13 +188,17 @@ pub enum MigratorError {
     #[error("another migrator is at work on {0}; run the command again when it is done")]
     Busy(TenantName),
     /// No such tenant.
-    #[error("there is no tenant {0}; `labor-migrator status` lists them")]
+    #[error("there is no tenant {0}; `labor-migrator status --all` lists them")]
     UnknownTenant(String),
     /// The control schema is missing.
-    #[error("the control schema is not there yet; run `labor-migrator up` first")]
+    #[error(
+        "this database is not prepared for Labor yet: run `labor-migrator bootstrap` (once, as a superuser), then `labor-migrator up`"
+    )]
     NotInitialised,
     /// The database was never prepared.
-    #[error("the database is not prepared for Labor; run `labor-migrator bootstrap` with a superuser's URL first")]
+    #[error(
+        "this database is not prepared for Labor yet: run `labor-migrator bootstrap` (once, as a superuser), then `labor-migrator up`"
+    )]
     NotBootstrapped,
     /// Its claim key is another one than the database's.
     #[error(
@@ -235,7 +262,7 @@ pub enum MigratorError {
 
 impl From<refinery_core::Error> for MigratorError {
     fn from(source: refinery_core::Error) -> Self {
-        Self::Migration { line: None, source }
+        Self::Migration { file: None, line: None, source }
     }
 }
 
@@ -244,6 +271,16 @@ impl MigratorError {
     pub(crate) fn during(action: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> Self {
         let action = action.into();
         move |source| Self::Database { action, source }
+    }
+
+    /// An error on the empty schema on which the files are tried says so, if a file is what failed.
+    pub(crate) fn on_empty_schema(self) -> Self {
+        match self {
+            Self::Statement { .. } | Self::Migration { .. } | Self::Database { .. } => {
+                Self::OnEmptySchema(Box::new(self))
+            }
+            other => other,
+        }
     }
 
     /// Whether the same may succeed in a moment: a lock was not to be had, or two transactions met.
@@ -277,7 +314,7 @@ impl MigratorError {
     }
 
     /// What the server called it.
-    fn code(&self) -> Option<&SqlState> {
+    pub(crate) fn code(&self) -> Option<&SqlState> {
         let mut source: Option<&(dyn std::error::Error + 'static)> = Some(self);
         while let Some(error) = source {
             if let Some(postgres) = error.downcast_ref::<tokio_postgres::Error>() {
@@ -287,6 +324,11 @@ impl MigratorError {
         }
         None
     }
+}
+
+/// `V3__x.sql:7`.
+fn place(file: &str, line: Option<usize>) -> String {
+    line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
 }
 
 /// The server's message with its code, where it can only hold names; never a DETAIL, which can hold row values.

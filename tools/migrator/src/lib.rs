@@ -21,6 +21,7 @@ mod fleet_run;
 mod generation;
 pub mod header;
 pub mod history;
+pub mod holders;
 pub mod isolation;
 mod keys;
 pub mod lint;
@@ -55,7 +56,7 @@ mod worker;
 
 use std::sync::Arc;
 
-pub use error::MigratorError;
+pub use error::{Cause, MigratorError};
 pub use labor_catalog::{Keyring, MasterSecret, TenantName};
 
 use chain::Chain;

@@ -63,7 +63,7 @@ fn exit_code(error: &MigratorError) -> ExitCode {
         | MigratorError::Weak(_)
         | MigratorError::Unhardened(_)
         | MigratorError::Unsound { .. } => FINDINGS,
-        MigratorError::Lint(_) => LINT,
+        MigratorError::Lint(_) | MigratorError::Unrunnable(_) => LINT,
         _ => 1,
     })
 }

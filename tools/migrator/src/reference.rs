@@ -37,7 +37,7 @@ impl Reference {
         let tenant = migrator.scratch(&transaction).await?;
         let mut at = 0;
         for version in versions {
-            ready(&transaction, &tenant, chain, at, *version).await?;
+            ready(&transaction, &tenant, chain, at, *version).await.map_err(MigratorError::on_empty_schema)?;
             at = *version;
             let findings = proof.findings(&transaction, &tenant).await?;
             if !findings.is_empty() {
@@ -74,14 +74,14 @@ impl Reference {
         let should = lines(migrator, connection, chain, to).await?;
         let transaction = begin(&mut connection.client, LOCK_TIMEOUT).await?;
         let tenant = migrator.scratch(&transaction).await?;
-        ready(&transaction, &tenant, chain, 0, from).await?;
+        ready(&transaction, &tenant, chain, 0, from).await.map_err(MigratorError::on_empty_schema)?;
         schema::enter(&transaction, &tenant).await?;
         let mut at = from;
         for segment in chain.segments_back(from, to) {
             if let Some(migration) = segment.outside {
-                undo::take_back_new(&transaction, migration).await?;
+                undo::take_back_new(&transaction, migration).await.map_err(MigratorError::on_empty_schema)?;
             }
-            undo::take_back(&transaction, chain, at, segment.to).await?;
+            undo::take_back(&transaction, chain, at, segment.to).await.map_err(MigratorError::on_empty_schema)?;
             at = segment.to;
         }
         schema::rule(&transaction, chain, &tenant).await?;
@@ -106,7 +106,7 @@ pub(crate) async fn lines(
 ) -> Result<Vec<String>, MigratorError> {
     let transaction = begin(&mut connection.client, LOCK_TIMEOUT).await?;
     let tenant = migrator.scratch(&transaction).await?;
-    ready(&transaction, &tenant, chain, 0, version).await?;
+    ready(&transaction, &tenant, chain, 0, version).await.map_err(MigratorError::on_empty_schema)?;
     let lines = isolation::lines(&transaction, &tenant).await?;
     transaction.rollback().await.map_err(MigratorError::during("roll back the reference"))?;
     Ok(lines)

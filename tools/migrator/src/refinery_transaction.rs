@@ -1,33 +1,48 @@
 //! Lets refinery work inside a transaction that is already open.
 //! refinery's own support for `Client` begins and commits by itself; a tenant's DDL, stamp and ledger row must commit together.
+use futures_util::future::join_all;
 use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
 use refinery_core::{Migration, Report, Runner};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio_postgres::error::ErrorPosition;
 use tokio_postgres::{Error, Transaction};
 
-use crate::MigratorError;
+use crate::script::lines_before;
+use crate::{MigratorError, statements};
 
 /// A transaction in the form that refinery drives.
 struct InTransaction<'a, 'c> {
     transaction: &'a Transaction<'c>,
     /// The line of the file at which the server stopped.
     line: Option<usize>,
+    /// What it refused.
+    refused: Option<String>,
 }
 
 /// Applies what is missing, in this transaction. Edited, missing and out-of-order files are refused.
 pub(crate) async fn apply(transaction: &Transaction<'_>, runner: &Runner) -> Result<Report, MigratorError> {
-    let mut inside = InTransaction { transaction, line: None };
+    let mut inside = InTransaction { transaction, line: None, refused: None };
     let result = runner.run_async(&mut inside).await;
-    result.map_err(|source| MigratorError::Migration { line: inside.line, source })
+    result.map_err(|source| {
+        let refused = inside.refused.as_deref();
+        let migration =
+            runner.get_migrations().iter().find(|migration| refused.is_some() && migration.sql() == refused);
+        let file = migration.map(|migration| format!("V{}__{}.sql", migration.version(), migration.name()));
+        MigratorError::Migration { file, line: inside.line, source }
+    })
 }
 
-/// The server says at which character it stopped.
-fn line_of(query: &str, error: &Error) -> Option<usize> {
-    let Some(ErrorPosition::Original(position)) = error.as_db_error()?.position() else { return None };
-    let before = usize::try_from(*position).ok()?.saturating_sub(1);
-    Some(1 + query.chars().take(before).filter(|character| *character == '\n').count())
+/// The statements one by one, sent together: of some errors the server says no place, and then it is that of the statement.
+async fn execute(transaction: &Transaction<'_>, query: &str) -> Result<(), (Option<usize>, Error)> {
+    let Ok(statements) = statements::split(query) else {
+        return transaction.batch_execute(query).await.map_err(|error| (None, error));
+    };
+    let sent = join_all(statements.iter().map(|statement| transaction.batch_execute(&statement.sql))).await;
+    // After the first that fails the server refuses the rest.
+    for (statement, result) in statements.iter().zip(sent) {
+        result.map_err(|error| (Some(statement.line + lines_before(&statement.sql, &error)), error))?;
+    }
+    Ok(())
 }
 
 impl AsyncTransaction for InTransaction<'_, '_> {
@@ -36,7 +51,10 @@ impl AsyncTransaction for InTransaction<'_, '_> {
     async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(&'a mut self, queries: T) -> Result<usize, Error> {
         let mut count = 0;
         for query in queries {
-            self.transaction.batch_execute(query).await.inspect_err(|error| self.line = line_of(query, error))?;
+            if let Err((line, error)) = execute(self.transaction, query).await {
+                (self.line, self.refused) = (line, Some(query.to_owned()));
+                return Err(error);
+            }
             count += 1;
         }
         Ok(count)

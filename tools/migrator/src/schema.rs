@@ -87,8 +87,13 @@ async fn run_inside(transaction: &Transaction<'_>, migration: &Migration) -> Res
             }
             Kind::Transaction | Kind::Concurrent => statements::for_new_tenant(&statement),
         };
-        let place = || format!("{}:{}", migration.file_name(), statement.line);
-        transaction.batch_execute(&sql).await.map_err(|source| MigratorError::Database { action: place(), source })?;
+        let refused = |source| MigratorError::Statement {
+            whose: "a new schema".to_owned(),
+            file: migration.file_name(),
+            line: Some(statement.line),
+            source,
+        };
+        transaction.batch_execute(&sql).await.map_err(refused)?;
     }
     Ok(())
 }

@@ -27,18 +27,23 @@ impl Message {
         Self { what: what.into(), sql: sql.into() }
     }
 
-    /// The server's error, with the line of the file when it says where it stopped.
+    /// The server's error, with the line of the file: of the statement, or where in it the server says that it stopped.
     pub(crate) fn failed(&self, tenant: &TenantName, source: tokio_postgres::Error) -> MigratorError {
-        let line = source.as_db_error().and_then(|error| match error.position() {
-            Some(ErrorPosition::Original(position)) if self.what.ends_with(".sql") => {
-                let before = usize::try_from(*position).ok()?.saturating_sub(1);
-                Some(1 + self.sql.chars().take(before).filter(|character| *character == '\n').count())
-            }
-            _ => None,
-        });
-        let place = line.map(|line| format!(" (at line {line} of the file)")).unwrap_or_default();
-        MigratorError::during(format!("{tenant}: {}{place}", self.what))(source)
+        let Some((file, line)) = self.what.rsplit_once(':').filter(|(file, _)| file.ends_with(".sql")) else {
+            return MigratorError::during(format!("{tenant}: {}", self.what))(source);
+        };
+        let line = line.parse::<usize>().ok().map(|line| line + lines_before(&self.sql, &source));
+        MigratorError::Statement { whose: tenant.to_string(), file: file.to_owned(), line, source }
     }
+}
+
+/// How many lines of a statement are before the place that the server says it stopped at; 0 when it doesn't say.
+pub(crate) fn lines_before(sql: &str, error: &tokio_postgres::Error) -> usize {
+    let Some(ErrorPosition::Original(position)) = error.as_db_error().and_then(|error| error.position()) else {
+        return 0;
+    };
+    let before = usize::try_from(*position).unwrap_or_default().saturating_sub(1);
+    sql.chars().take(before).filter(|character| *character == '\n').count()
 }
 
 impl Script {
@@ -63,7 +68,13 @@ impl Script {
         }
         match task.way {
             Way::Up if part.segment.outside.is_none() => {
-                messages.extend(chain.between(part.from, to).map(|m| Message::new(m.file_name(), m.sql.as_str())));
+                let effects = chain.effects()?;
+                for migration in chain.between(part.from, to) {
+                    let statements = effects.get(&migration.version).into_iter().flatten();
+                    messages.extend(statements.map(|(statement, _)| {
+                        Message::new(format!("{}:{}", migration.file_name(), statement.line), statement.sql.as_str())
+                    }));
+                }
             }
             Way::Up => {}
             Way::Back => {

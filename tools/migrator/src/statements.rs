@@ -42,10 +42,21 @@ pub(crate) fn parse(sql: &str) -> Result<(Parse<SourceFile>, String), Fault> {
     let text = sql.replace(BATCH, BATCH_NUMBER);
     let parsed = SourceFile::parse(&text);
     if let Some(error) = parsed.errors().first() {
-        let line = line_of(sql, usize::from(error.range().start()));
-        return Err(Fault { line, message: format!("this is not SQL: {}", error.message()) });
+        let at = usize::from(error.range().start());
+        return Err(Fault { line: line_of(sql, at), message: format!("this is not SQL: {}", unread(sql, at)) });
     }
     Ok((parsed, text))
+}
+
+/// Where reading ended, in the words of the file: those of the parser name its own parts.
+fn unread(sql: &str, at: usize) -> String {
+    const LONGEST: usize = 40;
+    let rest = sql.get(at..).unwrap_or_default().trim_start().lines().next().unwrap_or_default().trim_end();
+    match rest.char_indices().nth(LONGEST) {
+        _ if rest.is_empty() => "it ends too early".to_owned(),
+        Some((end, _)) => format!("it can't be read from {:?} on", format!("{}…", &rest[..end])),
+        None => format!("it can't be read from {rest:?} on"),
+    }
 }
 
 /// The line of an offset, from 1.

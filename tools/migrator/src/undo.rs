@@ -321,11 +321,13 @@ pub(crate) fn undos(chain: &Chain, from: i32, to: i32) -> Result<Vec<(String, St
 /// What is taken back outside of a transaction elsewhere, inside of one where nobody else is.
 pub(crate) async fn take_back_new(transaction: &Transaction<'_>, migration: &Migration) -> Result<(), MigratorError> {
     for statement in migration.undo_statements()? {
-        let place = || format!("{}:{}", migration.undo_file_name(), statement.line);
-        transaction
-            .batch_execute(&statements::for_new_tenant(&statement))
-            .await
-            .map_err(|source| MigratorError::Database { action: place(), source })?;
+        let refused = |source| MigratorError::Statement {
+            whose: "a new schema".to_owned(),
+            file: migration.undo_file_name(),
+            line: Some(statement.line),
+            source,
+        };
+        transaction.batch_execute(&statements::for_new_tenant(&statement)).await.map_err(refused)?;
     }
     Ok(())
 }

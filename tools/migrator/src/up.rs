@@ -18,7 +18,7 @@ use crate::reference::Reference;
 use crate::step::{Task, Way};
 use crate::undo::{self, LeftOut};
 use crate::waves::{Tolerance, Wave, Waves};
-use crate::{Migrator, MigratorError, ahead, direction, generation, recorded, run};
+use crate::{Cause, Migrator, MigratorError, ahead, direction, generation, recorded, run};
 
 /// How a run goes about it.
 #[derive(Debug, Clone)]
@@ -81,6 +81,9 @@ pub struct TenantReport {
     pub outcome: &'static str,
     /// Why it failed, was passed by or stopped.
     pub error: Option<String>,
+    /// The same for machines.
+    #[serde(flatten)]
+    pub cause: Option<Cause>,
 }
 
 /// What became of a run.

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use labor_catalog::TenantName;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_postgres::error::SqlState;
 
 use crate::connection::Connection;
 use crate::queue::{Queue, Turn};
 use crate::step::{Attempt, Outcome, Task, bring};
 use crate::up::{Stop, TenantReport};
-use crate::{Migrator, MigratorError, drift, run};
+use crate::{Migrator, MigratorError, drift, holders, run};
 
 /// A backend keeps what it learned of each table it has seen, 0.2 MB a tenant, until it ends.
 const TENANTS_PER_CONNECTION: u32 = 250;
@@ -92,9 +93,9 @@ impl Worker {
                 result => break result,
             }
         };
-        let (outcome, error) = match result {
-            Ok(Outcome::Migrated) => (self.task.way.done(), None),
-            Ok(Outcome::Current) => ("current", None),
+        let (outcome, error, cause) = match result {
+            Ok(Outcome::Migrated) => (self.task.way.done(), None, None),
+            Ok(Outcome::Current) => ("current", None, None),
             Err(error) => {
                 let error = self.regain(connection, &tenant, error).await?;
                 let outcome = match &error {
@@ -104,17 +105,22 @@ impl Worker {
                     _ => "failed",
                 };
                 let left = matches!(error, MigratorError::Held { .. } | MigratorError::Interrupted);
+                let mut cause = error.cause();
+                if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
+                    cause.held_by = holders::of(&connection.client, &tenant).await;
+                }
                 let text = drift::explain(&self.migrator, connection, &self.task, &tenant, error).await;
+                let text = text + &holders::list(&cause.held_by);
                 // Who is held now may be released while the run goes on, and is then taken along; who was stopped is still to be migrated.
                 if !left && record_failure(connection, &tenant, &self.task, &attempt, outcome, &text).await {
-                    (self.task.way.done(), None)
+                    (self.task.way.done(), None, None)
                 } else {
-                    (outcome, Some(text))
+                    (outcome, Some(text), Some(cause))
                 }
             }
         };
         let milliseconds = attempt.started.elapsed().as_millis();
-        Ok(Some(TenantReport { tenant, slug, milliseconds, attempts: attempt.number, outcome, error }))
+        Ok(Some(TenantReport { tenant, slug, milliseconds, attempts: attempt.number, outcome, error, cause }))
     }
 
     /// Connects again, if the connection was lost over this error, and gives it back. When that fails the run ends with this error:

@@ -1,8 +1,29 @@
 //! An error for machines: its kind, the sentence that people read, and what else is known by name.
 //! Must stay true: a kind keeps its word (docs/migrator.md lists them); nothing is in it that the sentence must not tell.
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::MigratorError;
+use crate::holders::Holder;
+
+/// Why a tenant failed, for machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// As of an error.
+    pub kind: &'static str,
+    /// What the server called it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sqlstate: Option<String>,
+    /// Name of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Line in it, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// Who held the tenant's tables when a lock was not to be had.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_by: Vec<Holder>,
+}
 
 impl MigratorError {
     /// A word that scripts may rely on.
@@ -10,7 +31,8 @@ impl MigratorError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Connect(_) => "connect",
-            Self::Database { .. } => "database",
+            Self::Database { .. } | Self::Statement { .. } => "database",
+            Self::OnEmptySchema(inner) => inner.kind(),
             Self::Migration { .. } => "migration",
             Self::Queue(_) => "queue",
             Self::Isolation(_) => "isolation",
@@ -26,7 +48,7 @@ impl MigratorError {
             Self::Changed(_) => "changed",
             Self::Interrupted => "interrupted",
             Self::ControlLocked(_) => "control_locked",
-            Self::Lint(_) => "lint",
+            Self::Lint(_) | Self::Unrunnable(_) => "lint",
             Self::Older { .. } => "older_program",
             Self::Opposed { .. } => "other_direction",
             Self::SchemaGone(_) => "schema_gone",
@@ -46,6 +68,20 @@ impl MigratorError {
         }
     }
 
+    /// What a tenant's report says by name: its kind, and where in which file.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        let details = self.details();
+        let text = |key: &str| details[key].as_str().map(str::to_owned);
+        Cause {
+            kind: self.kind(),
+            sqlstate: self.code().map(|code| code.code().to_owned()),
+            file: text("file"),
+            line: details["line"].as_u64(),
+            held_by: Vec::new(),
+        }
+    }
+
     /// `{"error": {"kind": …, "message": …, …}}`.
     #[must_use]
     pub fn as_json(&self) -> Value {
@@ -61,7 +97,14 @@ impl MigratorError {
             Self::Database { action, .. } => {
                 json!({ "action": action, "sqlstate": self.code().map(|code| code.code()) })
             }
-            Self::Migration { line, .. } => json!({ "line": line, "sqlstate": self.code().map(|code| code.code()) }),
+            Self::Statement { file, line, .. } => {
+                json!({ "file": file, "line": line, "sqlstate": self.code().map(|code| code.code()) })
+            }
+            Self::Migration { file, line, .. } => {
+                json!({ "file": file, "line": line, "sqlstate": self.code().map(|code| code.code()) })
+            }
+            Self::OnEmptySchema(inner) => inner.details(),
+            Self::Unrunnable(finding) => json!({ "file": finding.file, "line": finding.line, "findings": [finding] }),
             Self::Isolation(findings) | Self::Weak(findings) | Self::Unhardened(findings) => {
                 json!({ "findings": findings })
             }
