@@ -63,6 +63,9 @@ async fn nothing_is_deleted_before_two_people_agreed_and_while_a_hold_stands() {
     assert!(!clinic.doctor("a").await.reports().await.is_empty(), "refused means untouched");
     assert!(labor(&clinic, &["hold", "remove", &hold]).await.status.success());
     assert!(delete(&clinic, &id).await.status.success());
+    let sql = "SELECT string_agg(outcome, ', ' ORDER BY started_at) FROM control.runs WHERE command = 'delete'";
+    let runs: String = client.query_one(sql, &[]).await.unwrap().get(0);
+    assert_eq!(runs, "failed, completed", "one that was not approved has not begun");
 }
 
 #[tokio::test]

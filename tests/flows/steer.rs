@@ -170,3 +170,62 @@ async fn two_that_keep_the_pool_do_not_stop_each_other() {
     assert_eq!(client.query_one(spares, &[]).await.unwrap().get::<_, i64>(0), 3);
     assert_eq!(migrator(&platform, &["verify"]).await.0, Some(0));
 }
+
+#[tokio::test]
+async fn what_cannot_be_decided_is_refused_with_the_reason_and_what_was_is_in_the_history() {
+    let platform =
+        Platform::create(postgres().await, &scratch().await.unwrap().join("steer_why"), "steer_why").await.unwrap();
+    let p1 = platform.practice("p1", "Praxis", "100000001").await.unwrap();
+    let run = async |arguments: &[&str]| migrator(&platform, arguments).await;
+    for (arguments, why) in [
+        (&["resume", "p1"][..], "can't be opened: it is open"),
+        (&["suspend", "intake", "--reason", "x"], "can't be suspended: it is the intake"),
+    ] {
+        let (code, said) = run(arguments).await;
+        assert!(code == Some(1) && said.contains(why), "{said}");
+    }
+    let (code, said) = run(&["suspend", "p1", "--reason", "x"]).await;
+    assert!(code == Some(0) && said.contains(&format!("{p1} (p1) is suspended")), "{said}");
+    let (code, said) = run(&["suspend", "p1", "--reason", "x"]).await;
+    assert!(code == Some(1) && said.contains("it is suspended already"), "{said}");
+    // By either name.
+    for (name, bsnr) in [("p1", "100000002"), (p1.as_str(), "100000003")] {
+        let made = platform.json("labor-migrator", &["--json", "identify", name, "--bsnr", bsnr], "").await.unwrap();
+        assert_eq!((&made["tenant"], &made["slug"]), (&p1.as_str().into(), &"p1".into()));
+    }
+    let (code, said) = run(&["identify", "nobody", "--bsnr", "100000004"]).await;
+    assert!(code == Some(1) && said.contains("status --all"), "{said}");
+    let runs = platform.json("labor-migrator", &["--json", "history", "--limit", "2"], "").await.unwrap();
+    assert!(
+        runs.as_array().unwrap().iter().all(|run| run["command"] == "identify" && run["outcome"] == "completed"),
+        "{runs}"
+    );
+    let client = postgres().await.connect("steer_why").await.unwrap();
+    let rules = "UPDATE control.ledger SET chain_checksum = 'older', rules_checksum = 'older'";
+    client.batch_execute(rules).await.unwrap();
+    assert!(run(&["status"]).await.1.contains("row rules differ"));
+}
+
+#[tokio::test]
+async fn an_unprepared_database_is_told_alike_by_every_command() {
+    let platform =
+        Platform::create(postgres().await, &scratch().await.unwrap().join("steer_bare"), "steer_bare").await.unwrap();
+    postgres().await.create_database("steer_empty").await.unwrap();
+    let url = platform.setting("LABOR_MIGRATOR_URL").replace("steer_bare", "steer_empty");
+    for command in [
+        &["up"][..],
+        &["up", "--tenant", "x"],
+        &["plan"],
+        &["status"],
+        &["check"],
+        &["verify"],
+        &["history"],
+        &["drift"],
+        &["rehearse"],
+        &["pool", "--keep", "1"],
+    ] {
+        let (code, said) = migrator(&platform, &[&["--database-url", &url], command].concat()).await;
+        let told = "this database is not prepared for Labor yet: run `labor-migrator bootstrap` (once, as a superuser), then `labor-migrator up`";
+        assert!(code == Some(1) && said.contains(told), "{command:?}: {said}");
+    }
+}

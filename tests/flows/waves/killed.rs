@@ -1,7 +1,7 @@
 //! What `history` says of runs that have not ended: those that are at work, and those that never will.
 use labor_testing::until;
 
-use super::{Fleet, LIMIT, end_of};
+use super::{Fleet, LIMIT};
 
 /// The outcomes of all `up`, newest first.
 async fn outcomes(fleet: &Fleet) -> Vec<Option<String>> {
@@ -48,6 +48,13 @@ async fn a_run_whose_connections_were_lost_is_at_work_as_soon_as_it_is_back() {
     let chain = fleet.whole().await;
     let running = fleet.begin(&chain, &["--wave", "canary=1,rest=rest", "--pause-between", "10m"]);
     running.wait_for_line("migrated in", LIMIT).await.unwrap();
+    // The last that is asked before the rest, but for who is left: a statement that is cut off ends the run.
+    until("the version of births", LIMIT, async || {
+        let version = fleet.number("SELECT generation::bigint FROM control.fleet").await;
+        Ok(if version == 6 { Ok(()) } else { Err(version.to_string()) })
+    })
+    .await
+    .unwrap();
     let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                 WHERE datname = current_database() AND application_name = 'labor-migrator'";
     let before = sessions(&fleet).await;
@@ -60,8 +67,8 @@ async fn a_run_whose_connections_were_lost_is_at_work_as_soon_as_it_is_back() {
     .await
     .unwrap();
     assert_eq!(outcomes(&fleet).await, [None]);
-    running.interrupt();
-    let (code, said) = end_of(&running).await;
+    // As a service manager ends it.
+    let (code, said) = (running.terminate(LIMIT).await.unwrap().code(), running.said());
     assert_eq!(code, Some(3), "{said}");
     assert_eq!(outcomes(&fleet).await, [Some("stopped".to_owned())], "{said}");
 }

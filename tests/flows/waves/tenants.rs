@@ -22,6 +22,7 @@ async fn tenants_changed_by_hand_are_refused_with_exactly_what_differs() {
         let (outcome, error) = ran.of(slug);
         assert_eq!(outcome, "failed");
         let told_by_drift = drift.lines.iter().find(|line| line["tenant"] == slug).unwrap();
+        assert_eq!(told_by_drift["slug"], slug);
         let difference: Vec<_> =
             told_by_drift["difference"].as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
         assert!(difference.iter().all(|line| error.contains(line)), "{error}");

@@ -118,8 +118,8 @@ pub(crate) enum Command {
     },
     /// Register a (N)BSNR of an existing practice.
     Identify {
-        /// Sign-in name of the practice.
-        slug: String,
+        /// Sign-in name, or name in the database.
+        tenant: String,
         /// (N)BSNR, nine digits; may be repeated.
         #[arg(long = "bsnr", required = true)]
         bsnrs: Vec<String>,

@@ -33,6 +33,8 @@ impl Migrator {
     /// The same, and prepares what is run for each tenant on its way.
     pub(crate) async fn connection(&self) -> Result<Connection, MigratorError> {
         let (client, proof) = self.proving().await?;
+        // What is prepared names its tables.
+        self.require_control(&client).await?;
         let (lock, unlock, standing, record) = tokio::try_join!(
             client.prepare(LOCK),
             client.prepare(UNLOCK),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::begun::{self, Begun};
 use crate::connection::Connection;
+use crate::named::SLUG;
 use crate::step::Task;
 use crate::{Migrator, MigratorError, isolation, parse_name, reference};
 
@@ -20,6 +21,9 @@ const LINES_IN_AN_ERROR: usize = 20;
 pub struct Drift {
     /// Which.
     pub tenant: TenantName,
+    /// What people type at sign-in; a spare has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slug: Option<String>,
     /// Version by the ledger.
     pub version: i32,
     /// Fingerprint by the ledger.
@@ -89,8 +93,10 @@ pub(crate) async fn page(
     let client = &connection.client;
     let rows = client
         .query(
-            "SELECT l.tenant, l.version, l.fingerprint FROM control.ledger l
-              WHERE l.tenant > $1 AND ($2::text[] IS NULL OR l.tenant = ANY ($2)) ORDER BY l.tenant LIMIT $3",
+            &format!(
+                "SELECT l.tenant, l.version, l.fingerprint, {SLUG} FROM control.ledger l LEFT JOIN control.tenants t ON t.name = l.tenant
+                  WHERE l.tenant > $1 AND ($2::text[] IS NULL OR l.tenant = ANY ($2)) ORDER BY l.tenant LIMIT $3"
+            ),
             &[&after, &only, &PAGE],
         )
         .await
@@ -102,6 +108,7 @@ pub(crate) async fn page(
         .map(|row| {
             Ok(Drift {
                 tenant: parse_name(row.get(0))?,
+                slug: row.get(3),
                 version: row.get(1),
                 expected: row.get(2),
                 found: found.get(row.get::<_, &str>(0)).map_or_else(String::new, |text| (*text).to_owned()),

@@ -220,7 +220,8 @@ impl<'a> FleetRun<'a> {
             let name = named(tenant.tenant.as_str(), tenant.slug.as_deref());
             self.stop.because(format!("{name} failed in the canary wave"));
         } else if self.options.max_failures.exceeded(failed, self.total) {
-            self.stop.because(format!("{failed} tenants failed, which is more than allowed"));
+            let limit = self.options.max_failures;
+            self.stop.because(format!("{failed} tenant(s) failed, and --max-failures {limit} allows no more"));
         }
     }
 

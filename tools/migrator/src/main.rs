@@ -2,9 +2,11 @@
 //! Must stay true: the exit code alone tells a script what happened (docs/migrator.md has the list).
 
 mod arguments;
+mod interrupt;
 mod on_files;
 mod output;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command, PlanArguments, RehearseArguments, RotateCommand, UndoArguments, UpArguments};
@@ -14,7 +16,7 @@ use labor_migrator::bootstrap::{self, ServiceUrls};
 use labor_migrator::files::Sources;
 use labor_migrator::history::OutcomeFilter;
 use labor_migrator::isolation::Finding;
-use labor_migrator::named::Slugs;
+use labor_migrator::named::{Slugs, named};
 use labor_migrator::plan::PlanOptions;
 use labor_migrator::provision::{Kind, NewTenant};
 use labor_migrator::rehearse::{self, Rehearsal, RehearseOptions};
@@ -73,7 +75,11 @@ fn start_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     let never =
         filter_fn(|record| may_log(record.target(), *record.level() > Level::INFO, *record.level() <= Level::WARN));
-    tracing_subscriber::registry().with(fmt::layer().with_writer(std::io::stderr)).with(filter).with(never).init();
+    tracing_subscriber::registry()
+        .with(fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()))
+        .with(filter)
+        .with(never)
+        .init();
 }
 
 async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
@@ -125,10 +131,11 @@ async fn on_fleet(json: bool, migrator: &Migrator, command: Command) -> Result<E
             output::say(json, &serde_json::json!(report), &text);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Identify { slug, bsnrs } => {
-            migrator.identify(&slug, &bsnrs).await?;
-            let text = format!("{slug} is addressed by {}", bsnrs.join(", "));
-            output::say(json, &serde_json::json!({ "slug": slug, "bsnrs": bsnrs }), &text);
+        Command::Identify { tenant, bsnrs } => {
+            let tenant = migrator.identify(&tenant, &bsnrs).await?;
+            let slug = Slugs::new(migrator).of(&tenant).await;
+            let text = format!("{} is addressed by {}", named(tenant.as_str(), slug.as_deref()), bsnrs.join(", "));
+            output::say(json, &serde_json::json!({ "tenant": tenant, "slug": slug, "bsnrs": bsnrs }), &text);
             Ok(ExitCode::SUCCESS)
         }
         Command::Delete { request } => {
@@ -172,7 +179,7 @@ async fn up(json: bool, migrator: &Migrator, arguments: UpArguments) -> Result<E
     let report = tokio::select! {
         report = output::up(json, migrator, &options, &stop) => report?,
         // Tenants that were begun are rolled back by the server, which misses us.
-        () = interrupted_twice(json, &stop) => return Ok(ExitCode::from(INTERRUPTED)),
+        () = interrupt::twice(json, &stop) => return Ok(ExitCode::from(INTERRUPTED)),
     };
     Ok(if report.complete() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
@@ -195,25 +202,9 @@ async fn undo(json: bool, migrator: &Migrator, arguments: UndoArguments) -> Resu
     let stop = Stop::default();
     let report = tokio::select! {
         report = output::undo::undo(json, migrator, &options, &stop) => report?,
-        () = interrupted_twice(json, &stop) => return Ok(ExitCode::from(INTERRUPTED)),
+        () = interrupt::twice(json, &stop) => return Ok(ExitCode::from(INTERRUPTED)),
     };
     Ok(if report.complete() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
-}
-
-/// The first Ctrl-C lets the tenants that were begun come to their end.
-async fn interrupted_twice(json: bool, stop: &Stop) {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    if !json {
-        output::aside(format_args!(
-            "labor-migrator: finishing the tenants that were begun, a backfill only its batch; once more ends at once"
-        ));
-    }
-    stop.because("it was interrupted");
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 async fn history(
@@ -267,7 +258,9 @@ async fn steer(json: bool, migrator: &Migrator, command: Command) -> Result<Exit
         }
         _ => return Err(MigratorError::Invalid("this command is about no single tenant".to_owned())),
     };
-    output::say(json, &serde_json::json!({ "tenant": tenant, "done": done }), &format!("{tenant} is {done}"));
+    let slug = Slugs::new(migrator).of(&tenant).await;
+    let text = format!("{} is {done}", named(tenant.as_str(), slug.as_deref()));
+    output::say(json, &serde_json::json!({ "tenant": tenant, "slug": slug, "done": done }), &text);
     Ok(ExitCode::SUCCESS)
 }
 

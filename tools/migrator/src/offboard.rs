@@ -17,6 +17,7 @@ use uuid::Uuid;
 pub use certificate::Certificate;
 pub(crate) use steps::disconnect;
 
+use crate::run::{self, Ending};
 use crate::{Migrator, MigratorError};
 
 /// In this order. The login is shut and committed before connections are ended: whoever came in between is ended too. The intake
@@ -76,17 +77,37 @@ impl Migrator {
         }
         self.require_secret(&client).await?;
         let mut request = load(&client, request).await?;
+        let run_id = run::begin(&client, "delete", None, &json!({ "request": request.id })).await?;
+        let deleted = self.delete_requested(&mut client, &mut request, &mut progress).await;
+        let (ending, message) = match &deleted {
+            Ok(_) => (Ending::Completed, None),
+            Err(error) => (Ending::Failed, Some(error.told())),
+        };
+        // Answered after a transaction that failed was rolled back: its locks are given back, so that the next try is not refused.
+        match run::end(&client, run_id, ending, message.as_deref()).await {
+            Err(error) if deleted.is_ok() => tracing::warn!(error = error.told(), "done, and not noted in `history`"),
+            _ => {}
+        }
+        deleted
+    }
+
+    async fn delete_requested(
+        &self,
+        client: &mut Client,
+        request: &mut Request,
+        progress: &mut impl FnMut(&str),
+    ) -> Result<Value, MigratorError> {
         for (step, describe) in STEPS {
             // Somebody may have restored a copy since.
-            let again = step == "drop" && request.did(step) && left(&mut client, &request.tenant).await?;
+            let again = step == "drop" && request.did(step) && left(client, &request.tenant).await?;
             if again || !request.did(step) {
-                self.run_step(&mut client, &mut request, step).await?;
+                self.run_step(client, request, step).await?;
             }
             progress(describe);
         }
         // Who was being let in while the login was shut is seen only now; there was nothing left to read.
-        steps::disconnect(&client, &request.tenant, &request.roles()).await?;
-        let certificate = certificate::certify(&mut client, &request).await?;
+        steps::disconnect(client, &request.tenant, &request.roles()).await?;
+        let certificate = certificate::certify(client, request).await?;
         progress("searched for: nothing found");
         Ok(certificate)
     }

@@ -138,6 +138,11 @@ fn summary(report: &UpReport, stopped: u64) -> String {
     text += &format!(", in {} ms", report.milliseconds);
     if let Some(reason) = &report.stopped {
         text += &format!("; stopped because {reason}. Mend it and run the command again: it goes on with the rest");
+        if let Some(run) = report.run.filter(|_| report.failed > 0) {
+            text += &format!(
+                ".\nWho failed and why: `labor-migrator history --failed --run {run}`. Who can't be mended now: `hold` it, or raise --max-failures"
+            );
+        }
     }
     if !report.held_tenants.is_empty() {
         let held = report.held_tenants.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ");
@@ -239,10 +244,11 @@ fn standing(version: i32, current: bool, ahead: bool) -> String {
 }
 
 fn remarks(t: &TenantStatus) -> String {
+    let rules = t.rules_differ.then(|| "row rules differ: `up` applies those of the files".to_owned());
     let held = t.held.as_ref().map(|reason| format!("held: {reason}"));
     let progress = t.progress.as_ref().map(|p| format!("version {}: {} rows done", p["version"], p["rows"]));
     let error = t.last_error.as_ref().map(|error| format!("failed: {error}"));
-    [held, progress, error].into_iter().flatten().collect::<Vec<_>>().join("\n")
+    [held, rules, progress, error].into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
 fn table<const N: usize>(header: [&str; N]) -> Table {
@@ -258,7 +264,8 @@ pub(crate) fn drift(json: bool, drift: &Drift) {
         return;
     }
     let what = if drift.found.is_empty() { "its schema is gone" } else { "was changed by hand" };
-    line(format_args!("{} (version {}): {what}", drift.tenant, drift.version));
+    let name = named(drift.tenant.as_str(), drift.slug.as_deref());
+    line(format_args!("{name}, version {}: {what}", drift.version));
     for difference in &drift.difference {
         line(format_args!("  {difference}"));
     }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::connection::begin;
 use crate::run::{self, Ending};
-use crate::{Migrator, MigratorError, generation, pool};
+use crate::{Migrator, MigratorError, generation, parse_name, pool};
 
 /// Nobody but the database itself holds a lock on what is made.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,24 +90,31 @@ impl Migrator {
         Ok(Provisioned { tenant, slug: wanted.slug.clone(), version: target.version, from_pool })
     }
 
-    /// Registers further BSNRs of an existing practice, all or none.
+    /// Registers further BSNRs of an existing practice, by its sign-in name or its name in the database, all or none.
     ///
     /// # Errors
     /// When the practice is unknown, a BSNR malformed or taken, or the database refuses.
-    pub async fn identify(&self, slug: &str, bsnrs: &[String]) -> Result<(), MigratorError> {
+    pub async fn identify(&self, name: &str, bsnrs: &[String]) -> Result<TenantName, MigratorError> {
         require_bsnrs(bsnrs)?;
         let mut client = self.connect().await?;
+        self.require_control(&client).await?;
         let transaction = begin(&mut client, LOCK_TIMEOUT).await?;
         let tenant = transaction
             .query_opt(
-                "SELECT name FROM control.tenants WHERE slug = $1 AND kind = 'practice' AND state <> 'deleted'",
-                &[&slug],
+                "SELECT name FROM control.tenants
+                  WHERE (slug = $1 OR name = $1) AND kind = 'practice' AND state IN ('active', 'frozen')",
+                &[&name],
             )
             .await
             .map_err(MigratorError::during("look up the practice"))?
-            .ok_or_else(|| MigratorError::UnknownTenant(slug.to_owned()))?;
-        insert_bsnrs(&transaction, tenant.get(0), bsnrs).await?;
-        transaction.commit().await.map_err(MigratorError::during("commit"))
+            .ok_or_else(|| MigratorError::UnknownTenant(name.to_owned()))?;
+        let tenant = parse_name(tenant.get(0))?;
+        let arguments = json!({ "tenant": tenant, "bsnrs": bsnrs });
+        let run_id = run::begin(&transaction, "identify", None, &arguments).await?;
+        insert_bsnrs(&transaction, tenant.as_str(), bsnrs).await?;
+        run::end(&transaction, run_id, Ending::Completed, None).await?;
+        transaction.commit().await.map_err(MigratorError::during("commit"))?;
+        Ok(tenant)
     }
 }
 

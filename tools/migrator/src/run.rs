@@ -90,8 +90,41 @@ pub(crate) async fn end(
 
 /// Who is at the keyboard, as far as the operating system says: `anna@db1`.
 pub(crate) fn started_on() -> String {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
+    let said = |name: &str| std::env::var(name).ok().filter(|user| !user.is_empty());
+    let user =
+        said("USER").or_else(|| said("LOGNAME")).or_else(user_of_process).unwrap_or_else(|| "unknown".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = host.trim();
     if host.is_empty() { user } else { format!("{user}@{host}") }
+}
+
+/// The name of the process's user, as `id -un` says it: a service manager or cron sets no $USER.
+fn user_of_process() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let id = status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().nth(1)?;
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    Some(name_of(&users, id).map_or_else(|| format!("uid {id}"), str::to_owned))
+}
+
+fn name_of<'a>(users: &'a str, id: &str) -> Option<&'a str> {
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_of_the_process_has_a_name() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nanna:x:1000:1000::/home/anna:/bin/sh\n";
+        assert_eq!(
+            (name_of(users, "1000"), name_of(users, "0"), name_of(users, "7")),
+            (Some("anna"), Some("root"), None)
+        );
+        assert!(user_of_process().is_some_and(|name| !name.is_empty()));
+    }
 }

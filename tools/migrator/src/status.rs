@@ -48,6 +48,8 @@ pub struct TenantStatus {
     pub ahead: bool,
     /// First digits of the schema's fingerprint.
     pub class: String,
+    /// Whether it is behind only because its row rules are others than the files'.
+    pub rules_differ: bool,
     /// Why it is held back.
     pub held: Option<String>,
     /// Of a migration in several transactions: version and rows done.
@@ -154,14 +156,15 @@ impl Migrator {
             .query(
                 &format!(
                     "SELECT t.name, {SLUG}, t.kind, t.state, l.version, l.chain_checksum = $1, left(l.fingerprint, 12), l.held_reason,
-                            l.progress, l.last_error, {REACHED} > $3, count(*) OVER ()
+                            l.progress, l.last_error, {REACHED} > $3, count(*) OVER (),
+                            l.chain_checksum NOT IN ($1, '') AND l.version = $3 AND l.rules_checksum IS DISTINCT FROM $5
                        FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
                       WHERE t.state <> 'deleted'
                         AND ($4 OR l.chain_checksum <> $1 OR l.held_at IS NOT NULL OR l.last_error IS NOT NULL
                              OR t.state = 'frozen')
                       ORDER BY l.last_error IS NULL, l.held_at IS NULL, l.chain_checksum = $1, t.kind DESC, t.slug LIMIT $2"
                 ),
-                &[&target.checksum, &limit, &target.version, &all],
+                &[&target.checksum, &limit, &target.version, &all, &self.chain().rules_checksum()],
             )
             .await
             .map_err(during())?;
@@ -206,5 +209,6 @@ fn tenant(row: &tokio_postgres::Row) -> Result<TenantStatus, MigratorError> {
         progress: row.get(8),
         last_error: row.get(9),
         ahead: row.get(10),
+        rules_differ: row.get(12),
     })
 }

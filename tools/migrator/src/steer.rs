@@ -58,9 +58,7 @@ impl Migrator {
             Ok(changed)
         });
         if !changed.await? {
-            return Err(MigratorError::Invalid(format!(
-                "{tenant} is not an open practice; `status --all` shows its state"
-            )));
+            return Err(self.cannot(tenant, "suspended").await?);
         }
         self.end_connections(tenant).await
     }
@@ -94,9 +92,32 @@ impl Migrator {
         if changed.await? {
             return Ok(());
         }
-        Err(MigratorError::Invalid(format!(
-            "{tenant} is not suspended, or its deletion was approved; nothing was changed"
-        )))
+        Err(self.cannot(tenant, "opened").await?)
+    }
+
+    /// Why a tenant can't be suspended or opened, by what the registry says of it.
+    async fn cannot(&self, tenant: &TenantName, what: &str) -> Result<MigratorError, MigratorError> {
+        let client = self.connect().await?;
+        let row = client
+            .query_opt(
+                "SELECT t.state, t.kind, (SELECT r.id::text FROM control.requests r
+                                           WHERE r.tenant = t.name AND r.kind = 'deletion' AND r.state IN ('approved', 'running') LIMIT 1)
+                   FROM control.tenants t WHERE t.name = $1",
+                &[&tenant.as_str()],
+            )
+            .await
+            .map_err(MigratorError::during(format!("{tenant}: look up its state")))?
+            .ok_or_else(|| MigratorError::UnknownTenant(tenant.to_string()))?;
+        let (state, kind, deletion): (&str, &str, Option<&str>) = (row.get(0), row.get(1), row.get(2));
+        let why = match (state, kind, deletion) {
+            (_, _, Some(request)) => format!("its deletion was approved (request {request})"),
+            (_, "intake", _) => "it is the intake, where all practices' unknown messages wait".to_owned(),
+            ("frozen", ..) => "it is suspended already".to_owned(),
+            ("active", ..) => "it is open".to_owned(),
+            ("spare", ..) => "it is a spare: no practice has it yet".to_owned(),
+            (state, ..) => format!("it is {state}"),
+        };
+        Ok(MigratorError::Invalid(format!("{tenant} can't be {what}: {why}; nothing was changed")))
     }
 
     /// Gives a practice another displayed name.
