@@ -37,7 +37,10 @@ impl Reference {
         let tenant = migrator.scratch(&transaction).await?;
         let mut at = 0;
         for version in versions {
-            ready(&transaction, &tenant, chain, at, *version).await.map_err(MigratorError::on_empty_schema)?;
+            if let Err(error) = ready(&transaction, &tenant, chain, at, *version).await {
+                transaction.rollback().await.map_err(MigratorError::during("roll back the reference"))?;
+                return Err(located(migrator, connection, chain, error).await.on_empty_schema());
+            }
             at = *version;
             let findings = proof.findings(&transaction, &tenant).await?;
             if !findings.is_empty() {
@@ -95,6 +98,40 @@ impl Reference {
     pub(crate) fn expected(&self, version: i32) -> Option<&str> {
         self.expected.get(&version).map(String::as_str)
     }
+}
+
+/// A file is sent as a whole, and of some errors the server says no place: then its statements are tried one by one.
+async fn located(
+    migrator: &Migrator,
+    connection: &mut Connection,
+    chain: &Chain,
+    error: MigratorError,
+) -> MigratorError {
+    let MigratorError::Migration { file: Some(file), line: None, source } = error else { return error };
+    // Not to be found out is no reason to tell another error.
+    let line = line_of(migrator, connection, chain, &file).await.ok().flatten();
+    MigratorError::Migration { file: Some(file), line, source }
+}
+
+async fn line_of(
+    migrator: &Migrator,
+    connection: &mut Connection,
+    chain: &Chain,
+    file: &str,
+) -> Result<Option<usize>, MigratorError> {
+    let Some(migration) = chain.migrations().iter().find(|migration| migration.file_name() == file) else {
+        return Ok(None);
+    };
+    let transaction = begin(&mut connection.client, LOCK_TIMEOUT).await?;
+    let tenant = migrator.scratch(&transaction).await?;
+    schema::enter(&transaction, &tenant).await?;
+    schema::build(&transaction, chain, 0, migration.version - 1).await?;
+    for statement in migration.statements()? {
+        if transaction.batch_execute(&statement.sql).await.is_err() {
+            return Ok(Some(statement.line));
+        }
+    }
+    Ok(None)
 }
 
 /// The definition of a version, line by line.

@@ -1,14 +1,13 @@
 //! Lets refinery work inside a transaction that is already open.
 //! refinery's own support for `Client` begins and commits by itself; a tenant's DDL, stamp and ledger row must commit together.
-use futures_util::future::join_all;
 use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
 use refinery_core::{Migration, Report, Runner};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio_postgres::{Error, Transaction};
 
-use crate::script::lines_before;
-use crate::{MigratorError, statements};
+use crate::MigratorError;
+use crate::script::line_in;
 
 /// A transaction in the form that refinery drives.
 struct InTransaction<'a, 'c> {
@@ -32,29 +31,15 @@ pub(crate) async fn apply(transaction: &Transaction<'_>, runner: &Runner) -> Res
     })
 }
 
-/// The statements one by one, sent together: of some errors the server says no place, and then it is that of the statement.
-async fn execute(transaction: &Transaction<'_>, query: &str) -> Result<(), (Option<usize>, Error)> {
-    let Ok(statements) = statements::split(query) else {
-        return transaction.batch_execute(query).await.map_err(|error| (None, error));
-    };
-    let sent = join_all(statements.iter().map(|statement| transaction.batch_execute(&statement.sql))).await;
-    // After the first that fails the server refuses the rest.
-    for (statement, result) in statements.iter().zip(sent) {
-        result.map_err(|error| (Some(statement.line + lines_before(&statement.sql, &error)), error))?;
-    }
-    Ok(())
-}
-
 impl AsyncTransaction for InTransaction<'_, '_> {
     type Error = Error;
 
     async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(&'a mut self, queries: T) -> Result<usize, Error> {
         let mut count = 0;
         for query in queries {
-            if let Err((line, error)) = execute(self.transaction, query).await {
-                (self.line, self.refused) = (line, Some(query.to_owned()));
-                return Err(error);
-            }
+            self.transaction.batch_execute(query).await.inspect_err(|error| {
+                (self.line, self.refused) = (line_in(query, error), Some(query.to_owned()));
+            })?;
             count += 1;
         }
         Ok(count)

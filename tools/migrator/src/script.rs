@@ -32,18 +32,17 @@ impl Message {
         let Some((file, line)) = self.what.rsplit_once(':').filter(|(file, _)| file.ends_with(".sql")) else {
             return MigratorError::during(format!("{tenant}: {}", self.what))(source);
         };
-        let line = line.parse::<usize>().ok().map(|line| line + lines_before(&self.sql, &source));
+        let line =
+            line.parse::<usize>().ok().map(|line| line + line_in(&self.sql, &source).map_or(0, |inside| inside - 1));
         MigratorError::Statement { whose: tenant.to_string(), file: file.to_owned(), line, source }
     }
 }
 
-/// How many lines of a statement are before the place that the server says it stopped at; 0 when it doesn't say.
-pub(crate) fn lines_before(sql: &str, error: &tokio_postgres::Error) -> usize {
-    let Some(ErrorPosition::Original(position)) = error.as_db_error().and_then(|error| error.position()) else {
-        return 0;
-    };
-    let before = usize::try_from(*position).unwrap_or_default().saturating_sub(1);
-    sql.chars().take(before).filter(|character| *character == '\n').count()
+/// The line of a text in which the server says that it stopped, from 1; of some errors it says no place.
+pub(crate) fn line_in(sql: &str, error: &tokio_postgres::Error) -> Option<usize> {
+    let Some(ErrorPosition::Original(position)) = error.as_db_error()?.position() else { return None };
+    let before = usize::try_from(*position).ok()?.saturating_sub(1);
+    Some(1 + sql.chars().take(before).filter(|character| *character == '\n').count())
 }
 
 impl Script {
