@@ -304,7 +304,7 @@ async fn a_database_begins_with_the_newest_secret_and_accepts_no_other_key() {
     assert!(migrator(&platform, &["check"]).await.status.success());
     superuser.batch_execute("INSERT INTO guard.claim_keys VALUES (6002, '\\x00', '\\x00', NULL)").await.unwrap();
     let run = migrator(&platform, &["check"]).await;
-    assert!(run.status.code() == Some(4) && run.stdout.contains("claim_key 6002"), "{}{}", run.stdout, run.stderr);
+    assert!(run.status.code() == Some(4) && run.stdout.contains("claim_keys 6002"), "{}{}", run.stdout, run.stderr);
     refused(&platform, &["rotate", "claim-key"], &["this master secret is not the one"]).await;
     assert_eq!(one::<i32>(&superuser, "SELECT claim_key FROM control.fleet").await, 6001);
 }

@@ -45,7 +45,7 @@ pub(crate) const ATTACKS: &[Kind] = &[
             .given("GRANT SELECT ON {b}.reports TO PUBLIC").undo("REVOKE SELECT ON {b}.reports FROM PUBLIC"),
         attack("USAGE for PUBLIC on the schema", "SELECT laboratory_name FROM {b}.reports", DENIED, "no right on the table")
             .given("GRANT USAGE ON SCHEMA {b} TO PUBLIC").undo("REVOKE USAGE ON SCHEMA {b} FROM PUBLIC"),
-        attack("both for PUBLIC", "SELECT laboratory_name FROM {b}.reports", Nothing, "the claim is another practice's, so no row is seen")
+        attack("both for PUBLIC", "SELECT laboratory_name FROM {b}.reports", DENIED, "the row rules look at the practice's users, to which there is no right")
             .given("GRANT USAGE ON SCHEMA {b} TO PUBLIC; GRANT SELECT ON {b}.reports TO PUBLIC").undo("REVOKE USAGE ON SCHEMA {b} FROM PUBLIC; REVOKE SELECT ON {b}.reports FROM PUBLIC"),
         attack("the other's login given to this one", "SET ROLE {b}_app; SELECT laboratory_name FROM {b}.reports", Nothing, "the claim is this practice's, and the row rules are the other's")
             .given("GRANT {b}_app TO {a}_app").undo("REVOKE {b}_app FROM {a}_app"),

@@ -183,6 +183,6 @@ pub(crate) const ATTACKS: &[Kind] = &[
         attack("one's own setting", "ALTER ROLE {a}_app SET work_mem = '5MB'", Nothing, "cannot be forbidden; the isolation check reports it as role_search_path"),
         attack("undo it", "ALTER ROLE {a}_app RESET work_mem", Nothing, "so that the next check is clean"),
         attack("the server's version", "SELECT version()", Remains, "no secret"),
-        attack("the names of databases by number", "SELECT pg_describe_object(1262, 1, 0)", Remains, "a name at most"),
+        attack("the names of databases by number", "SELECT pg_describe_object(1262, 1, 0)", DENIED, "EXECUTE revoked").managed(Remains),
     ]),
 ];
