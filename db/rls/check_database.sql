@@ -56,7 +56,7 @@ WITH tenants AS MATERIALIZED (
                      || '|pg_database_size|pg_tablespace_size|pg_lock_status|pg_prepared_statement|pg_cursor|to_reg'
                      || '|pg_blocking_pids|pg_safe_snapshot_blocking_pids|pg_isolation_test'
                      || '|pg_show_all_settings|pg_prepared_xact|pg_create_|pg_partition_|pg_column_is_updatable|pg_relation_is_updatable'
-                     || '|brin_|gin_clean_pending_list|pg_control_|pg_describe_object|pg_identify_object'
+                     || '|brin_summarize|brin_desummarize|gin_clean_pending_list|pg_control_|pg_describe_object|pg_identify_object'
                      || '|pg_get_|pg_export_snapshot|pg_logical|pg_backup|pg_log_backend|pg_current_logfile|pg_ls_|pg_read_)'))
    WHERE has_function_privilege(t.oid, p.oid, 'EXECUTE')
 )

@@ -638,6 +638,15 @@ GRANT ALL ON FUNCTION guard.permits(tenant text, roles text[]) TO labor_tenants;
 REVOKE ALL ON FUNCTION guard.permits_actor(tenant text, roles text[], actor text, actor_role text) FROM PUBLIC;
 GRANT ALL ON FUNCTION guard.permits_actor(tenant text, roles text[], actor text, actor_role text) TO labor_tenants;
 
+REVOKE ALL ON FUNCTION pg_catalog.brin_desummarize_range(regclass, bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.brin_desummarize_range(regclass, bigint) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.brin_summarize_new_values(regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.brin_summarize_new_values(regclass) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.brin_summarize_range(regclass, bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.brin_summarize_range(regclass, bigint) TO labor_services;
+
 REVOKE ALL ON FUNCTION pg_catalog.cursor_to_xml(cursor refcursor, count integer, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.cursor_to_xmlschema(cursor refcursor, nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
@@ -647,6 +656,9 @@ REVOKE ALL ON FUNCTION pg_catalog.database_to_xml(nulls boolean, tableforest boo
 REVOKE ALL ON FUNCTION pg_catalog.database_to_xml_and_xmlschema(nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.database_to_xmlschema(nulls boolean, tableforest boolean, targetns text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.gin_clean_pending_list(regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.gin_clean_pending_list(regclass) TO labor_services;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_close(integer) FROM PUBLIC;
 
@@ -721,8 +733,34 @@ GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock_shared(bigint) TO labor_o
 REVOKE ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock_shared(integer, integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_advisory_xact_lock_shared(integer, integer) TO labor_owner;
 
+REVOKE ALL ON FUNCTION pg_catalog.pg_blocking_pids(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_blocking_pids(integer) TO labor_services;
+
 REVOKE ALL ON FUNCTION pg_catalog.pg_cancel_backend(integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_cancel_backend(integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_column_is_updatable(regclass, smallint, boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_column_is_updatable(regclass, smallint, boolean) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_control_checkpoint(OUT checkpoint_lsn pg_lsn, OUT redo_lsn pg_lsn, OUT redo_wal_file text, OUT timeline_id integer, OUT prev_timeline_id integer, OUT full_page_writes boolean, OUT next_xid text, OUT next_oid oid, OUT next_multixact_id xid, OUT next_multi_offset xid, OUT oldest_xid xid, OUT oldest_xid_dbid oid, OUT oldest_active_xid xid, OUT oldest_multi_xid xid, OUT oldest_multi_dbid oid, OUT oldest_commit_ts_xid xid, OUT newest_commit_ts_xid xid, OUT checkpoint_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_control_checkpoint(OUT checkpoint_lsn pg_lsn, OUT redo_lsn pg_lsn, OUT redo_wal_file text, OUT timeline_id integer, OUT prev_timeline_id integer, OUT full_page_writes boolean, OUT next_xid text, OUT next_oid oid, OUT next_multixact_id xid, OUT next_multi_offset xid, OUT oldest_xid xid, OUT oldest_xid_dbid oid, OUT oldest_active_xid xid, OUT oldest_multi_xid xid, OUT oldest_multi_dbid oid, OUT oldest_commit_ts_xid xid, OUT newest_commit_ts_xid xid, OUT checkpoint_time timestamp with time zone) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_control_init(OUT max_data_alignment integer, OUT database_block_size integer, OUT blocks_per_segment integer, OUT wal_block_size integer, OUT bytes_per_wal_segment integer, OUT max_identifier_length integer, OUT max_index_columns integer, OUT max_toast_chunk_size integer, OUT large_object_chunk_size integer, OUT float8_pass_by_value boolean, OUT data_page_checksum_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_control_init(OUT max_data_alignment integer, OUT database_block_size integer, OUT blocks_per_segment integer, OUT wal_block_size integer, OUT bytes_per_wal_segment integer, OUT max_identifier_length integer, OUT max_index_columns integer, OUT max_toast_chunk_size integer, OUT large_object_chunk_size integer, OUT float8_pass_by_value boolean, OUT data_page_checksum_version integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_control_recovery(OUT min_recovery_end_lsn pg_lsn, OUT min_recovery_end_timeline integer, OUT backup_start_lsn pg_lsn, OUT backup_end_lsn pg_lsn, OUT end_of_backup_record_required boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_control_recovery(OUT min_recovery_end_lsn pg_lsn, OUT min_recovery_end_timeline integer, OUT backup_start_lsn pg_lsn, OUT backup_end_lsn pg_lsn, OUT end_of_backup_record_required boolean) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_control_system(OUT pg_control_version integer, OUT catalog_version_no integer, OUT system_identifier bigint, OUT pg_control_last_modified timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_control_system(OUT pg_control_version integer, OUT catalog_version_no integer, OUT system_identifier bigint, OUT pg_control_last_modified timestamp with time zone) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_create_logical_replication_slot(slot_name name, plugin name, temporary boolean, twophase boolean, OUT slot_name name, OUT lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_create_logical_replication_slot(slot_name name, plugin name, temporary boolean, twophase boolean, OUT slot_name name, OUT lsn pg_lsn) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_create_physical_replication_slot(slot_name name, immediately_reserve boolean, temporary boolean, OUT slot_name name, OUT lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_create_physical_replication_slot(slot_name name, immediately_reserve boolean, temporary boolean, OUT slot_name name, OUT lsn pg_lsn) TO labor_services;
+
+GRANT ALL ON FUNCTION pg_catalog.pg_create_restore_point(text) TO labor_services;
 
 GRANT ALL ON FUNCTION pg_catalog.pg_current_logfile() TO labor_services;
 
@@ -736,6 +774,9 @@ GRANT ALL ON FUNCTION pg_catalog.pg_database_size(name) TO labor_services;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_database_size(oid) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_database_size(oid) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_describe_object(oid, oid, integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_describe_object(oid, oid, integer) TO labor_services;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_export_snapshot() FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_export_snapshot() TO labor_services;
@@ -855,8 +896,17 @@ GRANT ALL ON FUNCTION pg_catalog.pg_get_wal_replay_pause_state() TO labor_servic
 REVOKE ALL ON FUNCTION pg_catalog.pg_get_wal_resource_managers(OUT rm_id integer, OUT rm_name text, OUT rm_builtin boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_get_wal_resource_managers(OUT rm_id integer, OUT rm_name text, OUT rm_builtin boolean) TO labor_services;
 
+REVOKE ALL ON FUNCTION pg_catalog.pg_identify_object(classid oid, objid oid, objsubid integer, OUT type text, OUT schema text, OUT name text, OUT identity text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_identify_object(classid oid, objid oid, objsubid integer, OUT type text, OUT schema text, OUT name text, OUT identity text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_identify_object_as_address(classid oid, objid oid, objsubid integer, OUT type text, OUT object_names text[], OUT object_args text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_identify_object_as_address(classid oid, objid oid, objsubid integer, OUT type text, OUT object_names text[], OUT object_args text[]) TO labor_services;
+
 REVOKE ALL ON FUNCTION pg_catalog.pg_indexes_size(regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_indexes_size(regclass) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_isolation_test_session_is_blocked(integer, integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_isolation_test_session_is_blocked(integer, integer[]) TO labor_services;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_lock_status(OUT locktype text, OUT database oid, OUT relation oid, OUT page integer, OUT tuple smallint, OUT virtualxid text, OUT transactionid xid, OUT classid oid, OUT objid oid, OUT objsubid smallint, OUT virtualtransaction text, OUT pid integer, OUT mode text, OUT granted boolean, OUT fastpath boolean, OUT waitstart timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_lock_status(OUT locktype text, OUT database oid, OUT relation oid, OUT page integer, OUT tuple smallint, OUT virtualxid text, OUT transactionid xid, OUT classid oid, OUT objid oid, OUT objsubid smallint, OUT virtualtransaction text, OUT pid integer, OUT mode text, OUT granted boolean, OUT fastpath boolean, OUT waitstart timestamp with time zone) TO labor_services;
@@ -876,16 +926,37 @@ REVOKE ALL ON FUNCTION pg_catalog.pg_logical_slot_peek_changes(slot_name name, u
 REVOKE ALL ON FUNCTION pg_catalog.pg_notify(text, text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_notify(text, text) TO labor_services;
 
+REVOKE ALL ON FUNCTION pg_catalog.pg_partition_ancestors(partitionid regclass, OUT relid regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_partition_ancestors(partitionid regclass, OUT relid regclass) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_partition_root(regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_partition_root(regclass) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_partition_tree(rootrelid regclass, OUT relid regclass, OUT parentrelid regclass, OUT isleaf boolean, OUT level integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_partition_tree(rootrelid regclass, OUT relid regclass, OUT parentrelid regclass, OUT isleaf boolean, OUT level integer) TO labor_services;
+
 REVOKE ALL ON FUNCTION pg_catalog.pg_prepared_statement(OUT name text, OUT statement text, OUT prepare_time timestamp with time zone, OUT parameter_types regtype[], OUT from_sql boolean, OUT generic_plans bigint, OUT custom_plans bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_prepared_statement(OUT name text, OUT statement text, OUT prepare_time timestamp with time zone, OUT parameter_types regtype[], OUT from_sql boolean, OUT generic_plans bigint, OUT custom_plans bigint) TO labor_services;
 
+REVOKE ALL ON FUNCTION pg_catalog.pg_prepared_xact(OUT transaction xid, OUT gid text, OUT prepared timestamp with time zone, OUT ownerid oid, OUT dbid oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_prepared_xact(OUT transaction xid, OUT gid text, OUT prepared timestamp with time zone, OUT ownerid oid, OUT dbid oid) TO labor_services;
+
 REVOKE ALL ON FUNCTION pg_catalog.pg_read_file_old(text, bigint, bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_relation_is_updatable(regclass, boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_relation_is_updatable(regclass, boolean) TO labor_services;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_relation_size(regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_relation_size(regclass) TO labor_services;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_relation_size(regclass, text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_relation_size(regclass, text) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_safe_snapshot_blocking_pids(integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_safe_snapshot_blocking_pids(integer) TO labor_services;
+
+REVOKE ALL ON FUNCTION pg_catalog.pg_show_all_settings(OUT name text, OUT setting text, OUT unit text, OUT category text, OUT short_desc text, OUT extra_desc text, OUT context text, OUT vartype text, OUT source text, OUT min_val text, OUT max_val text, OUT enumvals text[], OUT boot_val text, OUT reset_val text, OUT sourcefile text, OUT sourceline integer, OUT pending_restart boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pg_catalog.pg_show_all_settings(OUT name text, OUT setting text, OUT unit text, OUT category text, OUT short_desc text, OUT extra_desc text, OUT context text, OUT vartype text, OUT source text, OUT min_val text, OUT max_val text, OUT enumvals text[], OUT boot_val text, OUT reset_val text, OUT sourcefile text, OUT sourceline integer, OUT pending_restart boolean) TO labor_services;
 
 REVOKE ALL ON FUNCTION pg_catalog.pg_sleep(double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.pg_sleep(double precision) TO labor_services;
@@ -1524,8 +1595,6 @@ REVOKE SELECT,UPDATE ON TABLE pg_catalog.pg_settings FROM PUBLIC;
 GRANT UPDATE ON TABLE pg_catalog.pg_settings TO PUBLIC;
 GRANT SELECT ON TABLE pg_catalog.pg_settings TO labor_services;
 
-GRANT SELECT ON TABLE pg_catalog.pg_shadow TO labor_services;
-
 REVOKE SELECT ON TABLE pg_catalog.pg_shdepend FROM PUBLIC;
 GRANT SELECT ON TABLE pg_catalog.pg_shdepend TO labor_services;
 
@@ -1662,8 +1731,6 @@ GRANT SELECT ON TABLE pg_catalog.pg_statio_user_tables TO labor_services;
 
 REVOKE SELECT ON TABLE pg_catalog.pg_statistic_ext FROM PUBLIC;
 GRANT SELECT ON TABLE pg_catalog.pg_statistic_ext TO labor_services;
-
-GRANT SELECT ON TABLE pg_catalog.pg_statistic_ext_data TO labor_services;
 
 REVOKE SELECT ON TABLE pg_catalog.pg_stats FROM PUBLIC;
 GRANT SELECT ON TABLE pg_catalog.pg_stats TO labor_services;
