@@ -11,8 +11,7 @@
 -- - Each is a SELECT that can stand in parentheses: db/catalog/src/sql.rs puts them together.
 WITH tenant AS MATERIALIZED (
   SELECT n.oid AS schema, n.nspname AS name, n.nspowner, n.nspacl,
-         (SELECT oid FROM pg_roles WHERE rolname = $1::text || '_app') AS role,
-         (SELECT oid FROM pg_roles WHERE rolname = 'labor_tenants') AS logins
+         (SELECT oid FROM pg_roles WHERE rolname = $1::text || '_app') AS role
     FROM pg_namespace n WHERE n.nspname = $1::text
 ), objects AS MATERIALIZED (
   SELECT d.classid, d.objid
@@ -40,7 +39,7 @@ WITH tenant AS MATERIALIZED (
              FROM pg_policy WHERE polrelid = t.oid OFFSET 0) p
 ), expressions AS MATERIALIZED (
   SELECT p.polrelid, p.polcmd, e.writes, pg_get_expr(e.tree, p.polrelid) AS expression
-    FROM tenant t JOIN policies p ON NOT p.polpermissive AND p.polroles = ARRAY[t.logins]
+    FROM tenant t JOIN policies p ON NOT p.polpermissive AND p.polroles = '{0}'
    CROSS JOIN LATERAL (VALUES (false, p.polqual), (true, p.polwithcheck)) AS e (writes, tree)
    WHERE e.tree IS NOT NULL
 ), conditions AS MATERIALIZED (
@@ -124,8 +123,8 @@ SELECT 'policy_missing', t.relname, 'policy tenant_login is missing: nothing can
   FROM tables t
  WHERE t.commands <> '{}' AND NOT EXISTS (SELECT FROM policies p WHERE p.polrelid = t.oid AND p.polpermissive AND p.polname = 'tenant_login')
 UNION ALL
-SELECT 'policy_foreign', t.relname, format('policy %s is for others than labor_tenants', p.polname)
-  FROM policies p JOIN tables t ON t.oid = p.polrelid CROSS JOIN tenant n WHERE p.polroles <> ARRAY[n.logins]
+SELECT 'policy_foreign', t.relname, format('policy %s is not for PUBLIC, of whom the tenant''s login alone has rights here', p.polname)
+  FROM policies p JOIN tables t ON t.oid = p.polrelid WHERE p.polroles <> '{0}'
 UNION ALL
 SELECT 'policy_permissive', t.relname, format('permissive policy %s is not the expected one', p.polname)
   FROM policies p JOIN tables t ON t.oid = p.polrelid WHERE p.polpermissive AND p.polname <> 'tenant_login'

@@ -59,9 +59,9 @@ BEGIN
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tab);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tab);
     EXECUTE format('REVOKE ALL ON TABLE %I FROM {tenant}_app', tab);
-    -- For the group of all tenants' logins, of whom one alone was granted anything here and may use the schema: a login could take away
-    -- the rules that are for itself (DROP OWNED BY CURRENT_USER), and the practice would then see nothing, without an error.
-    EXECUTE format('CREATE POLICY tenant_login ON %I TO labor_tenants USING (true) WITH CHECK (true)', tab);
+    -- For PUBLIC, of whom one login alone may use the schema and was granted anything here. A login could take away rules that are for
+    -- itself or its group (DROP OWNED BY), and whoever lost them would see nothing, without an error.
+    EXECUTE format('CREATE POLICY tenant_login ON %I TO PUBLIC USING (true) WITH CHECK (true)', tab);
     staff := rule[2];
     seen := '';
     FOREACH few SLICE 1 IN ARRAY few_rows LOOP
@@ -77,7 +77,7 @@ BEGIN
       SELECT quote_literal('{' || string_agg(names ->> letter, ',') || '}') INTO roles
         FROM string_to_table(rule[i], NULL) AS letter;
       EXECUTE format('GRANT %s ON TABLE %I TO {tenant}_app', command, tab);
-      EXECUTE format('CREATE POLICY claim_%s ON %I AS RESTRICTIVE FOR %s TO labor_tenants ', lower(command), tab, command)
+      EXECUTE format('CREATE POLICY claim_%s ON %I AS RESTRICTIVE FOR %s TO PUBLIC ', lower(command), tab, command)
         || CASE command
              -- Nobody writes an audit row in another's name: whoever is named there is compared in the one verification.
              WHEN 'INSERT' THEN format(CASE tab WHEN 'audit' THEN 'WITH CHECK (guard.permits_actor(%L, %s, actor, actor_role))'

@@ -565,59 +565,59 @@ ALTER TABLE ONLY example.users
 
 ALTER TABLE example.audit ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY claim_insert ON example.audit AS RESTRICTIVE FOR INSERT TO labor_tenants WITH CHECK (guard.permits_actor('example'::text, '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}'::text[], actor, actor_role));
+CREATE POLICY claim_insert ON example.audit AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits_actor('example'::text, '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}'::text[], actor, actor_role));
 
-CREATE POLICY claim_insert ON example.documents AS RESTRICTIVE FOR INSERT TO labor_tenants WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+CREATE POLICY claim_insert ON example.documents AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
-CREATE POLICY claim_insert ON example.observations AS RESTRICTIVE FOR INSERT TO labor_tenants WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+CREATE POLICY claim_insert ON example.observations AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
-CREATE POLICY claim_insert ON example.orders AS RESTRICTIVE FOR INSERT TO labor_tenants WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+CREATE POLICY claim_insert ON example.orders AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
-CREATE POLICY claim_insert ON example.patients AS RESTRICTIVE FOR INSERT TO labor_tenants WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+CREATE POLICY claim_insert ON example.patients AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
-CREATE POLICY claim_insert ON example.raw_messages AS RESTRICTIVE FOR INSERT TO labor_tenants WITH CHECK (guard.permits('example'::text, '{worker,receiver}'::text[]));
+CREATE POLICY claim_insert ON example.raw_messages AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker,receiver}'::text[]));
 
-CREATE POLICY claim_insert ON example.reports AS RESTRICTIVE FOR INSERT TO labor_tenants WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+CREATE POLICY claim_insert ON example.reports AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
-CREATE POLICY claim_insert ON example.users AS RESTRICTIVE FOR INSERT TO labor_tenants WITH CHECK (guard.permits('example'::text, '{admin}'::text[]));
+CREATE POLICY claim_insert ON example.users AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{admin}'::text[]));
 
-CREATE POLICY claim_select ON example.audit AS RESTRICTIVE FOR SELECT TO labor_tenants USING (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits));
+CREATE POLICY claim_select ON example.audit AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits));
 
-CREATE POLICY claim_select ON example.documents AS RESTRICTIVE FOR SELECT TO labor_tenants USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (EXISTS ( SELECT
+CREATE POLICY claim_select ON example.documents AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (EXISTS ( SELECT
    FROM example.reports r
   WHERE (r.id = documents.report_id))))));
 
-CREATE POLICY claim_select ON example.observations AS RESTRICTIVE FOR SELECT TO labor_tenants USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (EXISTS ( SELECT
+CREATE POLICY claim_select ON example.observations AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (EXISTS ( SELECT
    FROM example.reports r
   WHERE (r.id = observations.report_id))))));
 
-CREATE POLICY claim_select ON example.orders AS RESTRICTIVE FOR SELECT TO labor_tenants USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (patient_id = ( SELECT u.patient_id
+CREATE POLICY claim_select ON example.orders AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (patient_id = ( SELECT u.patient_id
    FROM example.users u
   WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject)))))));
 
-CREATE POLICY claim_select ON example.patients AS RESTRICTIVE FOR SELECT TO labor_tenants USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (id = ( SELECT u.patient_id
+CREATE POLICY claim_select ON example.patients AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (id = ( SELECT u.patient_id
    FROM example.users u
   WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject)))))));
 
-CREATE POLICY claim_select ON example.raw_messages AS RESTRICTIVE FOR SELECT TO labor_tenants USING (( SELECT guard.permits('example'::text, '{admin,worker,receiver}'::text[]) AS permits));
+CREATE POLICY claim_select ON example.raw_messages AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,worker,receiver}'::text[]) AS permits));
 
-CREATE POLICY claim_select ON example.reports AS RESTRICTIVE FOR SELECT TO labor_tenants USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (released_at IS NOT NULL) AND (patient_id = ( SELECT u.patient_id
+CREATE POLICY claim_select ON example.reports AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (released_at IS NOT NULL) AND (patient_id = ( SELECT u.patient_id
    FROM example.users u
   WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject)))))));
 
-CREATE POLICY claim_select ON example.users AS RESTRICTIVE FOR SELECT TO labor_tenants USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND ((id)::text = ( SELECT guard.claim_subject() AS claim_subject))) OR (( SELECT guard.permits('example'::text, '{sign_in}'::text[]) AS permits) AND (encode(sha256(convert_to(username, 'UTF8'::name)), 'hex'::text) = ( SELECT guard.claim_subject() AS claim_subject)))));
+CREATE POLICY claim_select ON example.users AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND ((id)::text = ( SELECT guard.claim_subject() AS claim_subject))) OR (( SELECT guard.permits('example'::text, '{sign_in}'::text[]) AS permits) AND (encode(sha256(convert_to(username, 'UTF8'::name)), 'hex'::text) = ( SELECT guard.claim_subject() AS claim_subject)))));
 
-CREATE POLICY claim_update ON example.documents AS RESTRICTIVE FOR UPDATE TO labor_tenants USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
+CREATE POLICY claim_update ON example.documents AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
 
-CREATE POLICY claim_update ON example.orders AS RESTRICTIVE FOR UPDATE TO labor_tenants USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
+CREATE POLICY claim_update ON example.orders AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
 
-CREATE POLICY claim_update ON example.patients AS RESTRICTIVE FOR UPDATE TO labor_tenants USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits));
+CREATE POLICY claim_update ON example.patients AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits));
 
-CREATE POLICY claim_update ON example.raw_messages AS RESTRICTIVE FOR UPDATE TO labor_tenants USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
+CREATE POLICY claim_update ON example.raw_messages AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
 
-CREATE POLICY claim_update ON example.reports AS RESTRICTIVE FOR UPDATE TO labor_tenants USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits));
+CREATE POLICY claim_update ON example.reports AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits));
 
-CREATE POLICY claim_update ON example.users AS RESTRICTIVE FOR UPDATE TO labor_tenants USING (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits));
+CREATE POLICY claim_update ON example.users AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits));
 
 ALTER TABLE example.documents ENABLE ROW LEVEL SECURITY;
 
@@ -635,21 +635,21 @@ ALTER TABLE example.reports ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE example.schema_stamp ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY tenant_login ON example.audit TO labor_tenants USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.audit USING (true) WITH CHECK (true);
 
-CREATE POLICY tenant_login ON example.documents TO labor_tenants USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.documents USING (true) WITH CHECK (true);
 
-CREATE POLICY tenant_login ON example.observations TO labor_tenants USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.observations USING (true) WITH CHECK (true);
 
-CREATE POLICY tenant_login ON example.orders TO labor_tenants USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.orders USING (true) WITH CHECK (true);
 
-CREATE POLICY tenant_login ON example.patients TO labor_tenants USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.patients USING (true) WITH CHECK (true);
 
-CREATE POLICY tenant_login ON example.raw_messages TO labor_tenants USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.raw_messages USING (true) WITH CHECK (true);
 
-CREATE POLICY tenant_login ON example.reports TO labor_tenants USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.reports USING (true) WITH CHECK (true);
 
-CREATE POLICY tenant_login ON example.users TO labor_tenants USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.users USING (true) WITH CHECK (true);
 
 ALTER TABLE example.users ENABLE ROW LEVEL SECURITY;
 

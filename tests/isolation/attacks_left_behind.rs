@@ -51,7 +51,7 @@ pub(crate) const ATTACKS: &[Kind] = &[
             .given("GRANT {b}_app TO {a}_app").undo("REVOKE {b}_app FROM {a}_app"),
         attack("the other's login, and its claim", "SET ROLE {b}_app; SET LOCAL labor.claim = '{b_claim}'; SELECT laboratory_name FROM {b}.reports", Refused("28000"), "the claim belongs to another login")
             .given("GRANT {b}_app TO {a}_app").undo("REVOKE {b}_app FROM {a}_app"),
-        attack("the owner's role given to this login", "SET ROLE labor_owner; SELECT laboratory_name FROM {b}.reports", Nothing, "row rules are forced, for the owner too")
+        attack("the owner's role given to this login", "SET ROLE labor_owner; SELECT laboratory_name FROM {b}.reports", DENIED, "row rules are forced, for the owner too, who may not even ask for the claim")
             .given("GRANT labor_owner TO {a}_app").undo("REVOKE labor_owner FROM {a}_app"),
         attack("BYPASSRLS for this login", "SELECT laboratory_name FROM {b}.reports", DENIED, "no USAGE on the schema")
             .given("ALTER ROLE {a}_app BYPASSRLS").undo("ALTER ROLE {a}_app NOBYPASSRLS"),
@@ -71,7 +71,7 @@ pub(crate) const ATTACKS: &[Kind] = &[
             .given("CREATE MATERIALIZED VIEW {a}.v AS SELECT * FROM {b}.reports; GRANT SELECT ON {a}.v TO {a}_app").undo("DROP MATERIALIZED VIEW {a}.v"),
         attack("a definer function of the superuser", "SELECT {a}.f()", Breach, "it runs with the superuser's rights: function")
             .given("CREATE FUNCTION {a}.f() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER AS 'SELECT laboratory_name FROM {b}.reports'; GRANT EXECUTE ON FUNCTION {a}.f() TO {a}_app").undo("DROP FUNCTION {a}.f()"),
-        attack("a definer function of the owner", "SELECT {a}.f()", Nothing, "row rules are forced, for the owner too; the check finds it all the same: function")
+        attack("a definer function of the owner", "SELECT {a}.f()", DENIED, "row rules are forced, for the owner too; the check finds it all the same: function")
             .given("CREATE FUNCTION {a}.f() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER AS 'SELECT laboratory_name FROM {b}.reports'; ALTER FUNCTION {a}.f() OWNER TO labor_owner; GRANT EXECUTE ON FUNCTION {a}.f() TO {a}_app").undo("DROP FUNCTION {a}.f()"),
         attack("a child table of the other's", "SELECT laboratory_name FROM reports WHERE laboratory_name LIKE '%VICTIM'", Breach, "rows of a child are read by the parent's rules: inheritance")
             .given("ALTER TABLE {b}.reports INHERIT {a}.reports").undo("ALTER TABLE {b}.reports NO INHERIT {a}.reports"),

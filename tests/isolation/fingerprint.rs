@@ -88,7 +88,7 @@ const CHANGES: &[&str] = &[
     // Policies.
     "DROP POLICY claim_select ON {t}.reports",
     "ALTER POLICY claim_select ON {t}.reports RENAME TO another",
-    "ALTER POLICY claim_select ON {t}.reports TO PUBLIC",
+    "ALTER POLICY claim_select ON {t}.reports TO {t}_app",
     "ALTER POLICY claim_select ON {t}.reports TO {t}_app, {b}_app",
     "ALTER POLICY claim_select ON {t}.reports USING ((SELECT guard.permits('{b}', '{doctor}')))",
     "ALTER POLICY claim_update ON {t}.reports WITH CHECK (true)",

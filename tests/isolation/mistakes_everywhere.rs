@@ -38,7 +38,7 @@ fn wrongs(policy: &Policy) -> Vec<(String, &'static str)> {
     let clause = if policy.checks_only { "WITH CHECK" } else { "USING" };
     let mut wrongs = vec![
         (format!("DROP POLICY {on}"), "policy_missing"),
-        (format!("ALTER POLICY {on} TO PUBLIC"), "policy_foreign"),
+        (format!("ALTER POLICY {on} TO {{t}}_app"), "policy_foreign"),
         (format!("ALTER POLICY {on} TO {{b}}_app"), "policy_foreign"),
     ];
     if policy.permissive {
@@ -76,7 +76,7 @@ const ON_TABLES: &[(&str, &str)] = &[
     ("GRANT TRIGGER ON {table} TO {t}_app", "grant"),
     ("CREATE POLICY more ON {table} TO {t}_app USING (true)", "policy_permissive"),
     ("CREATE POLICY more ON {table} TO {b}_app USING (true)", "policy_foreign"),
-    ("CREATE POLICY more ON {table} USING (true)", "policy_foreign"),
+    ("CREATE POLICY more ON {table} USING (true)", "policy_permissive"),
     ("GRANT DELETE ON {table} TO {t}_app", "policy_missing"),
 ];
 
