@@ -12,7 +12,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// An open connection.
 pub(crate) struct Connection {
     pub(crate) client: Client,
-    /// Set before BEGIN, cleared when COMMIT was answered: in between the connection may hold a transaction and a claim.
+    /// Set before BEGIN, cleared when COMMIT was answered: in between the connection may hold a transaction and a claim. Set also while
+    /// a statement is being prepared.
     pub(crate) dirty: AtomicBool,
     /// When it was opened.
     pub(super) opened: Instant,
@@ -50,7 +51,10 @@ impl Connection {
         if let Some(statement) = known {
             return Ok(statement);
         }
+        // Dropped meanwhile, it would still be under way when the next session begins.
+        let before = self.dirty.swap(true, Ordering::Relaxed);
         let statement = self.client.prepare(sql).await?;
+        self.dirty.store(before, Ordering::Relaxed);
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(sql, statement.clone());
         Ok(statement)
     }

@@ -2,6 +2,7 @@
 //! Must stay true: no round trip waits for longer than its limit, whatever the server or the network does: a stopped server and a dead
 //! line never say so themselves; once one was noticed, those that have waited since before do not use up their own limits.
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -11,8 +12,10 @@ use tokio::time::sleep;
 pub(super) struct Patience {
     answer: Duration,
     work: Duration,
-    /// Since when the server is silent; `None` as long as it never was.
+    /// Since when the server is silent, as far as one line tells; `None` as long as none ever was.
     silent_since: watch::Sender<Option<Instant>>,
+    /// When anybody was answered last: a line can be dead while the server lives.
+    answered_at: Mutex<Option<Instant>>,
 }
 
 /// Nothing was heard in time.
@@ -20,13 +23,15 @@ pub(super) struct Patience {
 pub(super) enum Lost {
     /// This one noticed it, and has told the others. When it began to wait.
     Noticed(Instant),
-    /// It was told by another.
+    /// It was told by another, and nobody had an answer since.
     Told,
+    /// The server was heard, and took too long: that says nothing about others.
+    Slow,
 }
 
 impl Patience {
     pub(super) fn new(answer: Duration, work: Duration) -> Self {
-        Self { answer, work, silent_since: watch::Sender::new(None) }
+        Self { answer, work, silent_since: watch::Sender::new(None), answered_at: Mutex::new(None) }
     }
 
     /// Awaits `work`, which sets `heard` with the server's first word.
@@ -34,9 +39,12 @@ impl Patience {
         let began = Instant::now();
         let lost = tokio::select! {
             biased;
-            done = work => return Ok(done),
+            done = work => {
+                *self.answered_at() = Some(Instant::now());
+                return Ok(done);
+            }
             () = self.never_heard(heard) => Lost::Noticed(began),
-            () = sleep(self.work) => Lost::Noticed(began),
+            () = sleep(self.work) => Lost::Slow,
             () = self.told(began) => Lost::Told,
         };
         if let Lost::Noticed(since) = lost {
@@ -58,13 +66,26 @@ impl Patience {
         }
     }
 
-    /// Another one that began after this one noticed silence, and that was a while ago.
-    async fn told(&self, began: Instant) {
+    /// Another one that began after this one noticed silence, that was a while ago, and nobody was answered since.
+    async fn told(&self, mut began: Instant) {
         let mut silent_since = self.silent_since.subscribe();
-        if silent_since.wait_for(|since| since.is_some_and(|since| since >= began)).await.is_err() {
-            std::future::pending().await
+        loop {
+            let since = match silent_since.wait_for(|since| since.is_some_and(|since| since >= began)).await {
+                Ok(since) => *since,
+                Err(_) => None,
+            };
+            let Some(since) = since else { return std::future::pending().await };
+            sleep(self.answer).await;
+            if self.answered_at().is_none_or(|answered| answered <= since) {
+                return;
+            }
+            // A dead line of somebody else's: only a newer silence counts.
+            began = since + Duration::from_nanos(1);
         }
-        sleep(self.answer).await;
+    }
+
+    fn answered_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.answered_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,8 +108,25 @@ mod tests {
     async fn a_round_trip_whose_server_was_heard_ends_with_the_limit_for_work() {
         let patience = Patience::new(ANSWER, ANSWER * 2);
         let began = Instant::now();
-        assert!(matches!(patience.bound(&AtomicBool::new(true), pending::<()>()).await, Err(Lost::Noticed(_))));
+        assert_eq!(patience.bound(&AtomicBool::new(true), pending::<()>()).await, Err(Lost::Slow));
         assert!(began.elapsed() >= ANSWER * 2, "it did not have its time");
+    }
+
+    #[tokio::test]
+    async fn a_dead_line_ends_nobody_elses_work_while_the_server_answers() {
+        let patience = Patience::new(ANSWER, LONG);
+        let (heard, unheard) = (AtomicBool::new(true), AtomicBool::new(false));
+        let long = patience.bound(&heard, async {
+            sleep(ANSWER * 5).await;
+            "done"
+        });
+        let dead = patience.bound(&unheard, pending::<()>());
+        let answered = async {
+            sleep(ANSWER / 2).await;
+            patience.bound(&heard, async {}).await
+        };
+        let (long, dead, _) = tokio::join!(long, dead, answered);
+        assert!(matches!((long, dead), (Ok("done"), Err(Lost::Noticed(_)))), "the server lives");
     }
 
     #[tokio::test]

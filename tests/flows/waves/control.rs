@@ -18,7 +18,7 @@ async fn who_reads_the_control_schema_for_long_delays_its_migration_and_no_sign_
     let fleet = Fleet::copy("waves_control").await;
     let chain = Chain::copy(&fleet.files().await);
     std::fs::write(
-        chain.folder().join("migrations/control/V3__remark.sql"),
+        chain.folder().join("migrations/control/V4__remark.sql"),
         "-- A test.\nALTER TABLE control.tenants ADD COLUMN remark text;\n",
     )
     .unwrap();

@@ -83,7 +83,7 @@ async fn a_schema_that_is_gone_is_told_and_the_others_go_on() {
 
 #[tokio::test]
 async fn held_tenants_are_passed_by_and_counted() {
-    let fleet = Fleet::copy("waves_held").await;
+    let fleet = Fleet::copy("waves_held_counted").await;
     let hold = "UPDATE control.ledger SET held_at = now(), held_by = 'test', held_reason = 'moves house' WHERE tenant = '{p2}'";
     fleet.execute(hold).await;
     let chain = fleet.whole().await;
