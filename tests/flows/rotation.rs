@@ -319,6 +319,8 @@ async fn a_birth_that_is_under_way_is_waited_for_and_its_login_moved() {
     let tenant = platform.practice("a", "Praxis", "123456700").await.unwrap();
     let (birth, superuser) =
         (postgres().await.connect(name).await.unwrap(), postgres().await.connect(name).await.unwrap());
+    let holder = postgres().await.connect(name).await.unwrap();
+    holder.batch_execute("BEGIN").await.unwrap();
     // A tombstone is nobody to the rotation, as one that is not there yet.
     superuser.execute("UPDATE control.tenants SET state = 'deleted' WHERE name = $1", &[&tenant]).await.unwrap();
     birth.batch_execute("BEGIN; SELECT FROM control.fleet FOR SHARE").await.unwrap();
@@ -333,8 +335,20 @@ async fn a_birth_that_is_under_way_is_waited_for_and_its_login_moved() {
         .await
         .unwrap();
         assert_eq!(one::<i32>(&superuser, "SELECT claim_key FROM control.fleet").await, 1);
-        birth.batch_execute("COMMIT; BEGIN").await.unwrap();
-        birth.execute("SELECT FROM control.tenants WHERE name = $1 FOR UPDATE", &[&tenant]).await.unwrap();
+        // In line for the tenant's row before the rotation is, so that it is held when the rotation comes.
+        let row: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&tenant];
+        let holds = holder.execute("SELECT FROM control.tenants WHERE name = $1 FOR UPDATE", &row);
+        let lets_go = async {
+            let in_line = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'SELECT FROM control.tenants%'";
+            labor_testing::until("the holder to wait", LIMIT, async || {
+                Ok(if one::<i64>(&superuser, in_line).await > 0 { Ok(()) } else { Err("not yet".to_owned()) })
+            })
+            .await
+            .unwrap();
+            birth.batch_execute("COMMIT").await.unwrap();
+        };
+        let (held, ()) = tokio::join!(holds, lets_go);
+        held.unwrap();
         labor_testing::until("the rotation to move on", LIMIT, async || {
             let key: i32 = one(&superuser, "SELECT claim_key FROM control.fleet").await;
             let stuck: i64 = one(&superuser, waits).await;
@@ -342,7 +356,7 @@ async fn a_birth_that_is_under_way_is_waited_for_and_its_login_moved() {
         })
         .await
         .unwrap();
-        birth.batch_execute("COMMIT").await.unwrap();
+        holder.batch_execute("COMMIT").await.unwrap();
     };
     let (rotated, ()) = tokio::join!(said(&platform, &["rotate", "master"]), commit);
     assert_eq!(rotated["logins"], 2, "the intake, and who was born meanwhile");
