@@ -1,5 +1,5 @@
 //! Tenant-bound connections: few per tenant and role, under one global budget, lent to one session at a time.
-//! Must stay true: the number of open connections never exceeds the budget; who has fewer goes first (`turns`); every wait is
+//! Must stay true: no more connections are open than the budget, but for those that are being closed; who has fewer goes first (`turns`); every wait is
 //! bounded; a connection that may hold a transaction is closed and never lent again; a tenant whose schema this release can't serve
 //! gets no session; when nobody asks for connections, their memory returns.
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -277,7 +277,7 @@ impl Drop for Lent {
                 place.give_back(connection, now);
                 return;
             }
-            // The socket is closed before its place is free.
+            // Closing begins before its place is free; the socket is gone a moment later.
             drop(connection);
             drop(place);
         }

@@ -1,5 +1,5 @@
 //! One connection to a tenant, with the statements that were prepared on it.
-//! Must stay true: dropping it closes its socket at once, whatever is still under way on it; the server then rolls back.
+//! Must stay true: dropping it closes its socket without waiting for what is under way on it; the server then rolls back.
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};

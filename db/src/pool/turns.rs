@@ -1,5 +1,5 @@
 //! Whose turn it is: which waiting request gets the next connection, and whose connection is closed to make room for it.
-//! Must stay true: no more connections are open than the budget allows, and no more of one tenant in one role than its cap; whoever
+//! Must stay true: no more connections are counted as open than the budget allows, and no more of one tenant in one role than its cap; whoever
 //! has fewer connections goes first, so a tenant with many clients does not hold up one with few; a connection goes on to its own
 //! tenant's next request unless somebody with fewer needs its place; nobody waits while there is room; a tenant without connections
 //! and waiting requests is forgotten.
