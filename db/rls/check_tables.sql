@@ -102,7 +102,7 @@ UNION ALL
 SELECT 'column_grant', c.relname || '.' || a.attname, 'rights on single columns are not allowed'
   FROM relations c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
 UNION ALL
-SELECT 'rls_off', t.relname, 'row level security is not enabled: add the table to db/rls/tenant.sql' FROM tables t WHERE NOT t.relrowsecurity
+SELECT 'rls_off', t.relname, 'row level security is not enabled: a new table needs a line in db/rls/tenant.sql; if it has one, up --rules puts it back' FROM tables t WHERE NOT t.relrowsecurity
 UNION ALL
 SELECT 'rls_not_forced', t.relname, 'row level security is not forced: add the table to db/rls/tenant.sql'
   FROM tables t WHERE t.commands <> '{}' AND NOT t.relforcerowsecurity
@@ -123,7 +123,14 @@ SELECT 'policy_missing', t.relname, 'policy tenant_login is missing: nothing can
   FROM tables t
  WHERE t.commands <> '{}' AND NOT EXISTS (SELECT FROM policies p WHERE p.polrelid = t.oid AND p.polpermissive AND p.polname = 'tenant_login')
 UNION ALL
-SELECT 'policy_foreign', t.relname, format('policy %s is not for PUBLIC, of whom the tenant''s login alone has rights here', p.polname)
+SELECT 'policy_permissive', r.relname, 'policy tenant_login does not ask for exactly the tenant''s login'
+  FROM tenant t CROSS JOIN policies p JOIN tables r ON r.oid = p.polrelid
+ CROSS JOIN LATERAL (SELECT format('(SESSION_USER = %L::name)', t.name || '_app')) w (condition)
+ WHERE p.polname = 'tenant_login' AND p.polpermissive
+   AND (p.polcmd <> '*' OR pg_get_expr(p.polqual, p.polrelid) IS DISTINCT FROM w.condition
+                        OR pg_get_expr(p.polwithcheck, p.polrelid) IS DISTINCT FROM w.condition)
+UNION ALL
+SELECT 'policy_foreign', t.relname, format('policy %s is for a role, which could take it away: row rules are for PUBLIC', p.polname)
   FROM policies p JOIN tables t ON t.oid = p.polrelid WHERE p.polroles <> '{0}'
 UNION ALL
 SELECT 'policy_permissive', t.relname, format('permissive policy %s is not the expected one', p.polname)

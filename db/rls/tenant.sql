@@ -59,9 +59,10 @@ BEGIN
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tab);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tab);
     EXECUTE format('REVOKE ALL ON TABLE %I FROM {tenant}_app', tab);
-    -- For PUBLIC, of whom one login alone may use the schema and was granted anything here. A login could take away rules that are for
-    -- itself or its group (DROP OWNED BY), and whoever lost them would see nothing, without an error.
-    EXECUTE format('CREATE POLICY tenant_login ON %I TO PUBLIC USING (true) WITH CHECK (true)', tab);
+    -- One login's, and said by the condition: a login could take away rules that are for itself or its group (DROP OWNED BY), and
+    -- whoever lost them would see nothing, without an error.
+    EXECUTE format('CREATE POLICY tenant_login ON %I TO PUBLIC USING (session_user = %L) WITH CHECK (session_user = %2$L)',
+                   tab, '{tenant}_app');
     staff := rule[2];
     seen := '';
     FOREACH few SLICE 1 IN ARRAY few_rows LOOP

@@ -635,21 +635,21 @@ ALTER TABLE example.reports ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE example.schema_stamp ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY tenant_login ON example.audit USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.audit USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
-CREATE POLICY tenant_login ON example.documents USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.documents USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
-CREATE POLICY tenant_login ON example.observations USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.observations USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
-CREATE POLICY tenant_login ON example.orders USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.orders USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
-CREATE POLICY tenant_login ON example.patients USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.patients USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
-CREATE POLICY tenant_login ON example.raw_messages USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.raw_messages USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
-CREATE POLICY tenant_login ON example.reports USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.reports USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
-CREATE POLICY tenant_login ON example.users USING (true) WITH CHECK (true);
+CREATE POLICY tenant_login ON example.users USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
 ALTER TABLE example.users ENABLE ROW LEVEL SECURITY;
 

@@ -92,6 +92,15 @@ const MISTAKES: &[Mistake] = &[
     mistake("GRANT TEMP ON DATABASE isolation TO PUBLIC", "database_grant"),
     mistake("GRANT CREATE ON DATABASE isolation TO labor_tenants", "database_grant"),
 
+    // The rule that names the practice's login: gone, for everybody, for another, for half of it.
+    mistake("DROP POLICY tenant_login ON {t}.reports", "policy_missing"),
+    mistake("ALTER POLICY tenant_login ON {t}.reports USING (true) WITH CHECK (true)", "policy_permissive"),
+    mistake("ALTER POLICY tenant_login ON {t}.reports WITH CHECK (true)", "policy_permissive"),
+    mistake("ALTER POLICY tenant_login ON {t}.reports USING (session_user = '{b}_app')", "policy_permissive"),
+    mistake("ALTER POLICY tenant_login ON {t}.reports USING (session_user IN ('{t}_app', '{b}_app'))", "policy_permissive"),
+    mistake("ALTER POLICY tenant_login ON {t}.reports USING (current_user = '{t}_app')", "policy_permissive"),
+    mistake("DROP POLICY tenant_login ON {t}.reports; CREATE POLICY tenant_login ON {t}.reports FOR SELECT USING (session_user = '{t}_app')", "policy_permissive"),
+
     // Rules that look at rows: a patient among those who see all, a rule gone, an actor who is not compared.
     mistake("ALTER POLICY claim_select ON {t}.reports USING ((SELECT guard.permits('{t}', '{admin,doctor,lab_technician,worker,patient}')))", "policy_missing"),
     mistake("ALTER POLICY claim_select ON {t}.documents USING ((SELECT guard.permits('{t}', '{admin,doctor,lab_technician,patient,worker}'))
