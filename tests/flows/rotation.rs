@@ -307,6 +307,42 @@ async fn a_database_begins_with_the_newest_secret_and_accepts_no_other_key() {
     assert!(run.status.code() == Some(4) && run.stdout.contains("claim_keys 6002"), "{}{}", run.stdout, run.stderr);
     refused(&platform, &["rotate", "claim-key"], &["this master secret is not the one"]).await;
     assert_eq!(one::<i32>(&superuser, "SELECT claim_key FROM control.fleet").await, 6001);
+    superuser.batch_execute("DELETE FROM guard.claim_keys WHERE key_id = 6002").await.unwrap();
+    the_key_in_use_is_taken_away(&platform, &superuser).await;
+    a_former_key_is_taken_away(&platform, &superuser).await;
+}
+
+/// What `check` finds about the keys.
+async fn finding(platform: &Platform, words: &str) {
+    let run = migrator(platform, &["check"]).await;
+    assert!(run.status.code() == Some(4) && run.stdout.contains(words), "{words}: {}{}", run.stdout, run.stderr);
+}
+
+/// Or is to be forgotten one day: nothing is built on it, and it can be put back.
+async fn the_key_in_use_is_taken_away(platform: &Platform, superuser: &Client) {
+    superuser.batch_execute("UPDATE guard.claim_keys SET not_after = now() + interval '1 day'").await.unwrap();
+    finding(platform, "claim_keys 6001: ends for the guard at another time").await;
+    refused(
+        platform,
+        &["rotate", "claim-key"],
+        &["lets claim key 6001 end at", "SET not_after = NULL WHERE key_id = 6001"],
+    )
+    .await;
+    superuser.batch_execute("DELETE FROM guard.claim_keys").await.unwrap();
+    finding(platform, "claim_keys 6001: is used by the fleet and unknown to the guard").await;
+    said(platform, &["up"]).await;
+    assert!(migrator(platform, &["check"]).await.status.success());
+}
+
+/// A rotation under way is finished all the same.
+async fn a_former_key_is_taken_away(platform: &Platform, superuser: &Client) {
+    append(&file(platform), &format!("8:{}", random_hex(32).unwrap()));
+    said(platform, &["rotate", "master"]).await;
+    superuser.batch_execute("DELETE FROM guard.claim_keys WHERE key_id = 6001").await.unwrap();
+    finding(platform, "claim_keys 6001: is used by the fleet and unknown to the guard").await;
+    said(platform, &["rotate", "finish"]).await;
+    said(platform, &["rotate", "claim-key"]).await;
+    assert!(migrator(platform, &["check"]).await.status.success());
 }
 
 /// As `provision` does it: the fleet's row is held until the tenant is there, born with the secret that was read. And the other way
@@ -319,8 +355,10 @@ async fn a_birth_that_is_under_way_is_waited_for_and_its_login_moved() {
     let tenant = platform.practice("a", "Praxis", "123456700").await.unwrap();
     let (birth, superuser) =
         (postgres().await.connect(name).await.unwrap(), postgres().await.connect(name).await.unwrap());
-    let holder = postgres().await.connect(name).await.unwrap();
+    let (holder, gate) = (postgres().await.connect(name).await.unwrap(), postgres().await.connect(name).await.unwrap());
     holder.batch_execute("BEGIN").await.unwrap();
+    // Lets the rotation through only once the tenant is held.
+    gate.batch_execute("BEGIN; SELECT FROM control.fleet FOR SHARE").await.unwrap();
     // A tombstone is nobody to the rotation, as one that is not there yet.
     superuser.execute("UPDATE control.tenants SET state = 'deleted' WHERE name = $1", &[&tenant]).await.unwrap();
     birth.batch_execute("BEGIN; SELECT FROM control.fleet FOR SHARE").await.unwrap();
@@ -335,20 +373,9 @@ async fn a_birth_that_is_under_way_is_waited_for_and_its_login_moved() {
         .await
         .unwrap();
         assert_eq!(one::<i32>(&superuser, "SELECT claim_key FROM control.fleet").await, 1);
-        // In line for the tenant's row before the rotation is, so that it is held when the rotation comes.
-        let row: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&tenant];
-        let holds = holder.execute("SELECT FROM control.tenants WHERE name = $1 FOR UPDATE", &row);
-        let lets_go = async {
-            let in_line = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'SELECT FROM control.tenants%'";
-            labor_testing::until("the holder to wait", LIMIT, async || {
-                Ok(if one::<i64>(&superuser, in_line).await > 0 { Ok(()) } else { Err("not yet".to_owned()) })
-            })
-            .await
-            .unwrap();
-            birth.batch_execute("COMMIT").await.unwrap();
-        };
-        let (held, ()) = tokio::join!(holds, lets_go);
-        held.unwrap();
+        birth.batch_execute("COMMIT").await.unwrap();
+        holder.execute("SELECT FROM control.tenants WHERE name = $1 FOR UPDATE", &[&tenant]).await.unwrap();
+        gate.batch_execute("COMMIT").await.unwrap();
         labor_testing::until("the rotation to move on", LIMIT, async || {
             let key: i32 = one(&superuser, "SELECT claim_key FROM control.fleet").await;
             let stuck: i64 = one(&superuser, waits).await;

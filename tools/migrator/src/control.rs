@@ -159,11 +159,15 @@ pub(crate) const GUARD_FINGERPRINT: &str = "
       FROM pg_proc p WHERE p.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'guard')";
 
 async fn is_current(client: &Client, checksum: &str) -> Result<bool, MigratorError> {
-    let sql = format!("SELECT control_checksum = $1 AND guard_fingerprint = ({GUARD_FINGERPRINT}) FROM control.fleet");
+    // Also whether the guard has the key in use: without it nobody is let in anywhere.
+    let sql = format!(
+        "SELECT control_checksum = $1 AND guard_fingerprint = ({GUARD_FINGERPRINT})
+                AND EXISTS (SELECT FROM guard.claim_keys WHERE key_id = claim_key) FROM control.fleet"
+    );
     match client.query_opt(&sql, &[&checksum]).await {
         Ok(row) => Ok(row.is_some_and(|row| row.get(0))),
         // No control schema, or one that is older than this table.
-        Err(error) if matches!(error.code(), Some(code) if [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME].contains(code)) => {
+        Err(error) if matches!(error.code(), Some(code) if [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::INVALID_SCHEMA_NAME].contains(code)) => {
             Ok(false)
         }
         Err(error) => Err(MigratorError::during("read the fleet's version")(error)),

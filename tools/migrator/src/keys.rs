@@ -94,18 +94,26 @@ impl Migrator {
         Ok(secret)
     }
 
-    /// Our master secret is the one that this database uses: it gives the same claim key.
+    /// Our master secret is the one that this database uses: it gives the same claim key, and that one has no end.
     pub(crate) async fn require_secret(&self, client: &impl GenericClient) -> Result<(), MigratorError> {
         let id = read(client, Lock::None).await?.current;
         let pads = ClaimKey::new(id, self.secret(id.secret())?).pads();
         let row = client
             .query_opt(
-                "SELECT inner_pad = $2 AND outer_pad = $3 FROM guard.claim_keys WHERE key_id = $1",
+                "SELECT inner_pad = $2 AND outer_pad = $3, not_after FROM guard.claim_keys WHERE key_id = $1",
                 &[&i32::from(id), &&pads.inner[..], &&pads.outer[..]],
             )
             .await
             .map_err(MigratorError::during("compare the claim key"))?;
-        if row.is_some_and(|row| row.get(0)) { Ok(()) } else { Err(MigratorError::WrongSecret) }
+        match row.map(|row| (row.get(0), row.get::<_, Option<DateTime<Utc>>>(1))) {
+            Some((true, None)) => Ok(()),
+            Some((true, Some(end))) => Err(MigratorError::Invalid(format!(
+                "guard.claim_keys lets claim key {id} end at {}, and the fleet signs with it: every practice is shut from then on. Nothing of \
+                 ours sets that; find out who did, then UPDATE guard.claim_keys SET not_after = NULL WHERE key_id = {id}",
+                end.format("%F %T UTC")
+            ))),
+            Some((false, _)) | None => Err(MigratorError::WrongSecret),
+        }
     }
 
     /// Written once; a database that has none yet begins with our newest secret. Another key under the same number would shut every
@@ -113,7 +121,8 @@ impl Migrator {
     pub(crate) async fn write_first_claim_key(&self, transaction: &Transaction<'_>) -> Result<(), MigratorError> {
         transaction
             .execute(
-                "UPDATE control.fleet SET claim_key = $1 WHERE NOT EXISTS (SELECT FROM guard.claim_keys)",
+                "UPDATE control.fleet SET claim_key = $1
+                  WHERE NOT EXISTS (SELECT FROM guard.claim_keys) AND NOT EXISTS (SELECT FROM control.tenants)",
                 &[&i32::from(ClaimKeyId::first_of(self.ring.newest()))],
             )
             .await

@@ -68,7 +68,8 @@ impl Migrator {
     }
 }
 
-/// Lets the key before, and what else comes out of its master secret, be accepted for so long from now on.
+/// Lets the key before, and what else comes out of its master secret, be accepted for so long from now on. A key that somebody took away
+/// has come to its end.
 async fn end_former(
     transaction: &Transaction<'_>,
     former: ClaimKeyId,
@@ -78,7 +79,8 @@ async fn end_former(
         .query_one(
             "WITH key AS (UPDATE guard.claim_keys SET not_after = clock_timestamp() + $2 * interval '1 second' WHERE key_id = $1
                           RETURNING not_after)
-             UPDATE control.fleet SET former_ends_at = key.not_after, changed_at = now() FROM key RETURNING former_ends_at",
+             UPDATE control.fleet SET former_ends_at = coalesce((SELECT not_after FROM key), clock_timestamp()), changed_at = now()
+              RETURNING former_ends_at",
             &[&i32::from(former), &life.as_secs_f64()],
         )
         .await
