@@ -91,8 +91,16 @@ SELECT 'setting', split_part(v.item, '=', 1),
             WHEN s.setdatabase = 0 THEN 'is set for all roles of the server' ELSE 'is set for the whole database' END
   FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS v (item)
  WHERE (s.setrole = 0 OR s.setrole IN (SELECT oid FROM ours)) AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
-   AND split_part(v.item, '=', 1) IN ('search_path', 'role', 'row_security', 'session_replication_role', 'session_preload_libraries',
-                                      'local_preload_libraries', 'allow_system_table_mods', 'lo_compat_privileges', 'labor.claim')
+   AND (split_part(v.item, '=', 1) IN ('search_path', 'role', 'row_security', 'session_replication_role', 'session_preload_libraries',
+                                       'local_preload_libraries', 'allow_system_table_mods', 'lo_compat_privileges', 'labor.claim',
+                                       -- What says something else about the same statement.
+                                       'standard_conforming_strings', 'transform_null_equals', 'array_nulls',
+                                       -- Senders are told that what they sent is durable.
+                                       'synchronous_commit')
+        -- Statements and values of rows in the server's log. labor_control's errors are there, and hold none.
+        OR (s.setrole IN (SELECT oid FROM ours WHERE name <> 'labor_control')
+            AND split_part(v.item, '=', 1) IN ('log_statement', 'log_min_duration_statement', 'log_min_error_statement', 'log_min_messages',
+                                               'log_parameter_max_length', 'log_parameter_max_length_on_error')))
 UNION ALL
 SELECT 'parameter_grant', p.parname, format('%s has %s on this setting', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE 'labor_tenants' END, a.privilege_type)
   FROM pg_parameter_acl p CROSS JOIN aclexplode(p.paracl) a WHERE a.grantee = 0 OR a.grantee = (SELECT oid FROM tenants)

@@ -42,6 +42,11 @@ SELECT 'role_attribute', r.rolname, 'superuser, BYPASSRLS, CREATEROLE, CREATEDB 
   FROM tenant t JOIN pg_roles r ON r.oid = t.role
  WHERE r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
 UNION ALL
+SELECT 'role_attribute', r.rolname, CASE WHEN r.rolvaliduntil IS NOT NULL THEN format('its password ends at %s: the practice is shut then', r.rolvaliduntil)
+                                         ELSE 'may have as many connections as the server has: one practice could take them all' END
+  FROM tenant t JOIN pg_roles r ON r.oid = t.role
+ WHERE r.rolvaliduntil < 'infinity' OR r.rolconnlimit < 0
+UNION ALL
 SELECT 'role_search_path', r.rolname, 'search_path of the role is not exactly its own schema'
   FROM tenant t JOIN pg_roles r ON r.oid = t.role
  WHERE r.rolconfig IS DISTINCT FROM ARRAY[format('search_path=%s, pg_catalog, pg_temp', t.name)]

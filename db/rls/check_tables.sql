@@ -1,7 +1,7 @@
 -- Isolation check, first part: what one tenant's schema ($1: its name) is. Every row is a finding; a sound schema has none.
 -- Why: run by the migrator before a COMMIT, after each restore, in CI and by operators (`labor-migrator check`). A migration or
 --      restore with a finding is rolled back. It looks at definitions only: of two schemas with one fingerprint it finds the same.
--- Must stay true, for all three parts:
+-- Must stay true, for all parts:
 -- - They are run with search_path = pg_catalog, always: names are then written in one way, and the plan, once made, serves all tenants.
 -- - The two about one tenant stay cheap among thousands, with one plan made without looking at the name (plan_cache_mode =
 --   force_generic_plan): objects are found through pg_depend's reference index, what was granted to the role through pg_shdepend's,

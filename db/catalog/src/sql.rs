@@ -26,7 +26,13 @@ pub const ISOLATION_CHECK: &str = concat!(
 /// is that of one that passed the whole check.
 pub const REACH_CHECK: &str = reach_check!();
 /// Finds what weakens the isolation of all tenants at once, in the same columns. It knows no tenant.
-pub const DATABASE_CHECK: &str = include_str!("../../rls/check_database.sql");
+pub const DATABASE_CHECK: &str = concat!(
+    "SELECT kind, object, detail FROM (\n",
+    include_str!("../../rls/check_database.sql"),
+    ") AS database\nUNION ALL SELECT kind, object, detail FROM (\n",
+    include_str!("../../rls/check_plane.sql"),
+    ") AS plane"
+);
 /// Kinds of [`DATABASE_CHECK`]'s findings that a server which gives no superuser leaves: they are acknowledged, not mended.
 pub const KINDS_OF_THE_SERVER: [&str; 2] = ["unhardened", "incapable"];
 
