@@ -1,7 +1,8 @@
 //! Signature of a laboratory's request: HMAC-SHA256 over `timestamp "." body`, in hex, as `X-Labor-Signature: v1=…`.
 //! Must stay true: compared in constant time; the current secret and the one before are accepted, so that a sender can change
-//! over, each derived from the master secret that was current when it was given out, as long as the fleet accepts that one; the age limit is long because Mirth resends a frozen request for as long as an outage lasts, and harmless because the
-//! same bytes are stored once.
+//! over, each derived from the master secret that was current when it was given out, as long as the fleet accepts that one; the
+//! age limit is long because Mirth resends a frozen request for as long as an outage lasts, and harmless because the same bytes
+//! are stored once.
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::hmac;

@@ -1,27 +1,9 @@
 //! What the isolation check says about the database as a whole (db/rls/check_database.sql), asked by the programs that serve.
 //! Must stay true: it is the same file as the migrator's; definitions only, no rows of anybody.
+pub use labor_catalog::Finding;
 use sqlx::Connection as _;
 
 use crate::{Control, DbError};
-
-/// One thing that every practice's login may and should not, or that Labor's own roles lack.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Stable kind, such as `unhardened`.
-    pub kind: String,
-    /// What it is about.
-    pub object: String,
-    /// What is wrong.
-    pub detail: String,
-}
-
-impl Finding {
-    /// Whether it is what a server without a superuser leaves open, which an operator can agree to.
-    #[must_use]
-    pub fn is_of_the_server(&self) -> bool {
-        labor_catalog::sql::KINDS_OF_THE_SERVER.contains(&self.kind.as_str())
-    }
-}
 
 impl Control {
     /// Asks for the findings; a hardened database has none.

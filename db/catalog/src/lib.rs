@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod claim;
 pub mod claim_key;
+pub mod finding;
 pub mod keyring;
 pub mod logs;
 pub mod name;
@@ -13,6 +14,7 @@ pub mod sql;
 pub use catalogue::{Class, Column};
 pub use claim::{ClaimRole, SignedClaim};
 pub use claim_key::{ClaimKey, ClaimKeyId};
+pub use finding::Finding;
 pub use keyring::{InvalidKeyring, Keyring, SecretNumber};
 pub use name::{InvalidName, TenantName};
 pub use secret::{InvalidSecret, MasterSecret};

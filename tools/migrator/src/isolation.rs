@@ -6,8 +6,8 @@ mod fleet;
 mod keys;
 pub mod weaker;
 
+pub use labor_catalog::Finding;
 use labor_catalog::{TenantName, sql};
-use serde::Serialize;
 use tokio::sync::OnceCell;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{GenericClient, Row, Statement};
@@ -18,28 +18,8 @@ use crate::MigratorError;
 /// What is asked for first. LOCAL: a step's own search_path comes back with its transaction.
 const ENTER: &str = "SET LOCAL search_path = pg_catalog";
 
-/// One thing that weakens a tenant's isolation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// Stable kind, such as `rls_off`.
-    pub kind: String,
-    /// Table, role or schema.
-    pub object: String,
-    /// What is wrong.
-    pub detail: String,
-}
-
-impl Finding {
-    fn of(row: &Row) -> Self {
-        Self { kind: row.get(0), object: row.get(1), detail: row.get(2) }
-    }
-
-    /// Whether it is what the server, as it is shipped, gives every login or withholds from Labor's own: nobody's mistake, and no way to
-    /// another practice's rows. See [`weaker`].
-    #[must_use]
-    pub fn is_of_the_server(&self) -> bool {
-        labor_catalog::sql::KINDS_OF_THE_SERVER.contains(&self.kind.as_str())
-    }
+fn finding(row: &Row) -> Finding {
+    Finding { kind: row.get(0), object: row.get(1), detail: row.get(2) }
 }
 
 /// The statements of a proof, each prepared when a connection first needs it, and then good for all tenants.
@@ -115,7 +95,7 @@ async fn found(
 ) -> Result<Vec<Finding>, MigratorError> {
     let rows = ask(prepared, sql, transaction, tenant).await;
     let rows = rows.map_err(MigratorError::during(format!("isolation check of {tenant}")))?;
-    Ok(rows.iter().map(Finding::of).collect())
+    Ok(rows.iter().map(finding).collect())
 }
 
 async fn ask(
@@ -148,7 +128,7 @@ pub async fn check(client: &impl GenericClient, tenant: &TenantName) -> Result<V
         .await
         .map_err(MigratorError::during(format!("isolation check of {tenant}")))?;
     let mut findings = database::findings(client).await?;
-    findings.extend(rows.iter().map(Finding::of));
+    findings.extend(rows.iter().map(finding));
     Ok(findings)
 }
 

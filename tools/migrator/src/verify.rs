@@ -1,6 +1,6 @@
 //! `verify`: whether schemas, stamps, histories, ledger, registry, logins, control schema and files agree.
-//! Must stay true: it changes nothing, but that it forgets a failure that it finds mended; memory is that of a page, whatever the number of tenants; a tenant that is being migrated
-//! meanwhile is no finding: what a first look found is looked at again under the tenant's lock.
+//! Must stay true: it changes nothing, but that it forgets a failure that it finds mended; memory is that of a page, whatever the number
+//! of tenants; a tenant that is being migrated meanwhile is no finding: what a first look found is looked at again under its lock.
 mod fleet;
 mod standing;
 mod tenants;

@@ -40,7 +40,7 @@ pub(crate) async fn findings(client: &impl GenericClient) -> Result<Vec<Finding>
 pub(crate) async fn of_the_database(client: &impl GenericClient) -> Result<Vec<Finding>, MigratorError> {
     let rows = client.query(sql::DATABASE_CHECK, &[]).await;
     let rows = rows.map_err(MigratorError::during("isolation check of the database"))?;
-    Ok(rows.iter().map(Finding::of).collect())
+    Ok(rows.iter().map(super::finding).collect())
 }
 
 /// Functions of the guard that are not as the file makes them, that are missing, or that are none of the file's.
