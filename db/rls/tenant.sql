@@ -19,6 +19,8 @@ DECLARE
     ['reports',         'adlpw',   'w',        'adw',   '' ],
     ['observations',    'adlpw',   'w',        '',      '' ],
     ['documents',       'adlpw',   'w',        'w',     '' ],
+    ['report_events',   'adlw',    'adlp',     '',      '' ],
+    ['notices',         'adlpw',   'w',        'adlp',  '' ],
     ['audit',           'a',       'adlpwrs',  '',      '' ]
   ];
   -- Whom the matrix lets SELECT some rows only, and which; db/rls/check_tables.sql expects the same. Everybody else is asked about
@@ -31,6 +33,8 @@ DECLARE
     ['p', 'reports',      $r$released_at IS NOT NULL AND patient_id = $r$ || own],
     ['p', 'observations', $r$EXISTS (SELECT FROM reports r WHERE r.id = report_id)$r$],
     ['p', 'documents',    $r$EXISTS (SELECT FROM reports r WHERE r.id = report_id)$r$],
+    -- What somebody is told is for them alone; an admin sees who still has to read it, and the worker what was told already.
+    ['dlp', 'notices',    $r$recipient = (SELECT guard.claim_subject())$r$],
     -- Users: a patient only themselves, at sign-in only the one row whose name was typed; the rest of the practice sees colleagues.
     ['p', 'users',        $r$id::text = (SELECT guard.claim_subject())$r$],
     ['s', 'users',        $r$encode(sha256(convert_to(username, 'UTF8')), 'hex') = (SELECT guard.claim_subject())$r$]
@@ -67,8 +71,9 @@ BEGIN
     seen := '';
     FOREACH few SLICE 1 IN ARRAY few_rows LOOP
       CONTINUE WHEN few[2] <> tab;
-      staff := replace(staff, few[1], '');
-      seen := seen || format(' OR ((SELECT guard.permits(%L, %L)) AND %s)', '{tenant}', format('{%s}', names ->> few[1]), few[3]);
+      staff := translate(staff, few[1], '');
+      SELECT '{' || string_agg(names ->> letter, ',') || '}' INTO roles FROM string_to_table(few[1], NULL) AS letter;
+      seen := seen || format(' OR ((SELECT guard.permits(%L, %L)) AND %s)', '{tenant}', roles, few[3]);
     END LOOP;
     SELECT format('(SELECT guard.permits(%L, %L))', '{tenant}', '{' || string_agg(names ->> letter, ',') || '}') || seen INTO seen
       FROM string_to_table(staff, NULL) AS letter;
@@ -80,9 +85,9 @@ BEGIN
       EXECUTE format('GRANT %s ON TABLE %I TO {tenant}_app', command, tab);
       EXECUTE format('CREATE POLICY claim_%s ON %I AS RESTRICTIVE FOR %s TO PUBLIC ', lower(command), tab, command)
         || CASE command
-             -- Nobody writes an audit row in another's name: whoever is named there is compared in the one verification.
-             WHEN 'INSERT' THEN format(CASE tab WHEN 'audit' THEN 'WITH CHECK (guard.permits_actor(%L, %s, actor, actor_role))'
-                                                ELSE 'WITH CHECK (guard.permits(%L, %s))' END, '{tenant}', roles)
+             -- Nobody writes such a row in another's name: whoever is named there is compared in the one verification.
+             WHEN 'INSERT' THEN format(CASE WHEN tab IN ('audit', 'report_events') THEN 'WITH CHECK (guard.permits_actor(%L, %s, actor, actor_role))'
+                                            ELSE 'WITH CHECK (guard.permits(%L, %s))' END, '{tenant}', roles)
              WHEN 'UPDATE' THEN format('USING ((SELECT guard.permits(%L, %s))) WITH CHECK ((SELECT guard.permits(%1$L, %2$s)))', '{tenant}', roles)
              WHEN 'SELECT' THEN format('USING (%s)', seen)
              ELSE               format('USING ((SELECT guard.permits(%L, %s)))', '{tenant}', roles)

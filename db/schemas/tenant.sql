@@ -80,6 +80,34 @@ COMMENT ON COLUMN example.documents.scan_state IS 'Only clean documents may be o
 
 COMMENT ON COLUMN example.documents.created_at IS 'When the row was written';
 
+CREATE TABLE example.notices (
+    recipient text NOT NULL,
+    report_id uuid NOT NULL,
+    kind text NOT NULL,
+    replaced_by uuid NOT NULL,
+    written_at timestamp with time zone DEFAULT now() NOT NULL,
+    read_at timestamp with time zone,
+    CONSTRAINT notices_kind_check CHECK ((kind = ANY (ARRAY['corrected'::text, 'invalidated'::text])))
+);
+
+ALTER TABLE ONLY example.notices FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.notices OWNER TO labor_owner;
+
+COMMENT ON TABLE example.notices IS 'What somebody has to be told because they saw a value that does not count any more';
+
+COMMENT ON COLUMN example.notices.recipient IS 'Subject of the claims of whoever saw it: a user''s id';
+
+COMMENT ON COLUMN example.notices.report_id IS 'The version that was seen';
+
+COMMENT ON COLUMN example.notices.kind IS 'corrected: a value is another now, or gone; invalidated: the laboratory says that nothing of it counts';
+
+COMMENT ON COLUMN example.notices.replaced_by IS 'The version that came instead';
+
+COMMENT ON COLUMN example.notices.written_at IS 'When it was written';
+
+COMMENT ON COLUMN example.notices.read_at IS 'When the recipient said that they have read it';
+
 CREATE TABLE example.observations (
     id uuid NOT NULL,
     report_id uuid NOT NULL,
@@ -252,7 +280,7 @@ CREATE TABLE example.raw_messages (
     processed_at timestamp with time zone,
     reader_version text,
     CONSTRAINT raw_messages_check CHECK (((state = ANY (ARRAY['quarantined'::text, 'failed'::text])) = (reason IS NOT NULL))),
-    CONSTRAINT raw_messages_format_check CHECK ((format = ANY (ARRAY['LDT2'::text, 'LDT3'::text]))),
+    CONSTRAINT raw_messages_format_check CHECK ((format = ANY (ARRAY['LDT2'::text, 'LDT3'::text, 'HL7'::text]))),
     CONSTRAINT raw_messages_sha256_check CHECK ((octet_length(sha256) = 32)),
     CONSTRAINT raw_messages_state_check CHECK ((state = ANY (ARRAY['received'::text, 'processed'::text, 'quarantined'::text, 'failed'::text])))
 );
@@ -299,6 +327,43 @@ CREATE TABLE example.refinery_schema_history (
 );
 
 ALTER TABLE example.refinery_schema_history OWNER TO labor_owner;
+
+CREATE TABLE example.report_events (
+    id uuid NOT NULL,
+    report_id uuid NOT NULL,
+    kind text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor text DEFAULT guard.claim_subject() NOT NULL,
+    actor_role text DEFAULT guard.claim_role() NOT NULL,
+    on_behalf_of uuid,
+    comment text,
+    CONSTRAINT report_events_check CHECK (((kind <> 'acknowledged'::text) OR (actor_role = 'doctor'::text))),
+    CONSTRAINT report_events_check1 CHECK (((kind = 'acknowledged'::text) OR ((on_behalf_of IS NULL) AND (comment IS NULL)))),
+    CONSTRAINT report_events_comment_check CHECK (((length(comment) >= 1) AND (length(comment) <= 1000))),
+    CONSTRAINT report_events_kind_check CHECK ((kind = ANY (ARRAY['seen'::text, 'acknowledged'::text])))
+);
+
+ALTER TABLE ONLY example.report_events FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.report_events OWNER TO labor_owner;
+
+COMMENT ON TABLE example.report_events IS 'What people did with one version of a report; rows are only ever added';
+
+COMMENT ON COLUMN example.report_events.id IS 'UUIDv7';
+
+COMMENT ON COLUMN example.report_events.report_id IS 'Which version of which report';
+
+COMMENT ON COLUMN example.report_events.kind IS 'seen: opened for the first time by this person; acknowledged: a doctor has taken note of it';
+
+COMMENT ON COLUMN example.report_events.at IS 'Database time';
+
+COMMENT ON COLUMN example.report_events.actor IS 'Subject of the verified claim';
+
+COMMENT ON COLUMN example.report_events.actor_role IS 'Role of the verified claim';
+
+COMMENT ON COLUMN example.report_events.on_behalf_of IS 'The colleague for whom it was acknowledged';
+
+COMMENT ON COLUMN example.report_events.comment IS 'What the doctor noted';
 
 CREATE TABLE example.reports (
     id uuid NOT NULL,
@@ -468,6 +533,9 @@ ALTER TABLE ONLY example.documents
 ALTER TABLE ONLY example.documents
     ADD CONSTRAINT documents_report_id_position_key UNIQUE (report_id, "position");
 
+ALTER TABLE ONLY example.notices
+    ADD CONSTRAINT notices_pkey PRIMARY KEY (recipient, report_id);
+
 ALTER TABLE ONLY example.observations
     ADD CONSTRAINT observations_pkey PRIMARY KEY (id);
 
@@ -495,6 +563,12 @@ ALTER TABLE ONLY example.raw_messages
 ALTER TABLE ONLY example.refinery_schema_history
     ADD CONSTRAINT refinery_schema_history_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY example.report_events
+    ADD CONSTRAINT report_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.report_events
+    ADD CONSTRAINT report_events_report_id_kind_actor_on_behalf_of_key UNIQUE NULLS NOT DISTINCT (report_id, kind, actor, on_behalf_of);
+
 ALTER TABLE ONLY example.reports
     ADD CONSTRAINT reports_pkey PRIMARY KEY (id);
 
@@ -517,11 +591,17 @@ CREATE INDEX audit_object ON example.audit USING btree (object_id) WHERE (object
 
 CREATE INDEX documents_raw_message_id ON example.documents USING btree (raw_message_id);
 
+CREATE INDEX notices_replaced_by ON example.notices USING btree (replaced_by);
+
+CREATE INDEX notices_report_id ON example.notices USING btree (report_id);
+
 CREATE INDEX observations_trend ON example.observations USING btree (patient_id, effective_at DESC, id DESC);
 
 CREATE INDEX orders_patient_id ON example.orders USING btree (patient_id);
 
 CREATE INDEX raw_messages_open ON example.raw_messages USING btree (received_at) WHERE (state <> 'processed'::text);
+
+CREATE INDEX report_events_on_behalf_of ON example.report_events USING btree (on_behalf_of) WHERE (on_behalf_of IS NOT NULL);
 
 CREATE INDEX reports_inbox ON example.reports USING btree (received_at DESC, id DESC) WHERE (superseded_by IS NULL);
 
@@ -539,6 +619,12 @@ ALTER TABLE ONLY example.documents
 ALTER TABLE ONLY example.documents
     ADD CONSTRAINT documents_report_id_fkey FOREIGN KEY (report_id) REFERENCES example.reports(id);
 
+ALTER TABLE ONLY example.notices
+    ADD CONSTRAINT notices_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES example.reports(id);
+
+ALTER TABLE ONLY example.notices
+    ADD CONSTRAINT notices_report_id_fkey FOREIGN KEY (report_id) REFERENCES example.reports(id);
+
 ALTER TABLE ONLY example.observations
     ADD CONSTRAINT observations_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES example.patients(id);
 
@@ -547,6 +633,12 @@ ALTER TABLE ONLY example.observations
 
 ALTER TABLE ONLY example.orders
     ADD CONSTRAINT orders_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES example.patients(id);
+
+ALTER TABLE ONLY example.report_events
+    ADD CONSTRAINT report_events_on_behalf_of_fkey FOREIGN KEY (on_behalf_of) REFERENCES example.users(id);
+
+ALTER TABLE ONLY example.report_events
+    ADD CONSTRAINT report_events_report_id_fkey FOREIGN KEY (report_id) REFERENCES example.reports(id);
 
 ALTER TABLE ONLY example.reports
     ADD CONSTRAINT reports_order_id_fkey FOREIGN KEY (order_id) REFERENCES example.orders(id);
@@ -569,6 +661,8 @@ CREATE POLICY claim_insert ON example.audit AS RESTRICTIVE FOR INSERT WITH CHECK
 
 CREATE POLICY claim_insert ON example.documents AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
+CREATE POLICY claim_insert ON example.notices AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+
 CREATE POLICY claim_insert ON example.observations AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
 CREATE POLICY claim_insert ON example.orders AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
@@ -576,6 +670,8 @@ CREATE POLICY claim_insert ON example.orders AS RESTRICTIVE FOR INSERT WITH CHEC
 CREATE POLICY claim_insert ON example.patients AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
 CREATE POLICY claim_insert ON example.raw_messages AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker,receiver}'::text[]));
+
+CREATE POLICY claim_insert ON example.report_events AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits_actor('example'::text, '{admin,doctor,lab_technician,patient}'::text[], actor, actor_role));
 
 CREATE POLICY claim_insert ON example.reports AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
@@ -586,6 +682,8 @@ CREATE POLICY claim_select ON example.audit AS RESTRICTIVE FOR SELECT USING (( S
 CREATE POLICY claim_select ON example.documents AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (EXISTS ( SELECT
    FROM example.reports r
   WHERE (r.id = documents.report_id))))));
+
+CREATE POLICY claim_select ON example.notices AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{doctor,lab_technician,patient}'::text[]) AS permits) AND (recipient = ( SELECT guard.claim_subject() AS claim_subject)))));
 
 CREATE POLICY claim_select ON example.observations AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (EXISTS ( SELECT
    FROM example.reports r
@@ -601,6 +699,8 @@ CREATE POLICY claim_select ON example.patients AS RESTRICTIVE FOR SELECT USING (
 
 CREATE POLICY claim_select ON example.raw_messages AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,worker,receiver}'::text[]) AS permits));
 
+CREATE POLICY claim_select ON example.report_events AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits));
+
 CREATE POLICY claim_select ON example.reports AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (released_at IS NOT NULL) AND (patient_id = ( SELECT u.patient_id
    FROM example.users u
   WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject)))))));
@@ -608,6 +708,8 @@ CREATE POLICY claim_select ON example.reports AS RESTRICTIVE FOR SELECT USING ((
 CREATE POLICY claim_select ON example.users AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND ((id)::text = ( SELECT guard.claim_subject() AS claim_subject))) OR (( SELECT guard.permits('example'::text, '{sign_in}'::text[]) AS permits) AND (encode(sha256(convert_to(username, 'UTF8'::name)), 'hex'::text) = ( SELECT guard.claim_subject() AS claim_subject)))));
 
 CREATE POLICY claim_update ON example.documents AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
+
+CREATE POLICY claim_update ON example.notices AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient}'::text[]) AS permits));
 
 CREATE POLICY claim_update ON example.orders AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
 
@@ -621,6 +723,8 @@ CREATE POLICY claim_update ON example.users AS RESTRICTIVE FOR UPDATE USING (( S
 
 ALTER TABLE example.documents ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE example.notices ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE example.observations ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE example.orders ENABLE ROW LEVEL SECURITY;
@@ -631,6 +735,8 @@ ALTER TABLE example.raw_messages ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE example.refinery_schema_history ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE example.report_events ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE example.reports ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE example.schema_stamp ENABLE ROW LEVEL SECURITY;
@@ -639,6 +745,8 @@ CREATE POLICY tenant_login ON example.audit USING ((SESSION_USER = 'example_app'
 
 CREATE POLICY tenant_login ON example.documents USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
+CREATE POLICY tenant_login ON example.notices USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
+
 CREATE POLICY tenant_login ON example.observations USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
 CREATE POLICY tenant_login ON example.orders USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
@@ -646,6 +754,8 @@ CREATE POLICY tenant_login ON example.orders USING ((SESSION_USER = 'example_app
 CREATE POLICY tenant_login ON example.patients USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
 CREATE POLICY tenant_login ON example.raw_messages USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
+
+CREATE POLICY tenant_login ON example.report_events USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
 CREATE POLICY tenant_login ON example.reports USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
@@ -666,6 +776,9 @@ GRANT SELECT ON TABLE example.audit TO labor_backup;
 GRANT SELECT,INSERT,UPDATE ON TABLE example.documents TO example_app;
 GRANT SELECT ON TABLE example.documents TO labor_backup;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE example.notices TO example_app;
+GRANT SELECT ON TABLE example.notices TO labor_backup;
+
 GRANT SELECT,INSERT ON TABLE example.observations TO example_app;
 GRANT SELECT ON TABLE example.observations TO labor_backup;
 
@@ -679,6 +792,9 @@ GRANT SELECT,INSERT,UPDATE ON TABLE example.raw_messages TO example_app;
 GRANT SELECT ON TABLE example.raw_messages TO labor_backup;
 
 GRANT SELECT ON TABLE example.refinery_schema_history TO labor_backup;
+
+GRANT SELECT,INSERT ON TABLE example.report_events TO example_app;
+GRANT SELECT ON TABLE example.report_events TO labor_backup;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE example.reports TO example_app;
 GRANT SELECT ON TABLE example.reports TO labor_backup;

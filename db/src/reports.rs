@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::claims::Cursor;
+use crate::events::{self, ReportEvent};
 use crate::session::Query;
 use crate::statements::statements;
 use crate::{DbError, TenantSession};
@@ -45,6 +46,8 @@ pub struct ReportSummary {
     pub observations: i64,
     /// Number of values outside their reference range.
     pub abnormal: i64,
+    /// When a doctor first acknowledged this version; patients are not told.
+    pub acknowledged_at: Option<DateTime<Utc>>,
 }
 
 /// One value.
@@ -121,6 +124,10 @@ pub struct Report {
     pub values: Vec<Observation>,
     /// Attachments.
     pub documents: Vec<Document>,
+    /// Who has seen and acknowledged this version; patients are not told.
+    pub events: Vec<ReportEvent>,
+    /// Who saw a version that this one replaced.
+    pub seen_before: Vec<ReportEvent>,
 }
 
 /// One page of a list.
@@ -139,7 +146,8 @@ macro_rules! summary_columns {
          r.laboratory_name, r.order_number, r.lab_order_number, r.reported_on, r.received_at, r.critical, r.genetic,
          (SELECT ARRAY[count(*), count(*) FILTER (WHERE o.critical OR o.interpretation <> 'N'
                                                      OR (o.interpretation IS NULL AND o.flag IS NOT NULL))]
-            FROM observations o WHERE o.report_id = r.id)"
+            FROM observations o WHERE o.report_id = r.id),
+         (SELECT min(e.at) FROM report_events e WHERE e.report_id = r.id AND e.kind = 'acknowledged')"
     };
 }
 
@@ -224,20 +232,23 @@ pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>
     let (actor, role) = session.actor();
     let results = session
         .run(&[
+            Query { sql: events::MARK_SEEN, params: &[&Uuid::now_v7(), &actor, &role, &id] },
             Query { sql: ONE_REPORT, params: &[&id] },
             Query { sql: VALUES_OF_REPORT, params: &[&id] },
             Query { sql: DOCUMENTS_OF_REPORT, params: &[&id] },
+            Query { sql: events::EVENTS_OF_REPORT, params: &[&id] },
+            Query { sql: events::SEEN_BEFORE, params: &[&id] },
             Query { sql: AUDIT_REPORT, params: &[&audit_id, &actor, &role, &id, &request] },
         ])
         .await?;
-    let [report, values, documents, _] = results.as_slice() else {
+    let [_, report, values, documents, events, seen_before, _] = results.as_slice() else {
         return Err(DbError::Data("a statement gave no result"));
     };
     Ok(report.first().map(|row| Report {
         summary: summary(row),
-        superseded_by: row.get(15),
-        notes: row.get(16),
-        unmapped: row.get(17),
+        superseded_by: row.get(16),
+        notes: row.get(17),
+        unmapped: row.get(18),
         values: values.iter().map(|value| observation(value, row.get(7))).collect(),
         documents: documents
             .iter()
@@ -248,6 +259,8 @@ pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>
                 scan_state: row.get(3),
             })
             .collect(),
+        events: events.iter().map(events::event).collect(),
+        seen_before: seen_before.iter().map(events::event).collect(),
     }))
 }
 
@@ -311,6 +324,7 @@ fn summary(row: &Row) -> ReportSummary {
         genetic: row.get(13),
         observations: count(0),
         abnormal: count(1),
+        acknowledged_at: row.get(15),
     }
 }
 

@@ -23,7 +23,7 @@ macro_rules! statements {
             }
         }
 
-        $($(#[$about])* const $name: crate::statements::Statement = crate::statements::Statement::$area(Listed::$name);)+
+        $($(#[$about])* pub(crate) const $name: crate::statements::Statement = crate::statements::Statement::$area(Listed::$name);)+
     };
 }
 pub(crate) use statements;
@@ -51,6 +51,8 @@ areas! {
     Users = users,
     Messages = messages,
     Reports = reports,
+    Events = events,
+    Notices = notices,
     Results = results,
     Chain = results::chain,
     Insert = results::insert,

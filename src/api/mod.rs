@@ -1,6 +1,8 @@
 //! The JSON API. One file per thing; a handler authorises, binds, makes one call into `labor-db` and answers.
+pub(crate) mod acknowledgements;
 pub(crate) mod health;
 pub(crate) mod messages;
+pub(crate) mod notices;
 pub(crate) mod paging;
 pub(crate) mod patients;
 pub(crate) mod reports;

@@ -1,11 +1,12 @@
 //! The inbox: current reports, newest first.
 use askama::Template;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use labor_db::ClaimRole;
 use labor_db::claims::Cursor;
+use labor_db::notices::{self, Notice};
 use labor_db::reports::{self, ReportSummary};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -32,12 +33,34 @@ pub(crate) struct Older {
 struct InboxPage {
     practice: String,
     rows: Vec<Row>,
+    notices: Vec<NoticeRow>,
     /// Cursor of the next page.
     older: Option<String>,
     /// Whether this page shows the newest reports.
     newest: bool,
     /// Whether it is a patient who reads.
     patient: bool,
+}
+
+struct NoticeRow {
+    /// The version that was seen, and the one that counts.
+    seen: Uuid,
+    newer: Uuid,
+    patient: String,
+    laboratory: String,
+    words: &'static str,
+}
+
+impl From<Notice> for NoticeRow {
+    fn from(notice: Notice) -> Self {
+        Self {
+            seen: notice.report_id,
+            newer: notice.replaced_by,
+            patient: wording::patient(notice.family_name.as_deref(), notice.given_name.as_deref()),
+            laboratory: notice.laboratory_name,
+            words: wording::notice(&notice.kind),
+        }
+    }
 }
 
 struct Row {
@@ -55,11 +78,14 @@ struct Row {
     outside: String,
     critical: bool,
     genetic: bool,
+    /// Staff is told which reports nobody has acknowledged yet.
+    open: bool,
 }
 
-impl From<ReportSummary> for Row {
-    fn from(r: ReportSummary) -> Self {
+impl Row {
+    fn new(r: ReportSummary, patient: bool) -> Self {
         Self {
+            open: !patient && r.acknowledged_at.is_none(),
             id: r.id,
             received: dates::instant(r.received_at),
             patient: wording::patient(r.family_name.as_deref(), r.given_name.as_deref()),
@@ -87,14 +113,33 @@ pub(crate) async fn show(
 ) -> Result<Response, PageError> {
     let Query(Older { after }) = older.map_err(|_| PageError::bad_link())?;
     let after = after.map(|text| Cursor::decode(&text).ok_or_else(PageError::bad_link)).transpose()?;
-    let page = async { reports::list(&mut app.session(&claims, request_id).await?, after, ROWS).await };
-    let (practice, page) = tokio::try_join!(app.control.display_name(claims.tenant()), page)?;
+    let patient = claims.role() == ClaimRole::Patient;
+    let read = async {
+        let mut session = app.session(&claims, request_id).await?;
+        let page = reports::list(&mut session, after, ROWS).await?;
+        Ok((page, notices::unread(&mut session).await?))
+    };
+    let (practice, (page, notices)) = tokio::try_join!(app.control.display_name(claims.tenant()), read)?;
     let page = InboxPage {
         practice: practice.unwrap_or_default(),
-        rows: page.items.into_iter().map(Row::from).collect(),
+        rows: page.items.into_iter().map(|report| Row::new(report, patient)).collect(),
+        notices: notices.into_iter().map(NoticeRow::from).collect(),
         older: page.next,
         newest: after.is_none(),
-        patient: claims.role() == ClaimRole::Patient,
+        patient,
     };
     Ok(page_with(StatusCode::OK, &page))
+}
+
+/// The reader has read a notice.
+pub(crate) async fn notice_read(
+    State(app): State<App>,
+    SignedIn(claims): SignedIn,
+    RequestId(request_id): RequestId,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Redirect, PageError> {
+    let Path(id) = id.map_err(|_| PageError::not_found())?;
+    // Said twice, as by going back in the browser, it is no error.
+    notices::mark_read(&mut app.session(&claims, request_id).await?, id).await?;
+    Ok(Redirect::to("/inbox"))
 }

@@ -32,6 +32,8 @@ pub(crate) fn routes(secure_cookies: bool) -> Router<App> {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/inbox", get(inbox::show))
         .route("/inbox/{id}", get(report::show))
+        .route("/inbox/{id}/acknowledgement", post(report::acknowledge))
+        .route("/notices/{id}/read", post(inbox::notice_read))
         .route("/assets/{name}", get(assets::serve))
         .method_not_allowed_fallback(async || PageError::wrong_method())
         .route_layer(middleware::from_fn_with_state(SessionCookie::new(secure_cookies), around))

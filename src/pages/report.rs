@@ -1,12 +1,15 @@
 //! One report with everything in it.
 //! Must stay true: values, units, ranges and notes are shown as sent; what has no place of its own is still shown.
 use askama::Template;
-use axum::extract::rejection::PathRejection;
+use axum::Form;
+use axum::extract::rejection::{FormRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use labor_db::ClaimRole;
+use labor_db::events::ReportEvent;
 use labor_db::reports::{self, Document, Observation, Report};
+use serde::Deserialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -16,6 +19,7 @@ use super::error::{PageError, page_with};
 use super::session::SignedIn;
 use super::wording::{self, Flag};
 use crate::App;
+use crate::api::acknowledgements::{self, Acknowledgement};
 use crate::request::RequestId;
 
 #[derive(Template)]
@@ -35,6 +39,10 @@ struct ReportPage {
     status_words: String,
     version: i32,
     newer: Option<Uuid>,
+    /// Whether the reader is asked to acknowledge it, and under which address.
+    to_acknowledge: Option<Uuid>,
+    events: Vec<EventRow>,
+    seen_before: Vec<EventRow>,
     critical: bool,
     genetic: bool,
     outside: String,
@@ -65,6 +73,26 @@ struct DocumentRow {
     media_type: String,
     size: String,
     state: &'static str,
+}
+
+struct EventRow {
+    words: &'static str,
+    name: String,
+    on_behalf_of: Option<String>,
+    comment: Option<String>,
+    at: Moment,
+}
+
+impl From<ReportEvent> for EventRow {
+    fn from(event: ReportEvent) -> Self {
+        Self {
+            words: wording::event(&event.kind),
+            name: event.name.unwrap_or_else(|| "somebody who is no user any more".to_owned()),
+            on_behalf_of: event.on_behalf_of,
+            comment: event.comment,
+            at: dates::instant(event.at),
+        }
+    }
 }
 
 struct UnmappedRow {
@@ -127,7 +155,11 @@ fn unmapped(fields: Json) -> Vec<UnmappedRow> {
 impl ReportPage {
     fn new(practice: String, reader: ClaimRole, report: Report) -> Self {
         let s = report.summary;
+        let counts = report.superseded_by.is_none() && s.acknowledged_at.is_none();
         Self {
+            to_acknowledge: (counts && reader == ClaimRole::Doctor).then_some(s.id),
+            events: report.events.into_iter().map(EventRow::from).collect(),
+            seen_before: report.seen_before.into_iter().map(EventRow::from).collect(),
             practice,
             patient: wording::patient(s.family_name.as_deref(), s.given_name.as_deref()),
             born: s.birth_date.map(dates::day),
@@ -165,6 +197,26 @@ pub(crate) async fn show(
     let report = report.ok_or_else(PageError::not_found)?;
     let page = ReportPage::new(practice.unwrap_or_default(), claims.role(), report);
     Ok(page_with(StatusCode::OK, &page))
+}
+
+/// What the form of a report sends.
+#[derive(Deserialize)]
+pub(crate) struct AcknowledgementForm {
+    comment: Option<String>,
+}
+
+/// A doctor has taken note.
+pub(crate) async fn acknowledge(
+    State(app): State<App>,
+    SignedIn(claims): SignedIn,
+    RequestId(request_id): RequestId,
+    id: Result<Path<Uuid>, PathRejection>,
+    form: Result<Form<AcknowledgementForm>, FormRejection>,
+) -> Result<Redirect, PageError> {
+    let Path(id) = id.map_err(|_| PageError::not_found())?;
+    let Form(form) = form.map_err(|_| PageError::bad_link())?;
+    acknowledgements::apply(&app, &claims, request_id, id, &Acknowledgement::with_comment(form.comment)).await?;
+    Ok(Redirect::to("/inbox"))
 }
 
 #[cfg(test)]

@@ -108,6 +108,22 @@ pub(crate) fn size(bytes: i64) -> String {
     }
 }
 
+/// What somebody did with a report.
+pub(crate) fn event(kind: &str) -> &'static str {
+    match kind {
+        "acknowledged" => "acknowledged",
+        _ => "first opened",
+    }
+}
+
+/// Why somebody is told of a version that they saw.
+pub(crate) fn notice(kind: &str) -> &'static str {
+    match kind {
+        "invalidated" => "The laboratory says that nothing of what you saw counts any more.",
+        _ => "A value that you saw was corrected.",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

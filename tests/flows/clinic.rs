@@ -105,6 +105,10 @@ impl User {
         self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token).send().await.unwrap()
     }
 
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> reqwest::Response {
+        self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.token).json(body).send().await.unwrap()
+    }
+
     pub(crate) async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");

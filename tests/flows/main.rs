@@ -2,6 +2,7 @@
 //! The files have the names of the sections in ARCHITECTURE.md.
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+mod acknowledge;
 mod back_up;
 mod baseline;
 mod chain;

@@ -12,7 +12,7 @@ const ROLES: [ClaimRole; 7] = [Admin, Doctor, LabTechnician, Patient, Worker, Re
 /// What each role may do, in the order of [`ROLES`], and last the backup's login: S read, I add, U change, D delete, T empty. Nothing else
 /// is possible.
 #[rustfmt::skip]
-const MAY: [(&str, [&str; 8]); 10] = [
+const MAY: [(&str, [&str; 8]); 12] = [
     //                          admin  doctor techn. patient worker recv. sign_in backup
     ("users",                   ["SIU", "S",  "S",   "S",    "",    "",   "S", "S"]),
     ("patients",                ["SU",  "SU", "S",   "S",    "SIU", "",   "",  "S"]),
@@ -21,15 +21,17 @@ const MAY: [(&str, [&str; 8]); 10] = [
     ("reports",                 ["SU",  "SU", "S",   "S",    "SIU", "",   "",  "S"]),
     ("observations",            ["S",   "S",  "S",   "S",    "SI",  "",   "",  "S"]),
     ("documents",               ["S",   "S",  "S",   "S",    "SIU", "",   "",  "S"]),
+    ("report_events",           ["SI",  "SI", "SI",  "I",    "S",   "",   "",  "S"]),
+    ("notices",                 ["SU",  "SU", "SU",  "SU",   "SI",  "",   "",  "S"]),
     ("audit",                   ["SI",  "I",  "I",   "I",    "I",   "I",  "I", "S"]),
     ("schema_stamp",            ["",    "",   "",    "",     "",    "",   "",  "S"]),
     ("refinery_schema_history", ["",    "",   "",    "",     "",    "",   "",  "S"]),
 ];
 
-/// How many of the seeded practice's rows each sees: two patients, five users, five reports in different states ([`crate::seed`]). A patient
-/// sees what is their own and was released; before sign-in only the row whose name was typed is seen.
+/// How many of the seeded practice's rows each sees: two patients, five users, five reports in different states, a notice for each of four users ([`crate::seed`]). A
+/// patient sees what is their own and was released; whoever is told something sees it alone; before sign-in only the row whose name was typed is seen.
 #[rustfmt::skip]
-const SEES: [(&str, [i64; 8]); 9] = [
+const SEES: [(&str, [i64; 8]); 11] = [
     //                          admin  doctor techn. patient worker recv. sign_in backup
     ("users",                   [5,    5,     5,     1,      0,     0,    1,      5]),
     ("patients",                [2,    2,     2,     1,      2,     0,    0,      2]),
@@ -38,13 +40,15 @@ const SEES: [(&str, [i64; 8]); 9] = [
     ("reports",                 [5,    5,     5,     1,      5,     0,    0,      5]),
     ("observations",            [5,    5,     5,     1,      5,     0,    0,      5]),
     ("documents",               [5,    5,     5,     1,      5,     0,    0,      5]),
+    ("report_events",           [2,    2,     2,     0,      2,     0,    0,      2]),
+    ("notices",                 [4,    1,     1,     1,      4,     0,    0,      4]),
     ("audit",                   [1,    0,     0,     0,      0,     0,    0,      1]),
     ("schema_stamp",            [0,    0,     0,     0,      0,     0,    0,      1]),
 ];
 
 /// A row that could be added, with every column that must have a value; `{patient}` and so on stand for seeded keys.
 #[rustfmt::skip]
-const NEW_ROWS: [(&str, &str); 10] = [
+const NEW_ROWS: [(&str, &str); 12] = [
     ("users", "(id, username, password_hash, role, display_name) VALUES (gen_random_uuid(), 'new', '$argon2id$x', 'doctor', 'x')"),
     ("patients", "(id, identity_key, family_name, given_name) VALUES (gen_random_uuid(), repeat('a', 64), 'x', 'x')"),
     ("orders", "(id, laboratory, lab_order_number) VALUES (gen_random_uuid(), 'x', 'x')"),
@@ -54,6 +58,8 @@ const NEW_ROWS: [(&str, &str); 10] = [
     ("observations", "(id, report_id, position, test_code, status, effective_at) VALUES (gen_random_uuid(), '{report}', 99, 'x', 'final', now())"),
     ("documents", "(id, report_id, raw_message_id, position, media_type, sha256, size_bytes)
                    VALUES (gen_random_uuid(), '{report}', '{message}', 99, 'x', sha256('x'), 1)"),
+    ("report_events", "(id, report_id, kind) VALUES (gen_random_uuid(), '{report}', 'seen')"),
+    ("notices", "(recipient, report_id, kind, replaced_by) VALUES ('x', '{report}', 'corrected', '{report}')"),
     ("audit", "(id, action, object_kind, outcome) VALUES (gen_random_uuid(), 'x', 'x', 'success')"),
     ("schema_stamp", "(singleton, tenant, version, chain_checksum) VALUES (true, 'x', 1, 'x')"),
     ("refinery_schema_history", "(version, name, applied_on, checksum) VALUES (99, 'x', 'x', 'x')"),
@@ -69,6 +75,8 @@ fn column(table: &str) -> &'static str {
         "users" => "display_name",
         "orders" => "order_number",
         "patients" => "patient_number",
+        "report_events" => "comment",
+        "notices" => "read_at",
         _ => "laboratory_name",
     }
 }

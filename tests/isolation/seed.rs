@@ -116,6 +116,19 @@ pub(crate) fn sql(tenant: &str, seeds: &Seeds) -> String {
             seeds.document_of(report),
         );
     }
+    text += &format!(
+        "INSERT INTO report_events (id, report_id, kind, actor, actor_role) VALUES
+           (gen_random_uuid(), '{0}', 'seen', '{mark}', 'doctor'), (gen_random_uuid(), '{0}', 'acknowledged', '{mark}', 'doctor');\n",
+        id(Row::Released)
+    );
+    for recipient in [Row::Doctor, Row::Technician, Row::UserOne, Row::UserTwo] {
+        text += &format!(
+            "INSERT INTO notices (recipient, report_id, kind, replaced_by) VALUES ('{}', '{}', 'corrected', '{}');\n",
+            id(recipient),
+            id(Row::Released),
+            id(Row::Unreleased)
+        );
+    }
     text + "COMMIT"
 }
 

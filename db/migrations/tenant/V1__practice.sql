@@ -72,7 +72,7 @@ CREATE TABLE raw_messages (
   state             text        NOT NULL DEFAULT 'received'
                     CHECK (state IN ('received', 'processed', 'quarantined', 'failed')),
   reason            text,
-  format            text        CHECK (format IN ('LDT2', 'LDT3')),
+  format            text        CHECK (format IN ('LDT2', 'LDT3', 'HL7')),
   charset           text,
   warnings          jsonb       NOT NULL DEFAULT '[]',
   received_at       timestamptz NOT NULL DEFAULT now(),
@@ -277,6 +277,49 @@ COMMENT ON COLUMN audit.object_id   IS 'Key of the object; null for lists';
 COMMENT ON COLUMN audit.outcome     IS 'What came of it';
 COMMENT ON COLUMN audit.request_id  IS 'Id of the HTTP request or job, as in the logs';
 CREATE INDEX audit_object ON audit (object_id) WHERE object_id IS NOT NULL;
+
+CREATE TABLE report_events (
+  id           uuid        PRIMARY KEY,
+  report_id    uuid        NOT NULL REFERENCES reports (id),
+  kind         text        NOT NULL CHECK (kind IN ('seen', 'acknowledged')),
+  at           timestamptz NOT NULL DEFAULT clock_timestamp(),
+  actor        text        NOT NULL DEFAULT guard.claim_subject(),
+  actor_role   text        NOT NULL DEFAULT guard.claim_role(),
+  on_behalf_of uuid        REFERENCES users (id),
+  comment      text        CHECK (length(comment) BETWEEN 1 AND 1000),
+  CHECK (kind <> 'acknowledged' OR actor_role = 'doctor'),
+  CHECK (kind = 'acknowledged' OR (on_behalf_of IS NULL AND comment IS NULL)),
+  UNIQUE NULLS NOT DISTINCT (report_id, kind, actor, on_behalf_of)
+);
+COMMENT ON TABLE  report_events              IS 'What people did with one version of a report; rows are only ever added';
+COMMENT ON COLUMN report_events.id           IS 'UUIDv7';
+COMMENT ON COLUMN report_events.report_id    IS 'Which version of which report';
+COMMENT ON COLUMN report_events.kind         IS 'seen: opened for the first time by this person; acknowledged: a doctor has taken note of it';
+COMMENT ON COLUMN report_events.at           IS 'Database time';
+COMMENT ON COLUMN report_events.actor        IS 'Subject of the verified claim';
+COMMENT ON COLUMN report_events.actor_role   IS 'Role of the verified claim';
+COMMENT ON COLUMN report_events.on_behalf_of IS 'The colleague for whom it was acknowledged';
+COMMENT ON COLUMN report_events.comment      IS 'What the doctor noted';
+CREATE INDEX report_events_on_behalf_of ON report_events (on_behalf_of) WHERE on_behalf_of IS NOT NULL;
+
+CREATE TABLE notices (
+  recipient   text        NOT NULL,
+  report_id   uuid        NOT NULL REFERENCES reports (id),
+  kind        text        NOT NULL CHECK (kind IN ('corrected', 'invalidated')),
+  replaced_by uuid        NOT NULL REFERENCES reports (id),
+  written_at  timestamptz NOT NULL DEFAULT now(),
+  read_at     timestamptz,
+  PRIMARY KEY (recipient, report_id)
+);
+COMMENT ON TABLE  notices             IS 'What somebody has to be told because they saw a value that does not count any more';
+COMMENT ON COLUMN notices.recipient   IS 'Subject of the claims of whoever saw it: a user''s id';
+COMMENT ON COLUMN notices.report_id   IS 'The version that was seen';
+COMMENT ON COLUMN notices.kind        IS 'corrected: a value is another now, or gone; invalidated: the laboratory says that nothing of it counts';
+COMMENT ON COLUMN notices.replaced_by IS 'The version that came instead';
+COMMENT ON COLUMN notices.written_at  IS 'When it was written';
+COMMENT ON COLUMN notices.read_at     IS 'When the recipient said that they have read it';
+CREATE INDEX notices_report_id   ON notices (report_id);
+CREATE INDEX notices_replaced_by ON notices (replaced_by);
 
 -- No statistics of what identifies a person: EXPLAIN estimates from them, also for rows that the row rules hide. No plan needs
 -- them; what is looked up by value has a unique index.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{NewReport, patient};
 use crate::DbError;
+use crate::notices::TELL_READERS;
 use crate::session::Unit;
 use crate::statements::statements;
 
@@ -26,6 +27,8 @@ statements! { Chain {
                 (SELECT count(*) FROM documents d WHERE d.report_id = r.id), r.superseded_by IS NULL, r.version
            FROM reports r WHERE r.report_key = $1 ORDER BY r.version";
     CONFIRM_VERSION = "UPDATE reports SET confirmed_at = $2, invalidates_earlier = $3 WHERE id = $1";
+    /// Whoever reads this version for the first time has done so before, or reads that it was replaced (`events::MARK_SEEN`).
+    LOCK_VERSION = "SELECT FROM reports WHERE id = $1 FOR UPDATE";
     SUPERSEDE_VERSION = "UPDATE reports SET superseded_by = $2 WHERE id = $1 AND superseded_by IS NULL";
 } }
 
@@ -173,7 +176,9 @@ impl Chain {
             let (earlier, later) =
                 if other.arrived_at <= version.arrived_at { (other, version) } else { (version, other) };
             if later.replaces(earlier) {
+                unit.execute(LOCK_VERSION, &[&earlier.id]).await?;
                 unit.execute(SUPERSEDE_VERSION, &[&earlier.id, &later.id]).await?;
+                unit.execute(TELL_READERS, &[&earlier.id, &later.id, &later.invalidates_earlier]).await?;
             }
         }
         Ok(())

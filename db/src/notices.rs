@@ -1,0 +1,98 @@
+//! What somebody is told because they saw a value that does not count any more.
+//! Must stay true: whoever saw the old version is told, in the transaction that replaces it; nobody reads another's notices but an
+//! admin, and nobody can take one away.
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::session::Query;
+use crate::statements::statements;
+use crate::{DbError, TenantSession};
+
+statements! { Notices {
+    /// $1 was replaced by $2; $3: the laboratory says that nothing of it counts. A value that only became more complete is no correction.
+    TELL_READERS = "INSERT INTO notices (recipient, report_id, kind, replaced_by)
+        SELECT e.actor, $1, CASE WHEN $3 THEN 'invalidated' ELSE 'corrected' END, $2
+          FROM report_events e
+         WHERE e.report_id = $1 AND e.kind = 'seen'
+           AND ($3 OR EXISTS (
+                 SELECT FROM observations o
+                  WHERE o.report_id = $1 AND o.value_text IS NOT NULL
+                    AND NOT EXISTS (
+                      SELECT FROM observations n
+                       WHERE n.report_id = $2 AND n.test_code = o.test_code AND n.value_text = o.value_text AND n.critical = o.critical
+                         AND (n.specimen, n.collected_at, n.unit, n.flag, n.interpretation, n.status = 'cancelled')
+                             IS NOT DISTINCT FROM (o.specimen, o.collected_at, o.unit, o.flag, o.interpretation, o.status = 'cancelled'))))
+        ON CONFLICT DO NOTHING";
+    MY_NOTICES = "SELECT n.report_id, n.kind, n.replaced_by, n.written_at, r.subject_family_name, r.subject_given_name, r.laboratory_name
+          FROM notices n JOIN reports r ON r.id = n.report_id
+         WHERE n.recipient = $1 AND n.read_at IS NULL ORDER BY n.written_at DESC, n.report_id LIMIT 200";
+    MARK_READ = "WITH changed AS (
+            UPDATE notices SET read_at = now() WHERE recipient = $1 AND report_id = $2 AND read_at IS NULL RETURNING report_id
+          ), audited AS (
+            INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
+            SELECT $3, $1, $4, 'notice.read', 'notices', report_id, 'success', $5 FROM changed
+          )
+          SELECT report_id FROM changed";
+    AUDIT_NOTICES = "INSERT INTO audit (id, actor, actor_role, action, object_kind, outcome, request_id)
+        VALUES ($1, $2, $3, 'notice.list', 'notices', 'success', $4)";
+} }
+
+/// Something that was seen and does not count any more.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Notice {
+    /// The version that was seen.
+    pub report_id: Uuid,
+    /// corrected: a value is another now, or gone; invalidated: the laboratory says that nothing of it counts.
+    pub kind: String,
+    /// The version that came instead.
+    pub replaced_by: Uuid,
+    /// When it was written.
+    pub written_at: DateTime<Utc>,
+    /// Patient's family name as the laboratory sent it.
+    pub family_name: Option<String>,
+    /// Patient's given name as the laboratory sent it.
+    pub given_name: Option<String>,
+    /// Who measured.
+    pub laboratory_name: String,
+}
+
+/// The reader's own notices that they have not read yet, newest first, at most 200.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn unread(session: &mut TenantSession) -> Result<Vec<Notice>, DbError> {
+    let (audit_id, request) = (Uuid::now_v7(), session.request_id());
+    let (actor, role) = session.actor();
+    let results = session
+        .run(&[
+            Query { sql: MY_NOTICES, params: &[&actor] },
+            Query { sql: AUDIT_NOTICES, params: &[&audit_id, &actor, &role, &request] },
+        ])
+        .await?;
+    let rows = results.first().map(Vec::as_slice).unwrap_or_default();
+    Ok(rows
+        .iter()
+        .map(|row| Notice {
+            report_id: row.get(0),
+            kind: row.get(1),
+            replaced_by: row.get(2),
+            written_at: row.get(3),
+            family_name: row.get(4),
+            given_name: row.get(5),
+            laboratory_name: row.get(6),
+        })
+        .collect())
+}
+
+/// Says that the reader has read their notice about this version. False when there is none that is unread.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn mark_read(session: &mut TenantSession, report: Uuid) -> Result<bool, DbError> {
+    let (audit_id, request) = (Uuid::now_v7(), session.request_id());
+    let (actor, role) = session.actor();
+    let rows = session.run(&[Query { sql: MARK_READ, params: &[&actor, &report, &audit_id, &role, &request] }]).await?;
+    Ok(rows.iter().any(|rows| !rows.is_empty()))
+}

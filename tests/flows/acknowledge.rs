@@ -1,0 +1,146 @@
+//! Seen, acknowledged, corrected: whoever saw a value that does not count any more is told, and nobody else; a correction has to be
+//! acknowledged anew, a resend has not.
+use labor_testing::{postgres, until};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::clinic::{Clinic, LIMIT, PASSWORD, User, clinic, sample};
+
+const FINAL: &str = "Z01_LDT3_01_final.ldt";
+/// 8418 = 08: all that was sent before for this order is invalid.
+const CORRECTION: &str = "Z01_LDT3_03_korrektur_08.ldt";
+
+async fn post(clinic: &Clinic, name: &str) {
+    clinic.post(&sample(name)).await;
+    clinic.until_idle().await;
+}
+
+async fn the_report(user: &User) -> Value {
+    let reports = user.reports().await;
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    reports[0].clone()
+}
+
+fn id(value: &Value, field: &str) -> String {
+    value[field].as_str().unwrap().to_owned()
+}
+
+async fn notices(user: &User) -> Vec<Value> {
+    user.json("/v1/notices").await["items"].as_array().unwrap().clone()
+}
+
+async fn acknowledge(user: &User, report: &str, body: Value) -> (StatusCode, Value) {
+    let answer = user.post(&format!("/v1/reports/{report}/acknowledgement"), &body).await;
+    (answer.status(), answer.json().await.unwrap_or(Value::Null))
+}
+
+#[tokio::test]
+async fn a_correction_is_acknowledged_anew_and_whoever_saw_the_old_value_is_told() {
+    let clinic = clinic("acknowledge").await;
+    clinic.platform.user("a", "other", "Dr. Other", "doctor", PASSWORD).await.unwrap();
+    let (doctor, other) =
+        (clinic.doctor("a").await, User::sign_in(&clinic.server.base, "a", "other", PASSWORD).await.unwrap());
+    post(&clinic, FINAL).await;
+    let first = id(&the_report(&doctor).await, "id");
+    let read = doctor.json(&format!("/v1/reports/{first}")).await;
+    assert_eq!((&read["events"][0]["kind"], &read["events"][0]["name"]), (&json!("seen"), &json!("Dr. Test")));
+    assert_eq!(acknowledge(&doctor, &first, json!({ "comment": "called" })).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(acknowledge(&doctor, &first, json!({})).await.0, StatusCode::NO_CONTENT, "said again");
+    let acknowledged = the_report(&other).await;
+    assert!(acknowledged["acknowledged_at"].is_string(), "{acknowledged}");
+
+    // A resend changes nothing.
+    let mut again = sample(FINAL);
+    again.extend_from_slice(b"\x1a");
+    clinic.post(&again).await;
+    clinic.until_idle().await;
+    assert_eq!(the_report(&doctor).await["acknowledged_at"], acknowledged["acknowledged_at"]);
+    assert!(notices(&doctor).await.is_empty());
+
+    post(&clinic, CORRECTION).await;
+    let second = the_report(&doctor).await;
+    assert!(second["acknowledged_at"].is_null() && second["version"] == 2, "{second}");
+    let told = notices(&doctor).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (&told[0]["report_id"], &told[0]["replaced_by"], &told[0]["kind"]),
+        (&json!(first), &second["id"], &json!("invalidated"))
+    );
+    assert!(notices(&other).await.is_empty(), "who did not open it saw nothing");
+    let corrected = other.json(&format!("/v1/reports/{}", id(&second, "id"))).await;
+    assert_eq!(corrected["seen_before"][0]["name"], "Dr. Test", "{corrected}");
+    let (status, problem) = acknowledge(&doctor, &first, json!({})).await;
+    assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("/problems/replaced")));
+    assert!(problem["detail"].as_str().unwrap().contains(&id(&second, "id")));
+
+    let read = format!("/v1/notices/{first}/read");
+    assert_eq!(other.post(&read, &json!({})).await.status(), StatusCode::NOT_FOUND, "another's notice");
+    assert_eq!(doctor.post(&read, &json!({})).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(doctor.post(&read, &json!({})).await.status(), StatusCode::NOT_FOUND);
+    assert!(notices(&doctor).await.is_empty());
+}
+
+#[tokio::test]
+async fn only_doctors_acknowledge_and_only_for_doctors() {
+    let clinic = clinic("acknowledge_who").await;
+    for (name, role) in [("other", "doctor"), ("technician", "lab-technician"), ("admin", "admin")] {
+        clinic.platform.user("a", name, name, role, PASSWORD).await.unwrap();
+    }
+    post(&clinic, FINAL).await;
+    let doctor = clinic.doctor("a").await;
+    let report = id(&the_report(&doctor).await, "id");
+    for name in ["technician", "admin"] {
+        let user = User::sign_in(&clinic.server.base, "a", name, PASSWORD).await.unwrap();
+        let (status, problem) = acknowledge(&user, &report, json!({})).await;
+        assert_eq!((status, &problem["type"]), (StatusCode::FORBIDDEN, &json!("/problems/only-doctors")), "{name}");
+    }
+    let user = |name: &str| format!("SELECT id::text FROM {}.users WHERE username = '{name}'", clinic.tenants[0]);
+    let client = postgres().await.connect(clinic.platform.database()).await.unwrap();
+    let one = async |sql: String| client.query_one(&sql, &[]).await.unwrap().get::<_, String>(0);
+    let (other, technician) = (one(user("other")).await, one(user("technician")).await);
+    for refused in [
+        json!({ "on_behalf_of": technician }),
+        json!({ "on_behalf_of": report }),
+        json!({ "comment": "" }),
+        json!({ "comment": "x".repeat(1001) }),
+        json!({ "comment": "\u{0}" }),
+        json!({ "unknown": 1 }),
+    ] {
+        assert_eq!(acknowledge(&doctor, &report, refused.clone()).await.0, StatusCode::BAD_REQUEST, "{refused}");
+    }
+    assert!(the_report(&doctor).await["acknowledged_at"].is_null());
+    assert_eq!(acknowledge(&doctor, &report, json!({ "on_behalf_of": other })).await.0, StatusCode::NO_CONTENT);
+    let events = doctor.json(&format!("/v1/reports/{report}")).await["events"].clone();
+    assert!(events.as_array().unwrap().iter().any(|event| event["on_behalf_of"] == "other"), "{events}");
+    // Another practice's doctor sees no such report.
+    let stranger = clinic.doctor("b").await;
+    assert_eq!(acknowledge(&stranger, &report, json!({})).await.0, StatusCode::NOT_FOUND);
+}
+
+/// Whoever is reading when the correction comes is waited for, and told.
+#[tokio::test]
+async fn a_reader_whom_the_correction_overtakes_is_told() {
+    let clinic = clinic("acknowledge_race").await;
+    post(&clinic, FINAL).await;
+    let tenant = &clinic.tenants[0];
+    let report = id(&the_report(&clinic.doctor("a").await).await, "id");
+    let reader = postgres().await.connect(clinic.platform.database()).await.unwrap();
+    let seen = format!(
+        "BEGIN; INSERT INTO {tenant}.report_events (id, report_id, kind, actor, actor_role)
+                VALUES (gen_random_uuid(), '{report}', 'seen', 'reader', 'doctor')"
+    );
+    reader.batch_execute(&seen).await.unwrap();
+    clinic.post(&sample(CORRECTION)).await;
+    let waits = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = '{tenant}_app' AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE'"
+    );
+    until("the worker to wait for the reader", LIMIT, async || {
+        Ok(if clinic.count(&waits).await == 1 { Ok(()) } else { Err("not yet".to_owned()) })
+    })
+    .await
+    .unwrap();
+    reader.batch_execute("COMMIT").await.unwrap();
+    clinic.until_idle().await;
+    let told = format!("SELECT count(*) FROM {tenant}.notices WHERE recipient = 'reader' AND report_id = '{report}'");
+    assert_eq!(clinic.count(&told).await, 1);
+}
