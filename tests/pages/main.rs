@@ -17,12 +17,15 @@ const PASSWORD: &str = "a password for tests";
 /// A practice with the samples in it, served.
 struct Practice {
     server: Server,
+    database: String,
+    /// Opaque name of the first practice.
+    tenant: String,
     _worker: Running,
 }
 
 async fn practice(name: &str) -> Practice {
     let platform = Platform::create(postgres().await, &scratch().await.unwrap().join(name), name).await.unwrap();
-    platform.practice("mustermann", "Praxis Dr. Erika Mustermann", "123456700").await.unwrap();
+    let tenant = platform.practice("mustermann", "Praxis Dr. Erika Mustermann", "123456700").await.unwrap();
     platform.practice("beispiel", "Praxis Dr. Bernd Beispiel", "222222200").await.unwrap();
     for slug in ["mustermann", "beispiel"] {
         platform.user(slug, "doctor", "Dr. Test", "doctor", PASSWORD).await.unwrap();
@@ -38,7 +41,7 @@ async fn practice(name: &str) -> Practice {
         assert_eq!(sender.send(&std::fs::read(sample).unwrap()).await.unwrap().status, 202);
     }
     platform.until_idle(postgres().await, Duration::from_secs(60)).await.unwrap();
-    Practice { server, _worker: worker }
+    Practice { server, database: platform.database().to_owned(), tenant, _worker: worker }
 }
 
 async fn sign_in(page: &Client, base: &str, practice: &str, password: &str) {
@@ -81,10 +84,41 @@ async fn a_doctor_signs_in_reads_a_report_and_signs_out() {
     }
     assert_eq!(page.title().await.unwrap(), "Report – Labor", "no name in a title or address");
     assert!(!page.current_url().await.unwrap().as_str().contains("ller"));
+    acknowledges_and_reads_a_notice(page, &practice).await;
     page.find(Locator::Css("#sign-out")).await.unwrap().click().await.unwrap();
     page.goto(&format!("{}/inbox", practice.server.base)).await.unwrap();
     assert!(page.current_url().await.unwrap().path().starts_with("/sign-in"));
     browser.end().await;
+}
+
+/// From the page of the critical report, which was opened a moment ago.
+async fn acknowledges_and_reads_a_notice(page: &Client, practice: &Practice) {
+    page.find(Locator::Css("#comment")).await.unwrap().send_keys("called the patient").await.unwrap();
+    page.find(Locator::Css("#acknowledge button")).await.unwrap().click().await.unwrap();
+    let row = text(page, "table#reports tr.critical").await;
+    assert!(
+        !row.contains("Not acknowledged") && text(page, "table#reports").await.contains("Not acknowledged"),
+        "{row}"
+    );
+    page.find(Locator::Css("tr.critical a")).await.unwrap().click().await.unwrap();
+    let events = text(page, "#events").await;
+    assert!(
+        events.contains("acknowledged by Dr. Test – called the patient") && events.contains("first opened"),
+        "{events}"
+    );
+    assert!(page.find(Locator::Css("#acknowledge")).await.is_err(), "it is acknowledged");
+    let notice = format!(
+        "INSERT INTO {0}.notices (recipient, report_id, kind, replaced_by)
+         SELECT e.actor, e.report_id, 'corrected', e.report_id FROM {0}.report_events e WHERE e.kind = 'seen'",
+        practice.tenant
+    );
+    postgres().await.connect(&practice.database).await.unwrap().batch_execute(&notice).await.unwrap();
+    page.goto(&format!("{}/inbox", practice.server.base)).await.unwrap();
+    let told = text(page, ".notice").await;
+    assert!(told.contains("A value that you saw was corrected.") && told.contains("Müller, Jürgen"), "{told}");
+    page.find(Locator::Css(".notice button")).await.unwrap().click().await.unwrap();
+    text(page, "table#reports").await;
+    assert!(page.find(Locator::Css(".notice")).await.is_err(), "it was read");
 }
 
 #[tokio::test]
