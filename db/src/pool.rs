@@ -2,10 +2,12 @@
 //! Must stay true: no more connections are open than the budget, but for those that are being closed; who has fewer goes first (`turns`); every wait is
 //! bounded; a connection that may hold a transaction is closed and never lent again; a tenant whose schema this release can't serve
 //! gets no session; when nobody asks for connections, their memory returns.
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use labor_catalog::{ClaimKey, ClaimRole, SecretNumber};
 use uuid::Uuid;
 
@@ -13,7 +15,7 @@ use self::connect::Connector;
 use self::connection::Connection;
 use self::metrics::Counters;
 use self::patience::{Lost, Patience};
-use self::turns::{Grant, Key, Limits, Turns};
+use self::turns::{Grant, InLine, Key, Limits, Turns};
 use crate::secrets::Secrets;
 use crate::{Claims, Control, DbError, TenantSession};
 
@@ -23,7 +25,7 @@ mod metrics;
 mod patience;
 mod turns;
 
-/// When there are more busy tenants than connections, none keeps its last one for longer.
+/// When there are more busy tenants than connections, none keeps its last one for longer, and none is overtaken for longer.
 const TURN: Duration = Duration::from_millis(200);
 /// A tenant's connection is not taken by those that have as many until it was idle for so long.
 const KEEP: Duration = Duration::from_secs(1);
@@ -170,7 +172,7 @@ impl Registry {
             .turns
             .line_up(key.clone(), Instant::now())
             .map_err(|_| DbError::Unavailable("too many requests of this tenant wait for a connection".to_owned()))?;
-        let granted = tokio::time::timeout_at(until, in_line.turn()).await.ok().flatten().ok_or_else(no_turn)?;
+        let granted = tokio::time::timeout_at(until, self.turn(in_line)).await.ok().flatten().ok_or_else(no_turn)?;
         let place = Place { turns: Some(self.turns.clone()), key };
         let ready = match granted {
             Grant::Ready(connection) if connection.is_clean() => Some(connection),
@@ -191,6 +193,24 @@ impl Registry {
             }
         };
         Ok(Lent { connection: Some(connection), place: Some(place), registry: self.clone() })
+    }
+
+    /// Waits for the turn. Until when an idle connection is kept for its owner no event tells, so those who wait look themselves.
+    async fn turn(&self, in_line: InLine<Connection>) -> Option<Grant<Connection>> {
+        let mut turn = pin!(in_line.turn());
+        // Who need not wait pays for no look at all desks.
+        if let Some(granted) = turn.as_mut().now_or_never() {
+            return granted;
+        }
+        loop {
+            let now = Instant::now();
+            let next = self.turns.look_again(now).unwrap_or(now + KEEP);
+            tokio::select! {
+                biased;
+                granted = &mut turn => return granted,
+                () = tokio::time::sleep_until(next.into()) => {}
+            }
+        }
     }
 
     /// Begins to close connections that are idle or old. From here, because it needs a runtime to run on.

@@ -1,4 +1,5 @@
 //! More requests than connections, and none at all.
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -26,6 +27,43 @@ async fn a_crowd_waits_on_its_own_connections_and_another_practice_is_served_bes
     assert!(pools.figure("evicted_total") <= 2, "{} closed", pools.figure("evicted_total"));
     assert!(pools.figure("connects_total") <= 4, "{} opened", pools.figure("connects_total"));
     assert_eq!((pools.figure("waiting"), pools.figure("discarded_total")), (0, 0));
+}
+
+#[tokio::test]
+async fn a_practice_whose_connection_is_in_use_for_long_is_not_overtaken_for_ever() {
+    let world = World::new(2).await;
+    let [a, b] = &world.practices[..] else { unreachable!() };
+    let settings = PoolSettings { budget: 2, per_tenant: 2, wait: LIMIT, ..PoolSettings::default() };
+    let pools = world.pools(world.url(), settings);
+    let slow = pools.session(a).await.unwrap();
+    let done = AtomicBool::new(false);
+    let crowd = async || {
+        while !done.load(Ordering::Relaxed) {
+            pools.request(b).await.unwrap();
+        }
+    };
+    let other = async {
+        pools.until("waiting", 3).await;
+        let served = pools.request(a).await;
+        done.store(true, Ordering::Relaxed);
+        served
+    };
+    let (_, served) = tokio::join!(join_all((0..4).map(|_| crowd())), other);
+    served.unwrap();
+    drop(slow);
+}
+
+#[tokio::test]
+async fn another_ones_idle_connection_is_had_after_a_while_although_nothing_happens() {
+    let world = World::new(2).await;
+    let [a, b] = &world.practices[..] else { unreachable!() };
+    let settings = PoolSettings { budget: 2, per_tenant: 2, wait: LIMIT, ..PoolSettings::default() };
+    let pools = world.pools(world.url(), settings);
+    let held = pools.session(a).await.unwrap();
+    pools.request(b).await.unwrap();
+    pools.request(a).await.unwrap();
+    assert_eq!(pools.figure("evicted_total"), 1);
+    drop(held);
 }
 
 #[tokio::test]

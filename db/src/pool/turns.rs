@@ -1,8 +1,8 @@
 //! Whose turn it is: which waiting request gets the next connection, and whose connection is closed to make room for it.
 //! Must stay true: no more connections are counted as open than the budget allows, and no more of one tenant in one role than its cap; whoever
-//! has fewer connections goes first, so a tenant with many clients does not hold up one with few; a connection goes on to its own
-//! tenant's next request unless somebody with fewer needs its place; nobody waits while there is room; a tenant without connections
-//! and waiting requests is forgotten.
+//! has fewer connections goes first, so a tenant with many clients does not hold up one with few; but where nobody was served for longer than a
+//! turn goes before them (`need`), so nobody is overtaken for ever; a connection goes on to its own tenant's next request unless somebody
+//! who goes before it needs its place; nobody waits while there is room; a tenant without connections and waiting requests is forgotten.
 //!
 //! Only bookkeeping: nothing here waits for the network or looks at a clock, and no connection is asked anything. Tenants compete by
 //! all their connections, roles of one tenant by their own.
@@ -14,8 +14,10 @@ use labor_catalog::{ClaimRole, TenantName};
 use tokio::sync::oneshot;
 
 use self::desk::{Desk, Idle, Tenant, Turn, Waiter};
+use self::need::Need;
 
 mod desk;
+mod need;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +34,7 @@ pub(super) struct Limits {
     pub(super) per_role: usize,
     /// Waiting requests of one tenant.
     pub(super) waiting: usize,
-    /// When there are more busy tenants than connections: for how long at most one keeps its last while another has none.
+    /// For how long at most a tenant keeps its last connection while another has none, or is overtaken by those that have fewer.
     pub(super) turn: Duration,
     /// For how long a tenant keeps an idle connection although others that have as many want more.
     pub(super) keep: Duration,
@@ -69,10 +71,7 @@ pub(super) struct Census {
 }
 
 /// The bookkeeping of all connections.
-pub(super) struct Turns<C> {
-    limits: Limits,
-    state: Mutex<State<C>>,
-}
+pub(super) struct Turns<C>(Mutex<State<C>>);
 
 struct State<C> {
     limits: Limits,
@@ -95,12 +94,12 @@ pub(super) struct InLine<C> {
 impl<C> Turns<C> {
     pub(super) fn new(limits: Limits) -> Self {
         let state = State { limits, open: 0, number: 0, tenants: HashMap::new(), evicted: 0, refused: 0 };
-        Self { limits, state: Mutex::new(state) }
+        Self(Mutex::new(state))
     }
 
     /// Every change below is done when the lock is let go, and none of it can panic half-way with a count changed.
     fn lock(&self) -> MutexGuard<'_, State<C>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gets in line. When there is a connection or room, the turn has come already.
@@ -112,11 +111,12 @@ impl<C> Turns<C> {
         let desk = state.tenants.entry(key.0.clone()).or_default().desk(key.1, now);
         if desk.waiting.is_empty() {
             desk.line = number;
+            desk.unserved = now;
         }
         desk.waiting.push_back(Waiter { number, sender });
         state.serve(&key, now);
         // Only who would have to stay is counted: who was served at once has left the line already.
-        if state.tenants.get(&key.0).is_some_and(|tenant| tenant.waiting() > self.limits.waiting) {
+        if state.tenants.get(&key.0).is_some_and(|tenant| tenant.waiting() > state.limits.waiting) {
             if let Some(desk) = state.desk(&key) {
                 desk.waiting.pop_back();
             }
@@ -163,13 +163,21 @@ impl<C> Turns<C> {
         closed.len()
     }
 
+    /// Serves who can be served although nothing happened: nobody's idle connection is kept for ever. When that is so for the next one;
+    /// `None` if there is none.
+    pub(super) fn look_again(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.lock();
+        state.serve_the_neediest(now);
+        let keep = state.limits.keep;
+        state.desks().filter_map(|(_, _, desk)| Some(desk.idle.first()?.since + keep)).filter(|end| *end > now).min()
+    }
+
     pub(super) fn census(&self) -> Census {
         let state = self.lock();
-        let desks = || state.tenants.values().flat_map(|tenant| &tenant.desks);
         Census {
             open: state.open,
-            idle: desks().map(|desk| desk.idle.len()).sum(),
-            waiting: desks().map(|desk| desk.waiting.len()).sum(),
+            idle: state.desks().map(|(_, _, desk)| desk.idle.len()).sum(),
+            waiting: state.desks().map(|(_, _, desk)| desk.waiting.len()).sum(),
             tenants: state.tenants.len(),
             evicted: state.evicted,
             refused: state.refused,
@@ -178,6 +186,10 @@ impl<C> Turns<C> {
 }
 
 impl<C> State<C> {
+    fn desks(&self) -> impl Iterator<Item = (&TenantName, &Tenant<C>, &Desk<C>)> {
+        self.tenants.iter().flat_map(|(name, tenant)| tenant.desks.iter().map(move |desk| (name, tenant, desk)))
+    }
+
     fn desk(&mut self, key: &Key) -> Option<&mut Desk<C>> {
         self.tenants.get_mut(&key.0)?.desks.iter_mut().find(|desk| desk.role == key.1)
     }
@@ -193,17 +205,19 @@ impl<C> State<C> {
     fn give_back(&mut self, key: &Key, connection: C, now: Instant) -> Option<C> {
         let (longest, (tenant_has, role_has)) = (self.limits.turn, self.open_of(key));
         let Some(desk) = self.desk(key) else { return Some(connection) };
-        let busy = !desk.waiting.is_empty();
+        let (busy, unserved) = (!desk.waiting.is_empty(), desk.unserved);
         let turn_is_over = desk.turn_is_over(now, longest);
         // While its own requests wait, a connection is worth more here: opening one takes longer than most requests.
-        let yields = |wants: usize, has: usize| {
-            if busy { wants + 2 <= has || (wants == 0 && turn_is_over) } else { wants < has }
+        let yields = |to: &Desk<C>, wants: usize, has: usize| {
+            let overdue = to.is_overdue(now, longest) && (!busy || to.unserved < unserved);
+            let fewer = if busy { wants + 2 <= has } else { wants < has };
+            fewer || (turn_is_over && (overdue || (busy && wants == 0)))
         };
-        let next = self.neediest(|name, tenant, desk| {
+        let next = self.neediest(now, |name, tenant, desk| {
             if *name == key.0 {
-                desk.role != key.1 && yields(desk.open, role_has)
+                desk.role != key.1 && yields(desk, desk.open, role_has)
             } else {
-                yields(tenant.open, tenant_has)
+                yields(desk, tenant.open, tenant_has)
             }
         });
         if let Some(next) = next {
@@ -219,56 +233,52 @@ impl<C> State<C> {
         None
     }
 
-    /// Who of those that wait for room, and that the caller lets pass, has the fewest connections; of equals, who has stood in line
-    /// for longest.
-    fn neediest(&self, passes: impl Fn(&TenantName, &Tenant<C>, &Desk<C>) -> bool) -> Option<Key> {
-        let per_role = self.limits.per_role;
-        let desks =
-            self.tenants.iter().flat_map(|(name, tenant)| tenant.desks.iter().map(move |desk| (name, tenant, desk)));
-        desks
-            .filter(|(_, _, desk)| !desk.waiting.is_empty() && desk.open < per_role)
+    /// Who of those that wait for room, and that the caller lets pass, needs it most.
+    fn neediest(&self, now: Instant, passes: impl Fn(&TenantName, &Tenant<C>, &Desk<C>) -> bool) -> Option<Key> {
+        self.desks()
+            .filter(|(_, _, desk)| !desk.waiting.is_empty() && desk.open < self.limits.per_role)
             .filter(|(name, tenant, desk)| passes(name, tenant, desk))
-            .min_by_key(|(_, tenant, desk)| (tenant.open, desk.open, desk.line))
+            .min_by_key(|(_, tenant, desk)| Need::of(tenant, desk, now, self.limits.turn))
             .map(|(name, _, desk)| (name.clone(), desk.role))
     }
 
+    /// One after the other, as long as there is anything for who needs it most.
     fn serve_the_neediest(&mut self, now: Instant) {
-        while self.open < self.limits.budget
-            && let Some(next) = self.neediest(|_, _, _| true)
+        while let Some(next) = self.neediest(now, |_, _, _| true)
+            && self.serve_one(&next, now)
         {
-            self.serve(&next, now);
+            self.forget_if_empty(&next);
         }
     }
 
-    /// Gives those who wait at this desk what there is for them: idle connections, then room.
+    /// Gives those who wait at this desk what there is for them.
     fn serve(&mut self, key: &Key, now: Instant) {
-        loop {
-            let Some(desk) = self.desk(key) else { return };
-            if desk.waiting.is_empty() {
-                break;
-            }
-            if let Some(idle) = desk.idle.pop() {
-                if let Some(Grant::Ready(connection)) = desk.hand(Grant::Ready(idle.connection)) {
-                    desk.idle.push(Idle { connection, since: idle.since });
-                }
-                continue;
-            }
-            if desk.open >= self.limits.per_role {
-                return;
-            }
-            if self.open >= self.limits.budget && !self.make_room(key, now) {
-                return;
-            }
-            self.hand_room(key, now);
-        }
+        while self.serve_one(key, now) {}
         self.forget_if_empty(key);
+    }
+
+    /// Gives the first who waits at this desk an idle connection of its own, else room. Whether there was one.
+    fn serve_one(&mut self, key: &Key, now: Instant) -> bool {
+        let Limits { budget, per_role, .. } = self.limits;
+        let Some(desk) = self.desk(key).filter(|desk| !desk.waiting.is_empty()) else { return false };
+        if let Some(idle) = desk.idle.pop() {
+            if let Some(Grant::Ready(connection)) = desk.hand(Grant::Ready(idle.connection), now) {
+                desk.idle.push(Idle { connection, since: idle.since });
+            }
+            return true;
+        }
+        if desk.open >= per_role || (self.open >= budget && !self.make_room(key, now)) {
+            return false;
+        }
+        self.hand_room(key, now);
+        true
     }
 
     fn hand_room(&mut self, key: &Key, now: Instant) {
         self.number += 1;
         let number = self.number;
         let Some(desk) = self.desk(key) else { return };
-        if desk.hand(Grant::Room).is_some() {
+        if desk.hand(Grant::Room, now).is_some() {
             // All who waited have left.
             return;
         }
@@ -288,9 +298,8 @@ impl<C> State<C> {
     fn make_room(&mut self, wants: &Key, now: Instant) -> bool {
         let (tenant_wants, role_wants) = self.open_of(wants);
         let keep = self.limits.keep;
-        let desks =
-            self.tenants.iter().flat_map(|(name, tenant)| tenant.desks.iter().map(move |desk| (name, tenant, desk)));
-        let longest = desks
+        let longest = self
+            .desks()
             .filter_map(|(name, tenant, desk)| {
                 let since = desk.idle.first()?.since;
                 let fewer = if *name == wants.0 { role_wants < desk.open } else { tenant_wants < tenant.open };

@@ -26,6 +26,8 @@ pub(super) struct Desk<C> {
     pub(super) waiting: VecDeque<Waiter<C>>,
     /// The smaller, the longer it has stood in line since it was given or lost a connection.
     pub(super) line: u64,
+    /// Since when nobody of those who wait here was given anything.
+    pub(super) unserved: Instant,
     /// Its time with the first of its connections.
     pub(super) turn: Turn,
 }
@@ -70,7 +72,7 @@ impl<C> Tenant<C> {
     pub(super) fn desk(&mut self, role: ClaimRole, now: Instant) -> &mut Desk<C> {
         let at = self.desks.iter().position(|desk| desk.role == role).unwrap_or_else(|| {
             let (idle, waiting) = (Vec::new(), VecDeque::new());
-            self.desks.push(Desk { role, open: 0, idle, waiting, line: 0, turn: Turn::Opening(now) });
+            self.desks.push(Desk { role, open: 0, idle, waiting, line: 0, unserved: now, turn: Turn::Opening(now) });
             self.desks.len() - 1
         });
         &mut self.desks[at]
@@ -90,11 +92,19 @@ impl<C> Desk<C> {
         }
     }
 
+    /// Whether somebody waits, and nobody was served for longer than this.
+    pub(super) fn is_overdue(&self, now: Instant, longest: Duration) -> bool {
+        !self.waiting.is_empty() && now.saturating_duration_since(self.unserved) > longest
+    }
+
     /// Gives it to the first who still waits; back when nobody does.
-    pub(super) fn hand(&mut self, mut grant: Grant<C>) -> Option<Grant<C>> {
+    pub(super) fn hand(&mut self, mut grant: Grant<C>, now: Instant) -> Option<Grant<C>> {
         while let Some(first) = self.waiting.pop_front() {
             match first.sender.send(grant) {
-                Ok(()) => return None,
+                Ok(()) => {
+                    self.unserved = now;
+                    return None;
+                }
                 Err(back) => grant = back,
             }
         }

@@ -234,3 +234,108 @@ fn idle_connections_that_are_not_kept_go_and_so_does_their_tenant() {
     assert_eq!(turns.retain(now, |_, _| false), 1);
     assert_eq!(turns.census(), Census::default(), "a tenant without connections is forgotten");
 }
+
+#[test]
+fn whose_only_connection_runs_a_slow_statement_is_overtaken_for_no_longer_than_a_turn() {
+    let (turns, now) = (turns(2, 2, 100), Instant::now());
+    let (mut slow, mut busy) = (crowd(&turns, &key(A), 1, now), crowd(&turns, &key(B), 100, now));
+    assert_eq!((served(&mut slow).len(), served(&mut busy).len()), (1, 1), "the budget is used up, evenly");
+    let mut waiting = crowd(&turns, &key(A), 2, now);
+    turns.give_back(&key(B), 7, now + OPENING);
+    turns.give_back(&key(B), 7, now + TURN);
+    assert_eq!((served(&mut waiting), served(&mut busy).len()), (vec![], 2), "as long as a turn, B keeps what it has");
+    let later = now + TURN + OPENING;
+    turns.give_back(&key(B), 7, later);
+    assert_eq!((served(&mut waiting), served(&mut busy).len()), (vec![(0, 0)], 0));
+    // It has two now and B none, so B gets it back at once.
+    turns.give_back(&key(A), 8, later + OPENING);
+    assert_eq!((served(&mut waiting), served(&mut busy).len()), (vec![], 1));
+}
+
+#[test]
+fn those_who_have_fewer_and_take_turns_do_not_overtake_for_ever_either() {
+    let (turns, now) = (turns(2, 2, 100), Instant::now());
+    assert_eq!(served(&mut crowd(&turns, &key(A), 1, now)).len(), 1, "a slow statement");
+    let mut crowds = [B, C].map(|tenant| crowd(&turns, &key(tenant), 50, now));
+    let mut waiting = crowd(&turns, &key(A), 1, now);
+    let mut at = now;
+    for _ in 0..50 {
+        let Some(holder) = crowds.iter_mut().position(|crowd| !served(crowd).is_empty()) else { break };
+        at += OPENING;
+        turns.give_back(&key([B, C][holder]), 7, at);
+    }
+    assert_eq!(served(&mut waiting), [(0, 0)]);
+    assert!(at <= now + TURN + OPENING * 5, "more than the turn that was under way came first");
+}
+
+#[test]
+fn one_client_that_always_comes_back_in_time_does_not_keep_out_who_is_overdue() {
+    let (turns, now) = (turns(2, 2, 100), Instant::now());
+    assert_eq!(served(&mut crowd(&turns, &key(A), 1, now)).len(), 1, "a slow statement");
+    let (mut at, mut steps) = (now, 0);
+    let mut waiting = None;
+    let mut next = turns.line_up(key(B), at).unwrap();
+    while next.seen().is_some() && steps < 50 {
+        waiting.get_or_insert_with(|| turns.line_up(key(A), now).unwrap());
+        (at, steps) = (at + OPENING, steps + 1);
+        turns.give_back(&key(B), 7, at);
+        next = turns.line_up(key(B), at).unwrap();
+    }
+    assert_eq!(waiting.unwrap().seen(), Some(0), "after {steps} requests of the other");
+    assert!(at > now + TURN, "before its time");
+}
+
+#[test]
+fn a_crowd_of_which_each_waits_for_long_is_not_overdue_as_long_as_somebody_is_served() {
+    let (turns, now) = (turns(4, 4, 500), Instant::now());
+    let mut crowd = crowd(&turns, &key(A), 500, now);
+    assert_eq!(served(&mut crowd).len(), 4);
+    let mut at = now;
+    while at < now + TURN * 3 {
+        at += OPENING;
+        turns.give_back(&key(A), 7, at);
+        assert_eq!(served(&mut crowd).len(), 1);
+    }
+    let mut one = turns.line_up(key(B), at).unwrap();
+    turns.give_back(&key(A), 7, at);
+    assert_eq!((one.seen(), served(&mut crowd).len()), (Some(0), 0));
+}
+
+#[test]
+fn an_idle_connection_is_had_when_it_is_no_longer_kept_although_nothing_happens() {
+    let (turns, now) = (turns(2, 2, 10), Instant::now());
+    assert_eq!(turns.line_up(key(B), now).unwrap().seen(), Some(0));
+    let mut of_a = crowd(&turns, &key(A), 2, now);
+    turns.give_back(&key(B), 9, now + OPENING);
+    assert_eq!(turns.look_again(now + KEEP), Some(now + OPENING + KEEP), "then, and no earlier");
+    assert_eq!(served(&mut of_a), [(0, 0)]);
+    assert_eq!(turns.look_again(now + OPENING + KEEP), None);
+    assert_eq!(served(&mut of_a), [(1, 0)]);
+}
+
+#[test]
+fn places_that_are_free_at_the_same_time_are_shared() {
+    let (turns, now) = (turns(6, 6, 10), Instant::now());
+    let mut crowds = [A, B].map(|tenant| crowd(&turns, &key(tenant), 2, now));
+    let mut idle = crowd(&turns, &key(C), 2, now);
+    assert_eq!((served(&mut idle).len(), crowds.each_mut().map(|crowd| served(crowd).len())), (2, [2, 2]));
+    for number in [7, 8] {
+        turns.give_back(&key(C), number, now);
+    }
+    let mut more = [A, B].map(|tenant| self::crowd(&turns, &key(tenant), 2, now));
+    assert_eq!(turns.retain(now, |_, _| false), 2);
+    assert_eq!(more.each_mut().map(|crowd| served(crowd).len()), [1, 1]);
+}
+
+#[test]
+fn where_all_statements_are_slow_connections_stay_where_they_are() {
+    let (turns, now) = (turns(2, 2, 100), Instant::now());
+    assert_eq!([A, B].map(|tenant| served(&mut crowd(&turns, &key(tenant), 1, now)).len()), [1, 1]);
+    let mut crowds = [A, B].map(|tenant| crowd(&turns, &key(tenant), 10, now));
+    let mut at = now;
+    for (number, tenant) in [A, B, A, B, A, B, A, B].into_iter().enumerate() {
+        at += TURN * 3;
+        turns.give_back(&key(tenant), u32::try_from(number).unwrap(), at);
+    }
+    assert_eq!((turns.census().evicted, crowds.each_mut().map(|crowd| served(crowd).len())), (0, [4, 4]));
+}
