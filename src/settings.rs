@@ -27,10 +27,10 @@ pub struct DatabaseSettings {
     /// Connections to one tenant in one role; a tenant's login takes 50 in all.
     #[arg(long, env = "LABOR_CONNECTIONS_PER_TENANT", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=50))]
     pub connections_per_tenant: u32,
-    /// Connections to tenants that are opened at the same time.
+    /// Connections to tenants that are opened at the same time; half of them at most for sign-ins.
     #[arg(long, env = "LABOR_CONNECTS_AT_ONCE", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub connects_at_once: u32,
-    /// Requests of one tenant that may wait for a connection; one more is refused at once.
+    /// Requests of one tenant in one role that may wait for a connection; one more is refused at once.
     #[arg(long, env = "LABOR_WAITING_PER_TENANT", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub waiting_per_tenant: u32,
 }

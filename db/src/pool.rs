@@ -39,9 +39,9 @@ pub struct PoolSettings {
     pub per_tenant: usize,
     /// How long a request waits for its turn.
     pub wait: Duration,
-    /// Requests of one tenant that may wait; one more is refused at once.
+    /// Requests of one tenant in one role that may wait; one more is refused at once.
     pub waiting_per_tenant: usize,
-    /// Connections that are opened at the same time.
+    /// Connections that are opened at the same time; half of them at most for sign-ins.
     pub connects_at_once: usize,
     /// How long opening a connection may take.
     pub connect: Duration,
@@ -182,7 +182,7 @@ impl Registry {
         let connection = match ready {
             Some(connection) => connection,
             None => {
-                let attempt = tokio::time::timeout_at(until, self.connector.attempt()).await;
+                let attempt = tokio::time::timeout_at(until, self.connector.attempt(place.key.1)).await;
                 let attempt = attempt.ok().flatten().ok_or_else(no_turn)?;
                 let opened = self.connector.open(attempt, &place.key.0, number).await;
                 match &opened {

@@ -9,4 +9,5 @@ mod line;
 #[path = "../isolation/seed.rs"]
 mod seed;
 mod server;
+mod sign_in;
 mod world;

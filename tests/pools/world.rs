@@ -77,6 +77,10 @@ impl Pools {
         session(&self.tenants, practice).await
     }
 
+    pub(crate) async fn session_of(&self, claims: Claims) -> Result<TenantSession, DbError> {
+        self.tenants.session(claims, Uuid::now_v7()).await
+    }
+
     pub(crate) async fn request(&self, practice: &Practice) -> Result<(), DbError> {
         Box::pin(request(&self.tenants, practice)).await
     }

@@ -1,11 +1,11 @@
 //! Opens connections to tenants: a few at a time, and after a failure only after a pause.
 //! Must stay true: no more attempts are under way than allowed, so a server that comes back is not knocked over by all who wait for
 //! it; pauses grow while it fails, end at [`LONGEST_PAUSE`], and part of each is chance; an attempt ends within its limit; that one
-//! tenant's login is refused slows down nobody.
+//! tenant's login is refused slows down nobody; sign-ins, of which anybody can ask for any number, take half of the attempts at most.
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use labor_catalog::{SecretNumber, TenantName};
+use labor_catalog::{ClaimRole, SecretNumber, TenantName};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -30,6 +30,8 @@ pub(super) struct Connector {
     tls: MakeRustlsConnect,
     secrets: Secrets,
     at_once: Semaphore,
+    /// The share of sign-ins, each of which needs a connection of its own.
+    sign_ins: Semaphore,
     limit: Duration,
     pause: Mutex<Pause>,
 }
@@ -43,7 +45,10 @@ enum Refused {
 }
 
 /// May open one connection.
-pub(super) struct Attempt<'c>(SemaphorePermit<'c>);
+pub(super) struct Attempt<'c> {
+    _one_of_all: SemaphorePermit<'c>,
+    _one_of_sign_ins: Option<SemaphorePermit<'c>>,
+}
 
 impl Connector {
     pub(super) fn new(url: &str, secrets: Secrets, at_once: usize, limit: Duration) -> Result<Self, DbError> {
@@ -51,7 +56,8 @@ impl Connector {
         let config = labor_connect::parse(url, "labor").map_err(unavailable)?;
         let tls = labor_connect::tls().map_err(unavailable)?;
         let pause = Mutex::new(Pause::default());
-        Ok(Self { config, tls, secrets, at_once: Semaphore::new(at_once.max(1)), limit, pause })
+        let sign_ins = Semaphore::new((at_once / 2).max(1));
+        Ok(Self { config, tls, secrets, at_once: Semaphore::new(at_once.max(1)), sign_ins, limit, pause })
     }
 
     pub(super) fn secrets(&self) -> &Secrets {
@@ -59,12 +65,14 @@ impl Connector {
     }
 
     /// Waits until one more attempt may be made. The caller bounds it.
-    pub(super) async fn attempt(&self) -> Option<Attempt<'_>> {
-        let permit = self.at_once.acquire().await.ok()?;
+    pub(super) async fn attempt(&self, role: ClaimRole) -> Option<Attempt<'_>> {
+        // Their share first: a sign-in that waits for it stands in nobody's way.
+        let one_of_sign_ins = if role == ClaimRole::SignIn { Some(self.sign_ins.acquire().await.ok()?) } else { None };
+        let one_of_all = self.at_once.acquire().await.ok()?;
         loop {
             let left = self.pause().left(Instant::now());
             if left.is_zero() {
-                return Some(Attempt(permit));
+                return Some(Attempt { _one_of_all: one_of_all, _one_of_sign_ins: one_of_sign_ins });
             }
             tokio::time::sleep(left).await;
         }
@@ -79,7 +87,7 @@ impl Connector {
     ) -> Result<Connection, DbError> {
         let began = Instant::now();
         let opened = tokio::time::timeout(self.limit, self.try_passwords(tenant, number)).await;
-        drop(attempt.0);
+        drop(attempt);
         let (opened, server_failed) = match opened {
             Ok(Ok(connection)) => (Ok(connection), false),
             Ok(Err(Refused::Lacking(error))) => (Err(error), false),
@@ -168,6 +176,9 @@ impl Pause {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+    use labor_catalog::MasterSecret;
+
     use super::*;
 
     #[test]
@@ -183,6 +194,19 @@ mod tests {
         assert_eq!(pause.left(now).as_millis(), 500, "half of it is chance");
         pause.succeeded();
         assert_eq!(pause.left(now), Duration::ZERO);
+    }
+
+    #[test]
+    fn sign_ins_take_half_of_the_attempts_and_those_who_wait_for_more_are_in_nobodys_way() {
+        let secret = MasterSecret::from_hex(&MasterSecret::generate().unwrap()).unwrap();
+        let connector = Connector::new("postgres://localhost/labor", secret.into(), 4, LONGEST_PAUSE).unwrap();
+        let [one, two, mut three] = [(); 3].map(|()| Box::pin(connector.attempt(ClaimRole::SignIn)));
+        let sign_ins = [one.now_or_never().flatten().unwrap(), two.now_or_never().flatten().unwrap()];
+        assert!(three.as_mut().now_or_never().is_none(), "a third sign-in");
+        let reads = [(); 2].map(|()| connector.attempt(ClaimRole::Doctor).now_or_never().flatten());
+        assert!(reads.iter().all(Option::is_some), "doctors wait behind sign-ins");
+        drop(sign_ins);
+        assert!(three.now_or_never().is_some());
     }
 
     #[test]

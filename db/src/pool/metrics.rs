@@ -100,7 +100,7 @@ impl Collector for Now {
         }
         for (name, help, value) in [
             ("evicted", "Connections closed to make room for another tenant or role", census.evicted),
-            ("refused", "Requests refused because too many of their tenant waited", census.refused),
+            ("refused", "Requests refused because too many of their tenant and role waited", census.refused),
         ] {
             let value = ConstCounter::new(value);
             value.encode(encoder.encode_descriptor(name, help, None, value.metric_type())?)?;

@@ -32,7 +32,7 @@ pub(super) struct Limits {
     pub(super) budget: usize,
     /// Open connections of one tenant in one role.
     pub(super) per_role: usize,
-    /// Waiting requests of one tenant.
+    /// Waiting requests of one tenant in one role: anybody can ask for sign-ins, and must not keep out who has signed in.
     pub(super) waiting: usize,
     /// For how long at most a tenant keeps its last connection while another has none, or is overtaken by those that have fewer.
     pub(super) turn: Duration,
@@ -49,7 +49,7 @@ pub(super) enum Grant<C> {
     Room,
 }
 
-/// So many requests of this tenant wait already that one more is refused.
+/// So many requests of this tenant wait in this role already that one more is refused.
 #[derive(Debug)]
 pub(super) struct TooMany;
 
@@ -66,7 +66,7 @@ pub(super) struct Census {
     pub(super) tenants: usize,
     /// Connections closed since the start to make room for another tenant or role.
     pub(super) evicted: u64,
-    /// Requests refused since the start because too many of their tenant waited.
+    /// Requests refused since the start because too many of their tenant and role waited.
     pub(super) refused: u64,
 }
 
@@ -116,10 +116,9 @@ impl<C> Turns<C> {
         desk.waiting.push_back(Waiter { number, sender });
         state.serve(&key, now);
         // Only who would have to stay is counted: who was served at once has left the line already.
-        if state.tenants.get(&key.0).is_some_and(|tenant| tenant.waiting() > state.limits.waiting) {
-            if let Some(desk) = state.desk(&key) {
-                desk.waiting.pop_back();
-            }
+        let limit = state.limits.waiting;
+        if let Some(desk) = state.desk(&key).filter(|desk| desk.waiting.len() > limit) {
+            desk.waiting.pop_back();
             state.forget_if_empty(&key);
             state.refused += 1;
             return Err(TooMany);

@@ -63,11 +63,6 @@ impl<C> Default for Tenant<C> {
 }
 
 impl<C> Tenant<C> {
-    /// Requests of all its roles.
-    pub(super) fn waiting(&self) -> usize {
-        self.desks.iter().map(|desk| desk.waiting.len()).sum()
-    }
-
     /// The desk of a role, made when it is the first of it.
     pub(super) fn desk(&mut self, role: ClaimRole, now: Instant) -> &mut Desk<C> {
         let at = self.desks.iter().position(|desk| desk.role == role).unwrap_or_else(|| {

@@ -170,9 +170,8 @@ fn so_many_of_a_tenant_wait_and_no_more_and_others_are_not_refused_for_it() {
     let (turns, now) = (turns(1, 1, 2), Instant::now());
     let _waiting = crowd(&turns, &key(A), 3, now);
     assert!(turns.line_up(key(A), now).is_err());
-    assert!(turns.line_up(role_of(A, ClaimRole::Worker), now).is_err(), "its roles are counted together");
     assert!(turns.line_up(key(B), now).is_ok());
-    assert_eq!(turns.census().refused, 2);
+    assert_eq!(turns.census().refused, 1);
 }
 
 #[test]
@@ -338,4 +337,16 @@ fn where_all_statements_are_slow_connections_stay_where_they_are() {
         turns.give_back(&key(tenant), u32::try_from(number).unwrap(), at);
     }
     assert_eq!((turns.census().evicted, crowds.each_mut().map(|crowd| served(crowd).len())), (0, [4, 4]));
+}
+
+#[test]
+fn sign_ins_fill_their_own_line_and_nobody_elses() {
+    let (turns, now) = (turns(1, 1, 2), Instant::now());
+    let sign_in = role_of(A, ClaimRole::SignIn);
+    let mut sign_ins = crowd(&turns, &sign_in, 3, now);
+    assert_eq!(served(&mut sign_ins).len(), 1);
+    assert!(turns.line_up(sign_in.clone(), now).is_err());
+    let mut doctor = turns.line_up(key(A), now).unwrap();
+    turns.free(&sign_in, now);
+    assert_eq!(doctor.seen(), Some(0), "they had theirs");
 }
