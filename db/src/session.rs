@@ -68,8 +68,18 @@ impl TenantSession {
 
     /// Runs statements in one transaction and one round trip; the rows of each.
     pub(crate) async fn run(&mut self, queries: &[Query<'_>]) -> Result<Vec<Vec<Row>>, DbError> {
-        let connection = self.lent.connection()?;
-        let client = &connection.client;
+        self.send(queries, Then::Commit).await
+    }
+
+    /// Opens a transaction of several steps; its first statement goes along in the same round trip.
+    pub(crate) async fn begin(&mut self, first: Query<'_>) -> Result<(Unit<'_>, Vec<Row>), DbError> {
+        let rows = self.send(&[first], Then::GoOn).await?.pop().unwrap_or_default();
+        Ok((Unit { session: self }, rows))
+    }
+
+    /// BEGIN, claim, statements and what comes then, in one round trip.
+    async fn send(&mut self, queries: &[Query<'_>], then: Then) -> Result<Vec<Vec<Row>>, DbError> {
+        let client = &self.lent.connection()?.client;
         let (bind, statements) = self.lent.answered(&AtomicBool::new(true), self.prepare(queries)).await??;
         self.mark(true)?;
         let claim = self.claims.sign(&self.key);
@@ -78,18 +88,23 @@ impl TenantSession {
         let heard = AtomicBool::new(false);
         let work =
             join_all(statements.iter().zip(queries).map(|(statement, query)| client.query(statement, query.params)));
+        let end = async {
+            match then {
+                Then::Commit => client.batch_execute("COMMIT").await,
+                Then::GoOn => Ok(()),
+            }
+        };
         // Polled in this order, so sent in this order.
         let opening = join(begin(client, &heard), client.query(&bind, &claim_params));
-        let all = join3(opening, work, client.batch_execute("COMMIT"));
-        let ((begun, bound), results, committed) = self.lent.answered(&heard, all).await?;
+        let ((begun, bound), results, ended) = self.lent.answered(&heard, join3(opening, work, end)).await?;
         begun?;
         // COMMIT of a failed transaction is answered with ROLLBACK: the connection is clean either way.
-        if committed.is_ok() {
+        if then == Then::Commit && ended.is_ok() {
             self.mark(false)?;
         }
         bound?;
         let rows = results.into_iter().collect::<Result<Vec<_>, _>>()?;
-        committed?;
+        ended?;
         Ok(rows)
     }
 
@@ -102,26 +117,6 @@ impl TenantSession {
         }
         Ok((bind, statements))
     }
-
-    /// Opens a transaction of several steps; its first statement goes along in the same round trip.
-    pub(crate) async fn begin(&mut self, first: Query<'_>) -> Result<(Unit<'_>, Vec<Row>), DbError> {
-        let client = &self.lent.connection()?.client;
-        let queries = [first];
-        let (bind, statements) = self.lent.answered(&AtomicBool::new(true), self.prepare(&queries)).await??;
-        self.mark(true)?;
-        let claim = self.claims.sign(&self.key);
-        let claim = claim.as_str();
-        let claim_params: [&(dyn ToSql + Sync); 1] = [&claim];
-        let heard = AtomicBool::new(false);
-        let work =
-            join_all(statements.iter().zip(&queries).map(|(statement, query)| client.query(statement, query.params)));
-        let all = join3(begin(client, &heard), client.query(&bind, &claim_params), work);
-        let (begun, bound, mut rows) = self.lent.answered(&heard, all).await?;
-        begun?;
-        bound?;
-        let rows = rows.pop().transpose()?.unwrap_or_default();
-        Ok((Unit { session: self }, rows))
-    }
 }
 
 /// BEGIN asks nothing of the server, so its answer shows that there is one.
@@ -129,6 +124,14 @@ async fn begin(client: &Client, heard: &AtomicBool) -> Result<(), tokio_postgres
     let begun = client.batch_execute("BEGIN").await;
     heard.store(true, Ordering::Relaxed);
     begun
+}
+
+/// What comes after the statements.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Commit,
+    /// The transaction stays open for more.
+    GoOn,
 }
 
 /// An open transaction. Dropped without [`Unit::commit`], its connection is thrown away.

@@ -1,14 +1,11 @@
 //! Sessions through labor-db's own door: a request that is dropped in the middle, a frozen practice, what errors say.
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use labor_db::messages::{self, NewMessage};
 use labor_db::results::{self, NewReport, ReadMessage, Subject};
 use labor_db::users::{self, NewUser};
 use labor_db::{Claims, Control, DbError, PoolSettings, TenantSession, Tenants, reports};
-use labor_testing::until;
+use labor_testing::{dropped_after, until};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -21,24 +18,6 @@ fn pools(world: &World, budget: usize, per_tenant: usize) -> Tenants {
     let settings = PoolSettings { budget, per_tenant, wait: Duration::from_secs(3), ..PoolSettings::default() };
     let url = world.platform.setting("LABOR_CONTROL_URL");
     Tenants::new(url, world.master.clone(), settings, Control::connect(url, 2).unwrap()).unwrap()
-}
-
-/// Polls a future so many times, then drops it where it stands. `None`: it was not done yet.
-async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(value) => Poll::Ready(Some(value)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
 }
 
 async fn session(tenants: &Tenants, claims: Claims) -> TenantSession {

@@ -1,11 +1,8 @@
 //! Requests whose clients go away.
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use labor_db::{DbError, PoolSettings};
-use labor_testing::until;
+use labor_testing::{dropped_after, until};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -13,23 +10,6 @@ use crate::world::{LIMIT, World, request};
 
 const REQUESTS: usize = 1000;
 const AT_ONCE: usize = 24;
-
-/// Polls a future so many times, then drops it where it stands. `None`: it was not done yet.
-async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
-    let (mut future, mut left) = (pin!(future), polls);
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(value) => Poll::Ready(Some(value)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_requests_dropped_anywhere_mix_up_nothing_and_leave_nothing() {

@@ -9,6 +9,7 @@
 //!
 //! Linux only (`/proc`, `setpriv` from util-linux).
 
+mod dropped;
 mod earlier;
 mod error;
 mod folder;
@@ -30,6 +31,7 @@ mod shared;
 mod wait;
 mod wire;
 
+pub use dropped::dropped_after;
 pub use earlier::{tenant_migrations, tenant_schema_at};
 pub use error::{Error, Result};
 pub use folder::DataFolder;
