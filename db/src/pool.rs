@@ -177,7 +177,11 @@ impl Registry {
         let ready = match granted {
             Grant::Ready(connection) if connection.is_clean() => Some(connection),
             // The server closed it while nobody looked; its place is good for another.
-            Grant::Ready(_) | Grant::Room => None,
+            Grant::Ready(_) => {
+                self.counters.lost.inc();
+                None
+            }
+            Grant::Room => None,
         };
         let connection = match ready {
             Some(connection) => connection,
@@ -230,11 +234,17 @@ async fn sweep(registry: Weak<Registry>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
         let Some(registry) = registry.upgrade() else { return };
-        let (now, idle) = (Instant::now(), registry.settings.idle);
-        let closed = registry.turns.retain(now, |connection, since| {
-            now.saturating_duration_since(since) < idle && connection.is_clean() && !registry.is_old(connection, now)
+        let (now, counters) = (Instant::now(), &registry.counters);
+        registry.turns.retain(now, |connection, since| {
+            let idle = now.saturating_duration_since(since) >= registry.settings.idle;
+            let reason = match connection.is_clean() {
+                false => &counters.lost,
+                true if idle || registry.is_old(connection, now) => &counters.retired,
+                true => return true,
+            };
+            reason.inc();
+            false
         });
-        registry.counters.retired.inc_by(u64::try_from(closed).unwrap_or(u64::MAX));
     }
 }
 
@@ -276,6 +286,7 @@ impl Lent {
         if let Lost::Noticed(since) = lost {
             // What was not heard of since then may be as dead as this one.
             let closed = self.registry.turns.retain(Instant::now(), |_, idle_since| idle_since > since);
+            self.registry.counters.lost.inc_by(u64::try_from(closed).unwrap_or(u64::MAX));
             tracing::warn!(closed, "the database does not answer");
         }
         Err(DbError::Unavailable("the database did not answer in time".to_owned()))
@@ -288,15 +299,18 @@ impl Drop for Lent {
         if let (Some(connection), Some(place)) = (connection, place) {
             let now = Instant::now();
             let counters = &self.registry.counters;
-            if !connection.is_clean() {
-                counters.discarded.inc();
-            } else if self.registry.is_old(&connection, now) || place.key.1 == ClaimRole::SignIn {
+            let reason = if !connection.is_clean() {
+                &counters.discarded
+            } else if place.key.1 == ClaimRole::SignIn {
                 // Whoever got SQL into a session before sign-in could answer the next one's look-up: it is used once.
-                counters.retired.inc();
+                &counters.spent
+            } else if self.registry.is_old(&connection, now) {
+                &counters.retired
             } else {
                 place.give_back(connection, now);
                 return;
-            }
+            };
+            reason.inc();
             // Closing begins before its place is free; the socket is gone a moment later.
             drop(connection);
             drop(place);

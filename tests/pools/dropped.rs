@@ -6,7 +6,7 @@ use labor_testing::{dropped_after, until};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::world::{LIMIT, World, request};
+use crate::world::{LIMIT, World, patient, request};
 
 const REQUESTS: usize = 1000;
 const AT_ONCE: usize = 24;
@@ -14,7 +14,7 @@ const AT_ONCE: usize = 24;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_requests_dropped_anywhere_mix_up_nothing_and_leave_nothing() {
     let world = World::new(3).await;
-    let settings = PoolSettings { budget: 4, per_tenant: 3, wait: LIMIT, ..PoolSettings::default() };
+    let settings = PoolSettings { budget: 4, per_tenant: 3, ..patient() };
     let pools = world.pools(world.url(), settings);
     let (places, mut running) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     for number in 0..REQUESTS {
@@ -34,6 +34,8 @@ async fn a_thousand_requests_dropped_anywhere_mix_up_nothing_and_leave_nothing()
     assert!(all.iter().flatten().all(Result::is_ok), "{:?}", all.iter().flatten().find(|seen| seen.is_err()));
     assert_eq!(pools.figure("waiting"), 0);
     assert_eq!(pools.figure("open"), pools.figure("idle"), "a place was lost");
+    assert!(pools.figure("discarded_total") > 0);
+    pools.add_up();
     until("the end of all transactions", LIMIT, async || {
         let open = world
             .count("SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 't\\_%\\_app' AND xact_start IS NOT NULL")

@@ -91,6 +91,8 @@ async fn figures_are_served_on_an_address_of_their_own_and_name_nobody() {
         "connect_failures_total",
         "discarded_total",
         "retired_total",
+        "spent_total",
+        "lost_total",
         "unavailable_total",
         "bind_seconds_count",
     ] {

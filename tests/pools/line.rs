@@ -5,7 +5,7 @@ use labor_db::{Control, PoolSettings};
 use labor_testing::{Mode, Proxy, until};
 use tokio::time::timeout;
 
-use crate::world::{LIMIT, Pools, World, impatient};
+use crate::world::{LIMIT, Pools, World, impatient, patient};
 
 const AN_HOUR: Duration = Duration::from_secs(3600);
 
@@ -27,13 +27,20 @@ async fn is_unavailable(request: impl Future<Output = Result<(), labor_db::DbErr
 async fn a_silent_line_is_given_up_and_all_that_were_idle_on_it_with_it() {
     let (world, proxy, pools) = through_a_proxy(2, PoolSettings { work: AN_HOUR, ..impatient() }).await;
     let [a, b] = &world.practices[..] else { unreachable!() };
-    for practice in [a, b] {
-        pools.request(practice).await.unwrap();
-    }
-    assert_eq!(pools.figure("idle"), 2);
+    until("both to have a connection", LIMIT, async || {
+        for practice in [a, b] {
+            pools.until_served(practice).await;
+        }
+        Ok(if pools.figure("idle") == 2 { Ok(()) } else { Err(pools.figure("idle").to_string()) })
+    })
+    .await
+    .unwrap();
+    let (discarded, lost) = (pools.figure("discarded_total"), pools.figure("lost_total"));
     proxy.set(Mode::Blackhole);
     is_unavailable(pools.request(a)).await;
     assert_eq!((pools.figure("open"), pools.figure("tenants")), (0, 0), "connections that may be as dead are kept");
+    assert_eq!((pools.figure("discarded_total"), pools.figure("lost_total")), (discarded + 1, lost + 1));
+    pools.add_up();
     proxy.set(Mode::Pass);
     // On new connections at once: nobody else runs into a dead one.
     pools.until_served(b).await;
@@ -45,14 +52,17 @@ async fn a_statement_whose_line_goes_dead_under_it_does_not_wait_for_its_own_lim
     let (world, proxy, pools) = through_a_proxy(1, PoolSettings { work: AN_HOUR, ..impatient() }).await;
     let practice = &world.practices[0];
     let superuser = world.postgres.connect("labor").await.unwrap();
-    // Two connections that know all statements.
-    let (one, two) = tokio::join!(pools.session(practice), pools.session(practice));
-    drop((one.unwrap(), two.unwrap()));
-    for _ in 0..2 {
-        let held = pools.session(practice).await.unwrap();
-        pools.request(practice).await.unwrap();
-        drop(held);
-    }
+    until("two connections that know all statements", LIMIT, async || {
+        // Each is held while the other one is used.
+        for _ in 0..2 {
+            let held = pools.session(practice).await;
+            pools.until_served(practice).await;
+            drop(held);
+        }
+        Ok(if pools.figure("idle") == 2 { Ok(()) } else { Err(pools.figure("idle").to_string()) })
+    })
+    .await
+    .unwrap();
     superuser.batch_execute(&format!("BEGIN; LOCK TABLE {}.reports", practice.name)).await.unwrap();
     let at_work = pools.request(practice);
     let fault = async {
@@ -73,23 +83,30 @@ async fn a_statement_whose_line_goes_dead_under_it_does_not_wait_for_its_own_lim
 
 #[tokio::test]
 async fn a_statement_has_its_limit_also_when_nobody_else_asks() {
-    let settings = PoolSettings { work: Duration::from_millis(500), ..impatient() };
+    // Only this limit can end anything.
+    let settings = PoolSettings { work: Duration::from_millis(500), ..patient() };
     let (world, proxy, pools) = through_a_proxy(1, settings).await;
     let practice = &world.practices[0];
-    pools.request(practice).await.unwrap();
+    pools.until_served(practice).await;
+    let discarded = pools.figure("discarded_total");
     let superuser = world.postgres.connect("labor").await.unwrap();
     superuser.batch_execute(&format!("BEGIN; LOCK TABLE {}.reports", practice.name)).await.unwrap();
     is_unavailable(pools.request(practice)).await;
-    assert_eq!(pools.figure("discarded_total"), 1, "a connection whose statement may still run is used again");
+    assert_eq!(
+        pools.figure("discarded_total"),
+        discarded + 1,
+        "a connection whose statement may still run is used again"
+    );
     superuser.batch_execute("ROLLBACK").await.unwrap();
     drop(proxy);
 }
 
 #[tokio::test]
 async fn a_line_that_is_cut_or_refused_is_opened_again() {
-    let (world, proxy, pools) = through_a_proxy(2, impatient()).await;
+    let (world, proxy, pools) =
+        through_a_proxy(2, PoolSettings { wait: PoolSettings::default().wait, ..patient() }).await;
     let [a, b] = &world.practices[..] else { unreachable!() };
-    pools.request(a).await.unwrap();
+    pools.until_served(a).await;
     proxy.cut();
     pools.until_served(a).await;
     proxy.set(Mode::Refuse);
@@ -99,6 +116,7 @@ async fn a_line_that_is_cut_or_refused_is_opened_again() {
     proxy.set(Mode::Pass);
     pools.until_served(a).await;
     pools.until_served(b).await;
+    pools.add_up();
 }
 
 #[tokio::test]

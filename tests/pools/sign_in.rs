@@ -2,14 +2,13 @@
 use futures_util::future::join_all;
 use labor_db::{Claims, Control, PoolSettings};
 
-use crate::world::{LIMIT, World};
+use crate::world::{World, patient};
 
 #[tokio::test]
 async fn a_flood_of_sign_ins_keeps_neither_the_intakes_workers_nor_anybody_else_out() {
     let world = World::new(0).await;
     let intake = Control::connect(world.url(), 2).unwrap().intake().await.unwrap();
-    let settings =
-        PoolSettings { budget: 4, per_tenant: 1, waiting_per_tenant: 2, wait: LIMIT, ..PoolSettings::default() };
+    let settings = PoolSettings { budget: 4, per_tenant: 1, waiting_per_tenant: 2, ..patient() };
     let pools = world.pools(world.url(), settings);
     let sign_in = async || pools.session_of(Claims::sign_in(intake.clone(), "nobody")).await.map(drop);
     let worker = async || pools.session_of(Claims::worker(intake.clone())).await;
@@ -31,4 +30,6 @@ async fn a_flood_of_sign_ins_keeps_neither_the_intakes_workers_nor_anybody_else_
     };
     let (flood, ()) = tokio::join!(flood, beside);
     assert!(flood.iter().all(Result::is_ok));
+    assert_eq!((pools.figure("spent_total"), pools.figure("idle")), (3, 1), "the worker's is kept");
+    pools.add_up();
 }

@@ -94,6 +94,15 @@ impl Pools {
         line.unwrap().parse().unwrap()
     }
 
+    /// When nothing is under way: what was opened is open, or was closed for one reason.
+    pub(crate) fn add_up(&self) {
+        let reasons = ["evicted_total", "retired_total", "spent_total", "discarded_total", "lost_total"];
+        let closed = reasons.map(|reason| (reason, self.figure(reason)));
+        let (opened, open) = (self.figure("connects_total"), self.figure("open"));
+        let sum = open + closed.iter().map(|(_, count)| count).sum::<u64>();
+        assert_eq!(opened, sum, "{open} are open, and closed were {closed:?}");
+    }
+
     /// Waits until a figure has a value.
     pub(crate) async fn until(&self, name: &str, wanted: u64) {
         until(&format!("{wanted} {name}"), LIMIT, async || {
@@ -120,7 +129,7 @@ impl Pools {
     }
 }
 
-pub(crate) async fn session(tenants: &Tenants, practice: &Practice) -> Result<TenantSession, DbError> {
+async fn session(tenants: &Tenants, practice: &Practice) -> Result<TenantSession, DbError> {
     tenants.session(Claims::worker(practice.name.clone()), Uuid::now_v7()).await
 }
 
@@ -132,8 +141,14 @@ pub(crate) async fn request(tenants: &Tenants, practice: &Practice) -> Result<()
     Ok(())
 }
 
-/// Settings with which a test does not wait for long.
+/// For faults that say nothing: shorter than the product's, and yet so long that a busy machine comes first. What a test counts must
+/// be right also when it does not.
 pub(crate) fn impatient() -> PoolSettings {
-    let short = Duration::from_millis(300);
+    let short = Duration::from_secs(2);
     PoolSettings { connect: short, answer: short, ..PoolSettings::default() }
+}
+
+/// For everything else: no limit ends anything.
+pub(crate) fn patient() -> PoolSettings {
+    PoolSettings { connect: LIMIT, answer: LIMIT, work: LIMIT, wait: LIMIT, ..PoolSettings::default() }
 }

@@ -1,5 +1,7 @@
 //! What the pools tell a Prometheus server.
-//! Must stay true: no metric has a label, so their number does not grow with that of the practices, and none says anything about one.
+//! Must stay true: no metric has a label, so their number does not grow with that of the practices, and none says anything about one; a
+//! connection that is closed is counted for one reason: opened are those that are open and those that were evicted, retired, spent,
+//! discarded or lost.
 use std::fmt;
 use std::sync::Weak;
 use std::time::Instant;
@@ -24,10 +26,14 @@ pub(super) struct Counters {
     pub(super) connects: Counter,
     /// Attempts to open one that failed.
     pub(super) connect_failures: Counter,
-    /// Connections that were closed because they could hold a transaction or had no answer.
+    /// Connections that were closed after a session that did not end well on them.
     pub(super) discarded: Counter,
+    /// Connections that nobody used and that had ended, or fell silent with another one.
+    pub(super) lost: Counter,
     /// Connections that were closed because they were idle or old.
     pub(super) retired: Counter,
+    /// Connections that were closed after the one sign-in they were for.
+    pub(super) spent: Counter,
     /// Sessions that were not to be had in time.
     pub(super) unavailable: Counter,
     bind: Histogram,
@@ -39,7 +45,9 @@ impl Default for Counters {
             connects: Counter::default(),
             connect_failures: Counter::default(),
             discarded: Counter::default(),
+            lost: Counter::default(),
             retired: Counter::default(),
+            spent: Counter::default(),
             unavailable: Counter::default(),
             bind: Histogram::new(BIND_SECONDS),
         }
@@ -60,10 +68,12 @@ impl Counters {
             ("connect_failures", "Attempts to open a connection that failed", &self.connect_failures),
             (
                 "discarded",
-                "Connections closed because they could hold a transaction or gave no answer",
+                "Connections closed because a request was dropped, got no answer or lost its server on them",
                 &self.discarded,
             ),
+            ("lost", "Idle connections that had ended or fell silent with another one", &self.lost),
             ("retired", "Connections closed because they were idle or old", &self.retired),
+            ("spent", "Connections closed after the one sign-in they were for", &self.spent),
             ("unavailable", "Sessions that were not to be had in time", &self.unavailable),
         ];
         for (name, help, counter) in counters {
