@@ -147,3 +147,32 @@ async fn the_control_plane_gives_up_a_silent_line_and_comes_back() {
         .await
         .unwrap();
 }
+
+/// Connections to this port, as the kernel tells: for how many seconds each may still be silent before it asks whether the other side is
+/// there; `None`: it has no such timer, or another one first.
+fn keepalives(port: &str) -> Vec<Option<u64>> {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = format!(":{:04X}", port.parse::<u16>().unwrap());
+    let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let established = lines.filter(|fields| fields[2].ends_with(&port) && fields[3] == "01");
+    let timer = |fields: Vec<&str>| u64::from_str_radix(fields[5].strip_prefix("02:")?, 16).ok();
+    // In hundredths of a second.
+    established.map(|fields| timer(fields).map(|left| left / 100)).collect()
+}
+
+#[tokio::test]
+async fn the_kernel_asks_on_connections_that_nobody_uses() {
+    let world = World::new(1).await;
+    let proxy = Proxy::start(world.postgres.port()).await.unwrap();
+    let url = proxy.url(world.url()).unwrap();
+    let pools = world.pools(&url, patient());
+    pools.request(&world.practices[0]).await.unwrap();
+    let port = url.rsplit_once(':').unwrap().1.split('/').next().unwrap();
+    until("the kernel's timer", LIMIT, async || {
+        let seen = keepalives(port);
+        let set = seen.len() == 1 && seen.iter().all(|left| left.is_some_and(|left| left <= 30));
+        Ok(if set { Ok(()) } else { Err(format!("{seen:?}")) })
+    })
+    .await
+    .unwrap();
+}

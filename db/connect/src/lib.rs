@@ -12,6 +12,15 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// How long to wait for a connection when the URL does not say (`connect_timeout`).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// After so long without a byte the kernel asks whether the other side is still there, when the URL does not say
+/// (`keepalives_idle`); then every [`KEEPALIVE_INTERVAL`], until [`UNACKNOWLEDGED`] has passed since it was heard last.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// `keepalives_interval`.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// How long what was sent may stay unacknowledged (`tcp_user_timeout`), then the kernel gives the connection up. Longer than any limit of
+/// the pools, which come first; shorter than Linux' own quarter of an hour, and than the two hours before it first asks.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+
 /// No connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -33,7 +42,7 @@ pub enum ConnectError {
     Tls(#[from] rustls::Error),
 }
 
-/// Reads a URL and fills in what Labor always wants: a time-out and a name for `pg_stat_activity`.
+/// Reads a URL and fills in what Labor always wants: limits after which a dead line is noticed, and a name for `pg_stat_activity`.
 ///
 /// # Errors
 /// When it is not a PostgreSQL connection URL.
@@ -44,6 +53,16 @@ pub fn parse(url: &str, application: &str) -> Result<Config, ConnectError> {
     }
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
+    }
+    // The driver does not tell its own two hours from those of a URL; nobody asks for them.
+    if config.get_keepalives_idle() == Config::new().get_keepalives_idle() {
+        config.keepalives_idle(KEEPALIVE_IDLE);
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(KEEPALIVE_INTERVAL);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(UNACKNOWLEDGED);
     }
     if config.get_application_name().is_none() {
         config.application_name(application);
@@ -117,4 +136,27 @@ fn drive(connection: Connection<Socket, impl TlsStream + Unpin + Send + 'static>
             tracing::warn!(%error, "database connection ended");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(url: &str) -> (Option<Duration>, Duration, Option<Duration>, Option<Duration>) {
+        let config = parse(url, "test").unwrap();
+        (
+            config.get_connect_timeout().copied(),
+            config.get_keepalives_idle(),
+            config.get_keepalives_interval(),
+            config.get_tcp_user_timeout().copied(),
+        )
+    }
+
+    #[test]
+    fn a_dead_line_is_noticed_by_the_kernel_as_the_url_says_or_else_within_a_minute() {
+        let seconds = |n| Some(Duration::from_secs(n));
+        assert_eq!(limits("postgres://a@b/c"), (seconds(10), Duration::from_secs(30), seconds(10), seconds(60)));
+        let url = "postgres://a@b/c?connect_timeout=1&keepalives_idle=2&keepalives_interval=3&tcp_user_timeout=4";
+        assert_eq!(limits(url), (seconds(1), Duration::from_secs(2), seconds(3), seconds(4)));
+    }
 }
