@@ -58,7 +58,8 @@ async fn a_practice_whose_connection_is_in_use_for_long_is_not_overtaken_for_eve
 async fn another_ones_idle_connection_is_had_after_a_while_although_nothing_happens() {
     let world = World::new(2).await;
     let [a, b] = &world.practices[..] else { unreachable!() };
-    let settings = PoolSettings { budget: 2, per_tenant: 2, ..patient() };
+    // Nobody sweeps either.
+    let settings = PoolSettings { budget: 2, per_tenant: 2, idle: Duration::from_secs(3600), ..patient() };
     let pools = world.pools(world.url(), settings);
     let held = pools.session(a).await.unwrap();
     pools.request(b).await.unwrap();
