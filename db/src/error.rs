@@ -94,6 +94,8 @@ impl From<sqlx::Error> for DbError {
             sqlx::Error::PoolClosed => Self::Unavailable("shutting down".to_owned()),
             sqlx::Error::Io(error) => Self::Unavailable(error.to_string()),
             sqlx::Error::Tls(_) => Self::Unavailable("TLS failed".to_owned()),
+            // Also said of a connection that is closed before its first answer. The text may hold what came instead.
+            sqlx::Error::Protocol(_) => Self::Unavailable("no answer as PostgreSQL gives them".to_owned()),
             _ => Self::Data("a control row can't be read"),
         }
     }
@@ -111,4 +113,15 @@ impl From<pgmq::PgmqError> for DbError {
 /// Whether a key was taken. Two writers of the same key look alike, hence [`DbError::Conflict`].
 pub(crate) fn is_taken(error: &DbError) -> bool {
     *error == DbError::Conflict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_gone_before_its_first_word_is_worth_another_try() {
+        let closed = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
+        assert!(DbError::from(closed).is_transient());
+    }
 }
