@@ -80,7 +80,11 @@ impl TenantSession {
     /// BEGIN, claim, statements and what comes then, in one round trip.
     async fn send(&mut self, queries: &[Query<'_>], then: Then) -> Result<Vec<Vec<Row>>, DbError> {
         let client = &self.lent.connection()?.client;
-        let (bind, statements) = self.lent.answered(&AtomicBool::new(true), self.prepare(queries)).await??;
+        let bind = self.prepare(BIND_CLAIM).await?;
+        let mut statements = Vec::with_capacity(queries.len());
+        for query in queries {
+            statements.push(self.prepare(query.sql).await?);
+        }
         self.mark(true)?;
         let claim = self.claims.sign(&self.key);
         let claim = claim.as_str();
@@ -108,14 +112,14 @@ impl TenantSession {
         Ok(rows)
     }
 
-    async fn prepare(&self, queries: &[Query<'_>]) -> Result<(Prepared, Vec<Prepared>), DbError> {
+    /// Prepared once on each connection.
+    async fn prepare(&self, sql: Statement) -> Result<Prepared, DbError> {
         let connection = self.lent.connection()?;
-        let bind = connection.prepare(BIND_CLAIM.text()).await?;
-        let mut statements = Vec::with_capacity(queries.len());
-        for query in queries {
-            statements.push(connection.prepare(query.sql.text()).await?);
+        if let Some(known) = connection.known(sql.text()) {
+            return Ok(known);
         }
-        Ok((bind, statements))
+        let heard = AtomicBool::new(false);
+        Ok(self.lent.answered(&heard, connection.prepare(sql.text(), &heard)).await??)
     }
 }
 
@@ -141,35 +145,25 @@ pub(crate) struct Unit<'s> {
 
 impl Unit<'_> {
     pub(crate) async fn query(&self, sql: Statement, params: Params<'_>) -> Result<Vec<Row>, DbError> {
-        let work = async {
-            let connection = self.session.lent.connection()?;
-            let statement = connection.prepare(sql.text()).await?;
-            Ok(connection.client.query(&statement, params).await?)
-        };
-        self.session.lent.answered(&AtomicBool::new(true), work).await?
+        let statement = self.session.prepare(sql).await?;
+        let work = self.session.lent.connection()?.client.query(&statement, params);
+        Ok(self.session.lent.answered(&AtomicBool::new(true), work).await??)
     }
 
     pub(crate) async fn execute(&self, sql: Statement, params: Params<'_>) -> Result<u64, DbError> {
-        let work = async {
-            let connection = self.session.lent.connection()?;
-            let statement = connection.prepare(sql.text()).await?;
-            Ok(connection.client.execute(&statement, params).await?)
-        };
-        self.session.lent.answered(&AtomicBool::new(true), work).await?
+        let statement = self.session.prepare(sql).await?;
+        let work = self.session.lent.connection()?.client.execute(&statement, params);
+        Ok(self.session.lent.answered(&AtomicBool::new(true), work).await??)
     }
 
     /// Runs a last statement and commits, in one round trip.
     pub(crate) async fn commit(self, last: Query<'_>) -> Result<Vec<Row>, DbError> {
-        let work = async {
-            let connection = self.session.lent.connection()?;
-            let statement = connection.prepare(last.sql.text()).await?;
-            let client = &connection.client;
-            let (rows, committed) = join(client.query(&statement, last.params), client.batch_execute("COMMIT")).await;
-            let rows = rows?;
-            committed?;
-            Ok::<_, DbError>(rows)
-        };
-        let rows = self.session.lent.answered(&AtomicBool::new(true), work).await??;
+        let statement = self.session.prepare(last.sql).await?;
+        let client = &self.session.lent.connection()?.client;
+        let work = join(client.query(&statement, last.params), client.batch_execute("COMMIT"));
+        let (rows, committed) = self.session.lent.answered(&AtomicBool::new(true), work).await?;
+        let rows = rows?;
+        committed?;
         self.session.mark(false)?;
         Ok(rows)
     }

@@ -1,7 +1,7 @@
 //! Faults of the line between the pools and the server.
 use std::time::Duration;
 
-use labor_db::{Control, PoolSettings};
+use labor_db::{Control, PoolSettings, reports};
 use labor_testing::{Mode, Proxy, until};
 use tokio::time::timeout;
 
@@ -79,6 +79,23 @@ async fn a_statement_whose_line_goes_dead_under_it_does_not_wait_for_its_own_lim
     superuser.batch_execute("ROLLBACK").await.unwrap();
     proxy.set(Mode::Pass);
     pools.until_served(practice).await;
+}
+
+#[tokio::test]
+async fn a_line_that_goes_dead_before_a_statement_is_prepared_does_not_wait_for_the_limit_of_its_work() {
+    let (world, proxy, pools) = through_a_proxy(1, PoolSettings { work: AN_HOUR, ..impatient() }).await;
+    let practice = &world.practices[0];
+    // Its connection is new: no statement was prepared on it.
+    let mut session =
+        until("a session", LIMIT, async || Ok(pools.session(practice).await.map_err(|error| error.to_string())))
+            .await
+            .unwrap();
+    proxy.set(Mode::Blackhole);
+    is_unavailable(async { reports::list(&mut session, None, 10).await.map(drop) }).await;
+    drop(session);
+    proxy.set(Mode::Pass);
+    pools.until_served(practice).await;
+    pools.add_up();
 }
 
 #[tokio::test]

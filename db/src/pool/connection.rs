@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use futures_util::future::join;
 use tokio::task::AbortHandle;
 use tokio_postgres::{Client, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -45,15 +46,29 @@ impl Connection {
         })
     }
 
-    /// A statement, prepared when it is used for the first time on this connection.
-    pub(crate) async fn prepare(&self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {
-        let known = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).get(sql).cloned();
-        if let Some(statement) = known {
-            return Ok(statement);
-        }
+    /// A statement that was prepared before.
+    pub(crate) fn known(&self, sql: &'static str) -> Option<Statement> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).get(sql).cloned()
+    }
+
+    /// Prepares a statement, which may wait for a lock. What asks nothing of the server goes ahead in the same round trip: its answer, which
+    /// sets `heard`, tells a server at work from one that says nothing.
+    pub(crate) async fn prepare(
+        &self,
+        sql: &'static str,
+        heard: &AtomicBool,
+    ) -> Result<Statement, tokio_postgres::Error> {
         // Dropped meanwhile, it would still be under way when the next session begins.
         let before = self.dirty.swap(true, Ordering::Relaxed);
-        let statement = self.client.prepare(sql).await?;
+        let alive = async {
+            let answer = self.client.batch_execute("").await;
+            heard.store(true, Ordering::Relaxed);
+            answer
+        };
+        // Polled in this order, so sent in this order.
+        let (alive, statement) = join(alive, self.client.prepare(sql)).await;
+        alive?;
+        let statement = statement?;
         self.dirty.store(before, Ordering::Relaxed);
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(sql, statement.clone());
         Ok(statement)
