@@ -39,7 +39,7 @@ bench-migrator: ## Measure the fleet migrator: up to 5,000 tenants, about 25 min
 	cargo build --package labor-migrator --package labor-demo --bins --example bench_lane --release --locked
 	"$(CARGO_TARGET_DIR)/release/labor-bench-migrator"
 
-bench-pool: ## Measure sessions and pools: 1,000 tenants, up to 10 minutes
+bench-pool: ## Measure sessions and pools: 1,000 tenants, up to 13 minutes
 	@scripts/install.sh demo
 	cargo build --package labor-migrator --package labor-demo --bins --release --locked
 	"$(CARGO_TARGET_DIR)/release/labor-bench-pool"

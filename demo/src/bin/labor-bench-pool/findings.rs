@@ -10,6 +10,7 @@ pub(crate) enum Topic {
     Memory,
     Throughput,
     Fairness,
+    Recovery,
 }
 
 /// A line of a table.
@@ -39,7 +40,8 @@ pub(crate) struct Findings {
 }
 
 impl Topic {
-    pub(crate) const ALL: [Self; 5] = [Self::Read, Self::Trip, Self::Memory, Self::Throughput, Self::Fairness];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Read, Self::Trip, Self::Memory, Self::Throughput, Self::Fairness, Self::Recovery];
 
     pub(crate) fn title(self) -> &'static str {
         match self {
@@ -48,6 +50,7 @@ impl Topic {
             Self::Memory => "Memory of all backends after visiting every tenant",
             Self::Throughput => "Reads over all tenants",
             Self::Fairness => "One client of a tenant beside 500 clients of another one",
+            Self::Recovery => "Until a read is answered, from when the server or the line is back",
         }
     }
 
@@ -59,6 +62,7 @@ impl Topic {
             Self::Memory => "this / shared pool",
             Self::Throughput => "refused",
             Self::Fairness => "this / quiet",
+            Self::Recovery => "until all clients are",
         }
     }
 
@@ -69,6 +73,7 @@ impl Topic {
             Self::Memory => "memory",
             Self::Throughput => "throughput",
             Self::Fairness => "fairness",
+            Self::Recovery => "recovery",
         }
     }
 }

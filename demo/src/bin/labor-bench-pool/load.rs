@@ -12,7 +12,7 @@ use crate::law::{Dice, Wheel};
 use crate::stage::visit;
 
 /// So long a client waits after it was refused, as one that is asked to come again later.
-const AFTER_REFUSAL: Duration = Duration::from_millis(20);
+pub(crate) const AFTER_REFUSAL: Duration = Duration::from_millis(20);
 
 /// Who reads what.
 pub(crate) struct Load {

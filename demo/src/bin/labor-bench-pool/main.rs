@@ -11,6 +11,7 @@ mod law;
 mod load;
 mod memory;
 mod read;
+mod recovery;
 mod stage;
 
 use std::path::PathBuf;
@@ -41,8 +42,8 @@ struct Arguments {
     /// Connections to the one tenant whose row is read.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=50))]
     connections: u16,
-    /// Only this: read, trip, memory, throughput, fairness.
-    #[arg(long, value_parser = ["read", "trip", "memory", "throughput", "fairness"])]
+    /// Only this: read, trip, memory, throughput, fairness, recovery.
+    #[arg(long, value_parser = ["read", "trip", "memory", "throughput", "fairness", "recovery"])]
     only: Option<String>,
     /// Print all figures as JSON instead of tables.
     #[arg(long)]
@@ -127,6 +128,7 @@ async fn measured(
             Topic::Memory => fleet::memory(stage, &mut findings).await?,
             Topic::Throughput => fleet::throughput(stage, &plan, &mut findings).await?,
             Topic::Fairness => fair::measure(stage, &plan, &mut findings).await?,
+            Topic::Recovery => recovery::measure(stage, &mut findings).await?,
         }
         tell(began, topic.title());
     }

@@ -14,7 +14,7 @@ const DATABASE: &str = "labor";
 const MAX_CONNECTIONS: usize = 500;
 const FILL_LIMIT: Duration = Duration::from_secs(900);
 /// Of the control plane.
-const CONTROL_CONNECTIONS: u32 = 5;
+pub(crate) const CONTROL_CONNECTIONS: u32 = 5;
 
 pub(crate) struct Stage {
     pub(crate) postgres: Postgres,
