@@ -8,6 +8,7 @@ pub mod hardening;
 pub mod metrics;
 mod password;
 mod problem;
+pub mod queue;
 mod request;
 mod routes;
 pub mod serve;

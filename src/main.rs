@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use labor::admin::{self, QuarantineCommand, SourceCommand, UserCommand};
 use labor::compliance::{self, HoldCommand, OperatorCommand, RequestCommand};
 use labor::hardening::Watch;
+use labor::queue::{self, QueueCommand};
 use labor::settings::{DatabaseSettings, MetricsSettings, ServeSettings, ServerSettings, WorkSettings};
 use labor::{App, metrics, serve, worker};
 use labor_catalog::logs::may_log;
@@ -72,6 +73,13 @@ enum Command {
         database: DatabaseSettings,
         #[command(subcommand)]
         command: QuarantineCommand,
+    },
+    /// The queue of messages and its dead letters.
+    Queue {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        #[command(subcommand)]
+        command: QueueCommand,
     },
     /// Operators, who request and approve.
     Operator {
@@ -136,7 +144,7 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Serve { database, server, serve, metrics } => {
             let app = App::new(&database, database.secrets()?, serve.body_limit)?;
             let watch = Watch::begin(&app.control, server.accept_weaker_isolation.is_some()).await?;
-            let _listening = metrics::listen(metrics.metrics_listen, app.metrics.clone()).await?;
+            let _listening = metrics::listen(metrics.metrics_listen, &app).await?;
             return tokio::select! {
                 served = serve::serve(app, &serve) => Ok(served?),
                 refused = watch.refused() => Err(refused.into()),
@@ -145,7 +153,7 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Work { database, server, work, metrics } => {
             let app = open(&database)?;
             let watch = Watch::begin(&app.control, server.accept_weaker_isolation.is_some()).await?;
-            let _listening = metrics::listen(metrics.metrics_listen, app.metrics.clone()).await?;
+            let _listening = metrics::listen(metrics.metrics_listen, &app).await?;
             let stop = CancellationToken::new();
             let stopping = stop.clone();
             tokio::spawn(async move {
@@ -160,6 +168,7 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Source { database, command } => admin::source(&open(&database)?, &command).await?,
         Command::User { database, command } => admin::user(&open(&database)?, &command).await?,
         Command::Quarantine { database, command } => admin::quarantine(&open(&database)?, &command).await?,
+        Command::Queue { database, command } => queue::run(&open(&database)?, &command).await?,
         Command::Operator { database, command } => compliance::operator(&open(&database)?, &command).await?,
         Command::Request { database, command } => compliance::request(&open(&database)?, &command).await?,
         Command::Hold { database, command } => compliance::hold(&open(&database)?, &command).await?,

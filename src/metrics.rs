@@ -2,16 +2,19 @@
 //! Must stay true: nothing is served unless an address is set; it is never one of the addresses that practices and laboratories reach;
 //! no figure names a practice or a person.
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use prometheus_client::encoding::text::encode;
-use prometheus_client::registry::Registry;
+use labor_db::queue::{Queue, QueueState};
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use crate::App;
 
 /// What Prometheus and its relatives read (OpenMetrics).
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -30,11 +33,12 @@ impl Drop for Listening {
 ///
 /// # Errors
 /// When the address can't be listened at.
-pub async fn listen(address: Option<SocketAddr>, metrics: Arc<Registry>) -> std::io::Result<Option<Listening>> {
+pub async fn listen(address: Option<SocketAddr>, app: &App) -> std::io::Result<Option<Listening>> {
     let Some(address) = address else { return Ok(None) };
     let listener = TcpListener::bind(address).await?;
     tracing::info!(address = %listener.local_addr()?, "metrics");
-    let router = Router::new().route("/metrics", get(async move || answer(&metrics)));
+    let (metrics, queue) = (app.metrics.clone(), app.control.queue().await);
+    let router = Router::new().route("/metrics", get(async move || answer(&metrics, &queue).await));
     let serving = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(%error, "metrics are not served any more");
@@ -43,10 +47,31 @@ pub async fn listen(address: Option<SocketAddr>, metrics: Arc<Registry>) -> std:
     Ok(Some(Listening(serving)))
 }
 
-fn answer(metrics: &Registry) -> Response {
+async fn answer(metrics: &Registry, queue: &Queue) -> Response {
     let mut text = String::new();
-    match encode(&mut text, metrics) {
+    // Without the database there are no figures of the queue: none is better than an old one.
+    let queue = queue.state().await.map(figures).unwrap_or_default();
+    let encoded = [metrics, &queue]
+        .into_iter()
+        .try_for_each(|registry| encode_registry(&mut text, registry))
+        .and_then(|()| encode_eof(&mut text));
+    match encoded {
         Ok(()) => ([(header::CONTENT_TYPE, HeaderValue::from_static(TEXT))], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+fn figures(state: QueueState) -> Registry {
+    let mut registry = Registry::default();
+    let queue = registry.sub_registry_with_prefix("labor_queue");
+    queue.register("waiting", "Messages that wait for a worker", ConstGauge::new(state.waiting));
+    queue.register(
+        "hidden",
+        "Messages that a worker has, or that come again after a pause",
+        ConstGauge::new(state.hidden),
+    );
+    queue.register("dead", "Dead letters", ConstGauge::new(state.dead));
+    let help = "For how long the oldest message is in the queue";
+    queue.register_with_unit("oldest", help, Unit::Seconds, ConstGauge::new(state.oldest_seconds));
+    registry
 }

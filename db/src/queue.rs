@@ -1,9 +1,12 @@
 //! The queue of stored messages (pgmq). Entries hold a tenant's opaque name and a message id, nothing else.
 //! Must stay true: delivery is at least once; the worker's effects are idempotent. An entry is removed only after its effect
-//! committed, or moved to the dead-letter queue with its reason in one transaction.
-use std::time::Duration;
+//! committed, or moved to the dead-letter queue with its reason in one transaction. Tenants take turns: however many messages one has,
+//! another's waits for what is under way and for one of each.
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use labor_catalog::TenantName;
+pub use letters::{Letter, QueueState};
 use pgmq::PGMQueueExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,8 +16,13 @@ use uuid::Uuid;
 use crate::DbError;
 use crate::control::pool::ControlPool;
 
+mod letters;
+
 const MESSAGES: &str = "messages";
 const DEAD: &str = "dead_messages";
+
+/// Between two looks at a queue in which nothing is due.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What an entry says.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
@@ -51,33 +59,104 @@ pub struct DeadLetter {
 pub struct Queue {
     pgmq: PGMQueueExt,
     pool: ControlPool,
+    /// Whose turn was last, of what this process took.
+    last: Arc<Mutex<String>>,
+}
+
+/// A row of the queue.
+struct Taken {
+    number: i64,
+    attempt: i32,
+    message: Value,
+    turn: i64,
 }
 
 impl Queue {
     pub(crate) async fn new(pool: ControlPool) -> Self {
-        Self { pgmq: PGMQueueExt::new_with_pool(pool.bare()).await, pool }
+        Self { pgmq: PGMQueueExt::new_with_pool(pool.bare()).await, pool, last: Arc::default() }
     }
 
-    /// Takes up to `count` entries that are then invisible for `hidden`; waits up to `wait` for the first one.
+    /// Takes up to `count` entries that are then invisible for `hidden`, of each tenant in turn; waits up to `wait` for the first one.
     ///
     /// # Errors
     /// When the database can't be asked.
     pub async fn take(&self, count: i32, hidden: Duration, wait: Duration) -> Result<Vec<Delivery>, DbError> {
-        let hidden = i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX);
-        let poll = Some(Duration::from_millis(50));
-        let messages = self
-            .pgmq
-            .read_batch_with_poll_with_cxn::<_, Value, Value>(MESSAGES, hidden, count, Some(wait), poll, &self.pool)
-            .await?;
-        let mut deliveries = Vec::with_capacity(messages.len());
-        for message in messages {
-            match serde_json::from_value(message.message.clone()) {
-                Ok(entry) => deliveries.push(Delivery { number: message.msg_id, attempt: message.read_ct, entry }),
+        let until = Instant::now() + wait;
+        loop {
+            let mut taken = self.take_after(&self.last(), count, hidden).await?;
+            if taken.is_empty() && !self.last().is_empty() {
+                // Nobody comes after whoever was last: from the beginning.
+                taken = self.take_after("", count, hidden).await?;
+            }
+            if !taken.is_empty() {
+                return self.deliveries(taken).await;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Vec::new());
+            }
+            tokio::time::sleep(left.min(LOOK_AGAIN)).await;
+        }
+    }
+
+    fn last(&self) -> String {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is due of the tenants after this name: the first of each, then the second of each, and so on. More are looked at than are
+    /// wanted, because another worker may be about to take the same.
+    async fn take_after(&self, last: &str, count: i32, hidden: Duration) -> Result<Vec<Taken>, DbError> {
+        let rows = sqlx::query_as!(
+            Taken,
+            r#"WITH RECURSIVE turns (tenant, turn) AS (
+                 SELECT (SELECT coalesce(nullif(q.message ->> 'tenant', ''), '?') FROM pgmq.q_messages q
+                          WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') > $1
+                          ORDER BY coalesce(nullif(q.message ->> 'tenant', ''), '?') LIMIT 1), 1::bigint
+                 UNION ALL
+                 SELECT (SELECT coalesce(nullif(q.message ->> 'tenant', ''), '?') FROM pgmq.q_messages q
+                          WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') > t.tenant
+                          ORDER BY coalesce(nullif(q.message ->> 'tenant', ''), '?') LIMIT 1), t.turn + 1
+                   FROM turns t WHERE t.tenant IS NOT NULL
+               ), waiting AS MATERIALIZED (
+                 SELECT t.tenant, t.turn FROM turns t
+                  WHERE EXISTS (SELECT FROM pgmq.q_messages q
+                                 WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') = t.tenant AND q.vt <= clock_timestamp())
+                  LIMIT $2 * 4
+               ), due AS MATERIALIZED (
+                 SELECT d.msg_id, w.turn, row_number() OVER (PARTITION BY w.tenant ORDER BY d.msg_id) AS round
+                   FROM waiting w CROSS JOIN LATERAL (
+                          SELECT q.msg_id FROM pgmq.q_messages q
+                           WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') = w.tenant AND q.vt <= clock_timestamp()
+                           ORDER BY q.vt, q.msg_id LIMIT $2 * 4) d
+               ), ours AS MATERIALIZED (
+                 SELECT q.msg_id, d.turn FROM due d JOIN pgmq.q_messages q USING (msg_id)
+                  WHERE q.vt <= clock_timestamp() ORDER BY d.round, d.turn LIMIT $2 FOR UPDATE OF q SKIP LOCKED
+               )
+               UPDATE pgmq.q_messages q
+                  SET vt = clock_timestamp() + $3 * interval '1 second', read_ct = q.read_ct + 1, last_read_at = clock_timestamp()
+                 FROM ours o WHERE q.msg_id = o.msg_id
+               RETURNING q.msg_id AS "number!", q.read_ct AS "attempt!", q.message AS "message!", o.turn AS "turn!""#,
+            last,
+            count,
+            hidden.as_secs_f64()
+        );
+        let mut taken = rows.fetch_all(&self.pool).await?;
+        taken.sort_by_key(|entry| (entry.turn, entry.number));
+        Ok(taken)
+    }
+
+    async fn deliveries(&self, taken: Vec<Taken>) -> Result<Vec<Delivery>, DbError> {
+        let mut deliveries = Vec::with_capacity(taken.len());
+        for Taken { number, attempt, message, .. } in taken {
+            match serde_json::from_value::<Entry>(message.clone()) {
+                Ok(entry) => {
+                    entry.tenant.as_str().clone_into(&mut self.last.lock().unwrap_or_else(PoisonError::into_inner));
+                    deliveries.push(Delivery { number, attempt, entry });
+                }
                 // Of another version, or made by hand: it must not stop its neighbours.
                 Err(_) => {
-                    tracing::error!(entry = message.msg_id, "not an entry of this queue, now a dead letter");
-                    self.dead_letter(message.msg_id, &json!({ "entry": message.message, "reason": "malformed entry" }))
-                        .await?;
+                    tracing::error!(entry = number, "not an entry of this queue, now a dead letter");
+                    self.dead_letter(number, &json!({ "entry": message, "reason": "malformed entry" })).await?;
                 }
             }
         }

@@ -17,6 +17,7 @@ mod logs;
 mod migrate;
 mod patient_data;
 mod plan;
+mod queue;
 mod read;
 mod receive;
 mod rehearse;

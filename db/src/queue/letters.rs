@@ -1,0 +1,89 @@
+//! What operators see of the queue: how long it is, and what was given up.
+//! Must stay true: a dead letter goes only when its message is worked on again or an operator says that it may; the message itself stays
+//! with its practice. Opaque names and ids only.
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{DEAD, DeadLetter, Entry, Queue};
+use crate::DbError;
+
+/// How long the queue is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct QueueState {
+    /// Entries that wait for a worker.
+    pub waiting: i64,
+    /// Entries that a worker has, or that come again after a pause.
+    pub hidden: i64,
+    /// For how many seconds the oldest entry is there.
+    pub oldest_seconds: f64,
+    /// Dead letters.
+    pub dead: i64,
+}
+
+/// A dead letter as operators see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Letter {
+    /// pgmq's number of it.
+    pub number: i64,
+    /// Since when it is one.
+    pub since: DateTime<Utc>,
+    /// Whose message it is about; `None`: the entry was malformed.
+    #[serde(flatten)]
+    pub entry: Option<Entry>,
+    /// Why it was given up: no content.
+    pub reason: String,
+}
+
+impl Queue {
+    /// How long the queue is.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn state(&self) -> Result<QueueState, DbError> {
+        Ok(sqlx::query_as!(
+            QueueState,
+            r#"SELECT count(*) FILTER (WHERE vt <= clock_timestamp()) AS "waiting!", count(*) FILTER (WHERE vt > clock_timestamp()) AS "hidden!",
+                      coalesce(extract(epoch FROM clock_timestamp() - min(enqueued_at)), 0)::float8 AS "oldest_seconds!",
+                      (SELECT count(*) FROM pgmq.q_dead_messages) AS "dead!"
+                 FROM pgmq.q_messages"#
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// Dead letters, the oldest first, at most 200.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn dead_letters(&self) -> Result<Vec<Letter>, DbError> {
+        let rows =
+            sqlx::query!("SELECT msg_id, enqueued_at, message FROM pgmq.q_dead_messages ORDER BY msg_id LIMIT 200");
+        let rows = rows.fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|row| letter(row.msg_id, row.enqueued_at, row.message)).collect())
+    }
+
+    /// One dead letter.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn dead_letter_of(&self, number: i64) -> Result<Option<Letter>, DbError> {
+        let row = sqlx::query!("SELECT enqueued_at, message FROM pgmq.q_dead_messages WHERE msg_id = $1", number);
+        Ok(row.fetch_optional(&self.pool).await?.map(|row| letter(number, row.enqueued_at, row.message)))
+    }
+
+    /// Takes a dead letter away: its message is worked on again, or an operator has dealt with it.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn remove_dead_letter(&self, number: i64) -> Result<bool, DbError> {
+        Ok(self.pgmq.delete_with_cxn(DEAD, number, &self.pool).await?)
+    }
+}
+
+fn letter(number: i64, since: DateTime<Utc>, message: Option<Value>) -> Letter {
+    match message.map(serde_json::from_value::<DeadLetter>) {
+        Some(Ok(letter)) => Letter { number, since, entry: Some(letter.entry), reason: letter.reason },
+        _ => Letter { number, since, entry: None, reason: "malformed entry".to_owned() },
+    }
+}

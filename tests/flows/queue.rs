@@ -1,0 +1,133 @@
+//! The queue: tenants take turns, and what was given up is seen, replayed or discarded by an operator.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use labor_db::Control;
+use labor_db::queue::Queue;
+use labor_testing::until;
+use serde_json::Value;
+
+use crate::clinic::{Clinic, LIMIT, sample, without_worker};
+
+const HIDDEN: Duration = Duration::from_secs(60);
+const NO_WAIT: Duration = Duration::ZERO;
+
+/// Tenants of the queue alone: nobody opens them here.
+const BUSY: &str = "t_mmmmmmmmmmmm";
+const FIRST: &str = "t_aaaaaaaaaaaa";
+const LAST: &str = "t_zzzzzzzzzzzz";
+
+async fn enqueue(clinic: &Clinic, tenant: &str, count: usize) {
+    let entry = format!("jsonb_build_object('tenant', '{tenant}', 'message_id', gen_random_uuid())");
+    clinic.execute(&format!("SELECT pgmq.send('messages', {entry}) FROM generate_series(1, {count})")).await;
+}
+
+async fn queue(clinic: &Clinic) -> Queue {
+    Control::connect(clinic.platform.setting("LABOR_CONTROL_URL"), 4).unwrap().queue().await
+}
+
+/// Whose entries are taken, in order.
+async fn taken(queue: &Queue, count: i32) -> Vec<String> {
+    let deliveries = queue.take(count, HIDDEN, NO_WAIT).await.unwrap();
+    deliveries.iter().map(|delivery| delivery.entry.tenant.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_thousand_messages_of_one_tenant_do_not_hold_up_one_of_another() {
+    let clinic = without_worker("queue_turns").await;
+    let queue = queue(&clinic).await;
+    enqueue(&clinic, BUSY, 1000).await;
+    assert_eq!(taken(&queue, 1).await, [BUSY]);
+    enqueue(&clinic, FIRST, 1).await;
+    enqueue(&clinic, LAST, 2).await;
+    let mut order = Vec::new();
+    for _ in 0..7 {
+        order.extend(taken(&queue, 1).await);
+    }
+    assert_eq!(order, [LAST, FIRST, BUSY, LAST, BUSY, BUSY, BUSY], "one at a time, in turn");
+    enqueue(&clinic, LAST, 5).await;
+    let mut shares = BTreeMap::new();
+    for _ in 0..3 {
+        for tenant in taken(&queue, 4).await {
+            *shares.entry(tenant).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(shares, BTreeMap::from([(BUSY.to_owned(), 7), (LAST.to_owned(), 5)]), "{shares:?}");
+    // What comes again later holds nobody up.
+    clinic.execute("UPDATE pgmq.q_messages SET vt = now() + interval '1 hour'").await;
+    enqueue(&clinic, FIRST, 1).await;
+    assert_eq!(taken(&queue, 4).await, [FIRST]);
+    assert!(taken(&queue, 4).await.is_empty());
+}
+
+#[tokio::test]
+async fn workers_that_take_at_once_never_take_the_same() {
+    let clinic = without_worker("queue_at_once").await;
+    for tenant in [FIRST, BUSY, LAST] {
+        enqueue(&clinic, tenant, 40).await;
+    }
+    let mut numbers = Vec::new();
+    let queues = [queue(&clinic).await, queue(&clinic).await, queue(&clinic).await];
+    while numbers.len() < 120 {
+        let [a, b, c] = &queues;
+        let (a, b, c) = tokio::join!(a.take(5, HIDDEN, LIMIT), b.take(5, HIDDEN, NO_WAIT), c.take(5, HIDDEN, NO_WAIT));
+        numbers.extend([a, b, c].into_iter().flat_map(Result::unwrap).map(|delivery| delivery.number));
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 120);
+}
+
+async fn labor(clinic: &Clinic, arguments: &[&str]) -> Value {
+    clinic.platform.json("labor", &[&["queue"], arguments].concat(), "").await.unwrap()
+}
+
+async fn until_dead(clinic: &Clinic) -> Value {
+    until("the message to be given up", LIMIT, async || {
+        let dead = labor(clinic, &["dead"]).await["dead_letters"].clone();
+        Ok(if dead.as_array().is_some_and(|dead| dead.len() == 1) {
+            Ok(dead[0].clone())
+        } else {
+            Err(dead.to_string())
+        })
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_listed_replayed_and_discarded() {
+    let clinic = without_worker("queue_dead").await;
+    let tenant = &clinic.tenants[0];
+    let worker = clinic.platform.work(&["--attempts", "1"]).await.unwrap();
+    clinic.execute(&format!("ALTER TABLE {tenant}.orders RENAME TO elsewhere")).await;
+    clinic.post(&sample("Z01_LDT3_01_final.ldt")).await;
+    let letter = until_dead(&clinic).await;
+    let number = letter["number"].to_string();
+    assert_eq!(letter["tenant"], tenant.as_str(), "{letter}");
+    assert!(letter["reason"].as_str().unwrap().starts_with("given up after 1 attempts"), "{letter}");
+    assert_eq!(labor(&clinic, &["status"]).await["dead"], 1);
+
+    clinic.execute(&format!("ALTER TABLE {tenant}.elsewhere RENAME TO orders")).await;
+    assert_eq!(labor(&clinic, &["replay", &number]).await["replayed"], letter["message_id"]);
+    clinic.until_idle().await;
+    assert_eq!(clinic.doctor("a").await.reports().await.len(), 1);
+    assert_eq!(labor(&clinic, &["status"]).await["dead"], 0);
+
+    clinic.execute(&format!("ALTER TABLE {tenant}.orders RENAME TO elsewhere")).await;
+    clinic.post(&sample("Z01_LDT3_04_extremwert.ldt")).await;
+    let letter = until_dead(&clinic).await;
+    clinic.execute(&format!("ALTER TABLE {tenant}.elsewhere RENAME TO orders")).await;
+    let number = letter["number"].to_string();
+    labor(&clinic, &["discard", &number, "--reason", "sent anew"]).await;
+    assert_eq!(labor(&clinic, &["status"]).await["dead"], 0);
+    let kept = format!(
+        "SELECT count(*) FROM {tenant}.raw_messages WHERE state = 'failed' AND reason LIKE 'given up%; discarded: sent anew' AND octet_length(body) > 0"
+    );
+    assert_eq!(clinic.count(&kept).await, 1);
+    for arguments in [["replay", "4711"], ["replay", &number]] {
+        let run = clinic.platform.program("labor").unwrap().args(["queue"]).args(arguments).run().await.unwrap();
+        assert!(run.status.code() == Some(1) && run.stderr.contains("there is no dead letter"), "{}", run.stderr);
+    }
+    drop(worker);
+}
