@@ -120,17 +120,17 @@ impl Queue {
                ), waiting AS MATERIALIZED (
                  SELECT t.tenant, t.turn FROM turns t
                   WHERE EXISTS (SELECT FROM pgmq.q_messages q
-                                 WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') = t.tenant AND q.vt <= clock_timestamp())
+                                 WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') = t.tenant AND q.vt <= statement_timestamp())
                   LIMIT $2 * 4
                ), due AS MATERIALIZED (
                  SELECT d.msg_id, w.turn, row_number() OVER (PARTITION BY w.tenant ORDER BY d.msg_id) AS round
                    FROM waiting w CROSS JOIN LATERAL (
                           SELECT q.msg_id FROM pgmq.q_messages q
-                           WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') = w.tenant AND q.vt <= clock_timestamp()
-                           ORDER BY q.vt, q.msg_id LIMIT $2 * 4) d
+                           WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') = w.tenant AND q.vt <= statement_timestamp()
+                           ORDER BY q.vt, q.msg_id LIMIT (SELECT $2 * 4 / greatest(count(*), 1) + 1 FROM waiting)) d
                ), ours AS MATERIALIZED (
                  SELECT q.msg_id, d.turn FROM due d JOIN pgmq.q_messages q USING (msg_id)
-                  WHERE q.vt <= clock_timestamp() ORDER BY d.round, d.turn LIMIT $2 FOR UPDATE OF q SKIP LOCKED
+                  WHERE q.vt <= statement_timestamp() ORDER BY d.round, d.turn LIMIT $2 FOR UPDATE OF q SKIP LOCKED
                )
                UPDATE pgmq.q_messages q
                   SET vt = clock_timestamp() + $3 * interval '1 second', read_ct = q.read_ct + 1, last_read_at = clock_timestamp()

@@ -46,6 +46,8 @@ impl ControlPool {
             url.parse().map_err(|_| DbError::Unavailable("the control database URL can't be read".to_owned()))?;
         // Waiting for the queue is slow on purpose: statements are not logged for their time.
         let options = options.application_name("labor control").options(BOUNDS).disable_statement_logging();
+        // The queue is empty at one moment and long at the next, and a plan that was made for the one must do for the other.
+        let options = options.options([("enable_seqscan", "off")]);
         let silent_since = Arc::new(Mutex::new(None));
         let pool = PgPoolOptions::new()
             .max_connections(connections)
