@@ -3,6 +3,8 @@
 //! What must stay true: the lists are sorted, because they are searched by halving. An id that is missing here costs
 //! a warning, never a field.
 
+use crate::package::Version;
+
 /// KBV LDT 2 (LDT1014.01) and the older headers.
 pub(crate) const LDT2: [u16; 135] = [
     20, 21, 101, 105, 200, 201, 203, 205, 211, 212, 215, 216, 222, 223, 2002, 3100, 3101, 3102, 3103, 3104, 3105, 3107,
@@ -45,6 +47,14 @@ pub(crate) const OBJECTS: [u16; 50] = [
     1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 17, 19, 22, 26, 27, 31, 32, 34, 35, 36, 37, 40, 41, 42, 43, 45, 47, 48,
     50, 51, 53, 54, 55, 56, 58, 59, 60, 61, 62, 63, 68, 69, 70, 71, 72, 73, 100,
 ];
+
+/// The ids of a version.
+pub(crate) fn of(version: Version) -> &'static [u16] {
+    match version {
+        Version::Ldt2 => &LDT2,
+        Version::Ldt3 => &LDT3,
+    }
+}
 
 /// Whether a sorted list has an id.
 pub(crate) fn knows(list: &[u16], id: u16) -> bool {

@@ -3,6 +3,8 @@
 //! What must stay true: the bytes of the header and of the kept records are copied, not written anew. Only the trailer
 //! is new, and its checksum is computed in the form in which the input's was verified.
 
+use std::collections::HashSet;
+
 use crate::line::{self, Line};
 use crate::model::Recipient;
 use crate::package::{Package, Part, Version};
@@ -12,13 +14,8 @@ impl Package {
     /// The recipients of the reports, each once, in order. One may be empty: then a person has to decide.
     #[must_use]
     pub fn recipients(&self) -> Vec<Recipient> {
-        let mut found: Vec<Recipient> = Vec::new();
-        for report in &self.reports {
-            if !found.contains(&report.recipient) {
-                found.push(report.recipient.clone());
-            }
-        }
-        found
+        let mut seen = HashSet::new();
+        self.reports.iter().map(|report| &report.recipient).filter(|r| seen.insert(*r)).cloned().collect()
     }
 
     /// A valid package with only this recipient's reports, made from the bytes this package was read from. Empty if
@@ -57,8 +54,8 @@ impl Package {
                 // 8100: this line (14), the one before (13), the one after (17).
                 self.push(package, "8100", &format!("{:05}", 44 - 3 * self.shortfall));
                 let lengths = |line: &Line| match part.form {
-                    _ if self.shortfall > 0 => line.declared,
-                    form => form.content_length(package.get(line.content.clone()).unwrap_or_default()) + 9,
+                    _ if self.shortfall > 0 => line.declared(),
+                    form => form.content_length(package.get(line.content()).unwrap_or_default()) + 9,
                 };
                 let sum: usize = relined(package).iter().map(lengths).sum::<usize>() + 17 - self.shortfall;
                 self.push(package, "9202", &format!("{sum:08}"));

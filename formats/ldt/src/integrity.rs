@@ -3,7 +3,8 @@
 //! What must stay true: a wrong length prefix is only forgiven if something else proves the content complete — the
 //! record length (8100) in LDT 2, the SHA-1 (9300) in LDT 3, or one rule that explains every line of the file.
 
-use crate::charset::{Charset, Evidence};
+use crate::charset::Charset;
+use crate::detect::{Confidence, Evidence};
 use crate::error::{Error, FieldId, Location};
 use crate::package::Version;
 use crate::source::{Decoder, Form, Source};
@@ -18,8 +19,11 @@ pub(crate) struct Finding {
     /// Bytes by which all prefixes are too small (line ends counted as one byte or none); usually 0.
     pub(crate) shortfall: usize,
     pub(crate) charset: Charset,
+    /// What the file says itself.
+    pub(crate) declared: Option<Charset>,
     pub(crate) decoder: Decoder,
     pub(crate) transcoded: bool,
+    pub(crate) confidence: Confidence,
 }
 
 /// Decides in which charset the bytes are and whether they were converted on the way. Checksums come later.
@@ -29,12 +33,21 @@ pub(crate) fn survey(source: &Source<'_>, declared: Charset, warnings: &mut Warn
     if evidence.utf8 {
         return survey_utf8(source, declared, at, warnings);
     }
-    let (charset, contradicted) = evidence.decide(declared);
-    if contradicted {
+    let decision = evidence.decide(declared);
+    if decision.contradicted {
         warnings.push(WarningKind::CharsetContradicted, at);
     }
     let shortfall = shortfall(source, Form::Raw).unwrap_or(0);
-    Finding { form: Form::Raw, shortfall, charset, decoder: Decoder::Plain(charset), transcoded: false }
+    let (charset, confidence) = (decision.charset, decision.confidence);
+    Finding {
+        form: Form::Raw,
+        shortfall,
+        charset,
+        declared: None,
+        decoder: Decoder::Plain(charset),
+        transcoded: false,
+        confidence,
+    }
 }
 
 fn survey_utf8(source: &Source<'_>, declared: Charset, at: Location, warnings: &mut Warnings) -> Finding {
@@ -44,24 +57,32 @@ fn survey_utf8(source: &Source<'_>, declared: Charset, at: Location, warnings: &
     }
     let form = Form::Recoded(declared);
     let misfits = |form: Form| {
-        source.lines.iter().filter(|line| form.content_length(source.raw(line)) + 9 != line.declared).count()
+        source.lines.iter().filter(|line| form.content_length(source.raw(line)) + 9 != line.declared()).count()
     };
     let raw = shortfall(source, Form::Raw);
     // Sent as UTF-8 with honest byte lengths: an odd sender, not a conversion.
     if raw.is_some() || misfits(Form::Raw) < misfits(form) {
         warnings.push(WarningKind::CharsetContradicted, at);
-        let (shortfall, decoder) = (raw.unwrap_or(0), Decoder::Plain(Charset::Utf8));
-        return Finding { form: Form::Raw, shortfall, charset: Charset::Utf8, decoder, transcoded: false };
+        let confidence = if raw.is_some() { Confidence::Certain } else { Confidence::Medium };
+        let (shortfall, charset) = (raw.unwrap_or(0), Charset::Utf8);
+        let decoder = Decoder::Plain(charset);
+        return Finding { form: Form::Raw, shortfall, charset, declared: None, decoder, transcoded: false, confidence };
     }
     warnings.push(WarningKind::Transcoded, at);
     let (charset, decoder) = original(&text, declared);
-    Finding { form, shortfall: shortfall(source, form).unwrap_or(0), charset, decoder, transcoded: true }
+    let confidence = match decoder {
+        _ if text.contains('\u{fffd}') => Confidence::Low,
+        Decoder::Plain(_) => Confidence::High,
+        Decoder::Relabelled { .. } => Confidence::Medium,
+    };
+    let shortfall = shortfall(source, form).unwrap_or(0);
+    Finding { form, shortfall, charset, declared: None, decoder, transcoded: true, confidence }
 }
 
 /// By how many bytes all length prefixes are too small, if it is the same number for all.
 fn shortfall(source: &Source<'_>, form: Form) -> Option<usize> {
     let fits = |shortfall: &usize| {
-        source.lines.iter().all(|line| form.content_length(source.raw(line)) + 9 == line.declared + shortfall)
+        source.lines.iter().all(|line| form.content_length(source.raw(line)) + 9 == line.declared() + shortfall)
     };
     (0..=2).find(fits)
 }
@@ -79,7 +100,7 @@ fn original(text: &str, declared: Charset) -> (Charset, Decoder) {
     match via {
         Some(via) if controls || via != declared => {
             let bytes: Vec<u8> = text.chars().filter_map(|c| via.byte_of(c)).collect();
-            let (charset, _) = Evidence::of(&bytes).decide(declared);
+            let charset = Evidence::of(&bytes).decide(declared).charset;
             (charset, Decoder::Relabelled { via, charset })
         }
         _ => (declared, Decoder::Plain(Charset::Utf8)),
@@ -116,13 +137,24 @@ pub(crate) fn verify(
     Ok(form)
 }
 
+/// Checks a record 0020 or 0021, which no package length counts.
+pub(crate) fn media(
+    source: &Source<'_>,
+    record: &Record,
+    finding: &Finding,
+    warnings: &mut Warnings,
+) -> Result<(), Error> {
+    let proven = record_length(source, record, finding, warnings)?;
+    line_lengths(source, record, finding, proven, warnings)
+}
+
 fn nominal(source: &Source<'_>, record: &Record, finding: &Finding) -> usize {
     let lines = source.lines.get(record.lines.clone()).unwrap_or_default();
     lines.iter().map(|line| finding.form.content_length(source.raw(line)) + 9).sum()
 }
 
 fn prefixes(source: &Source<'_>, record: &Record) -> usize {
-    source.lines.get(record.lines.clone()).unwrap_or_default().iter().map(|line| line.declared).sum()
+    source.lines.get(record.lines.clone()).unwrap_or_default().iter().map(|line| line.declared()).sum()
 }
 
 fn number(source: &Source<'_>, record: &Record, id: u16) -> Option<usize> {
@@ -160,11 +192,11 @@ fn line_lengths(
 ) -> Result<(), Error> {
     for line in source.lines.get(record.lines.clone()).unwrap_or_default() {
         let actual = finding.form.content_length(source.raw(line)) + 9;
-        if line.declared + finding.shortfall == actual {
+        if line.declared() + finding.shortfall == actual {
             continue;
         }
         if !proven {
-            return Err(Error::LengthMismatch { declared: line.declared, actual, at: line.at() });
+            return Err(Error::LengthMismatch { declared: line.declared(), actual, at: line.at() });
         }
         warnings.push(WarningKind::LineLength, line.at());
     }

@@ -195,7 +195,7 @@ impl Reading {
         if line.id == FieldId(8434) {
             builder.result.test_name = Some(code);
         }
-        let (opened, collected) = (line.clone(), (None, None));
+        let (opened, collected) = (*line, (None, None));
         self.group = Some(Group { builder, opened, collected, material: None, details: Vec::new() });
         Ok(())
     }

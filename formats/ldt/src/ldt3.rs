@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, FieldId};
-use crate::ldt3_result::{self, Material};
+use crate::ldt3_result::{self, Material, Materials};
 use crate::line::Line;
 use crate::mapper::Mapper;
 use crate::model::{Patient, Recipient, Report, ReportStatus};
@@ -30,9 +30,12 @@ pub(crate) fn report(mapper: &mut Mapper<'_, '_, '_>, record: &Record, span: Ran
     let first = mapper.source.line(record.lines.start)?;
     let mut report = crate::package::empty_report(record.kind, Recipient::default(), span);
     let mut gathered = Gathered::default();
-    let mut materials = Vec::new();
+    let mut materials = Materials::new();
     for object in objects(&record.items).filter(|object| object.number == 37) {
-        materials.push(material(mapper, object, &mut gathered)?);
+        let material = material(mapper, object, &mut gathered)?;
+        if let Some(vessel) = material.vessel.clone() {
+            materials.entry(vessel).or_insert(material);
+        }
     }
     let mut seen = Vec::new();
     for object in objects(&record.items) {
@@ -269,7 +272,7 @@ fn results(
     mapper: &mut Mapper<'_, '_, '_>,
     object: &Object,
     report: &mut Report,
-    materials: &[Material],
+    materials: &Materials,
     gathered: &mut Gathered,
 ) -> Result<(), Error> {
     for inner in objects(&object.items) {

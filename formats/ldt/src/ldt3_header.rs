@@ -53,8 +53,7 @@ fn software(mapper: &mut Mapper<'_, '_, '_>, object: &Object, header: &mut Heade
             8316 => mapper.set(&mut laboratory.sender_id, line, Some(51)),
             103 | 132 => {
                 if let Some(code) = mapper.code(line) {
-                    let before = laboratory.software.take();
-                    laboratory.software = Some(before.map_or(code.clone(), |name| format!("{name} {code}")));
+                    crate::mapper::append(&mut laboratory.software, &code);
                 }
             }
             _ => return false,

@@ -3,6 +3,8 @@
 //! What must stay true: units and limits inside Obj_0042 (normal values) never touch the value's own unit, and each
 //! 8420 is a value of its own (conventional and SI units are sent side by side).
 
+use std::collections::HashMap;
+
 use crate::error::{Error, FieldId};
 use crate::line::Line;
 use crate::mapper::Mapper;
@@ -21,6 +23,9 @@ pub(crate) struct Material {
     pub(crate) code: Option<String>,
     pub(crate) details: Vec<String>,
 }
+
+/// The materials of a report by their vessel (7364); a report may have as many as results.
+pub(crate) type Materials = HashMap<String, Material>;
 
 /// Whether an object is a result.
 pub(crate) fn is_result(number: u16) -> bool {
@@ -48,7 +53,7 @@ struct Reading {
 pub(crate) fn result(
     mapper: &mut Mapper<'_, '_, '_>,
     object: &Object,
-    materials: &[Material],
+    materials: &Materials,
     into: &mut Gathered,
 ) -> Result<TestResult, Error> {
     let mut reading = Reading {
@@ -245,7 +250,7 @@ impl Reading {
         mut self,
         mapper: &mut Mapper<'_, '_, '_>,
         line: &Line,
-        materials: &[Material],
+        materials: &Materials,
         into: &mut Gathered,
     ) -> Result<TestResult, Error> {
         self.identify(line)?;
@@ -290,8 +295,8 @@ impl Reading {
     }
 
     /// The material is named by the vessel's id (7364).
-    fn place(&mut self, mapper: &mut Mapper<'_, '_, '_>, line: &Line, materials: &[Material]) {
-        let found = materials.iter().find(|material| material.vessel.is_some() && material.vessel == self.vessel);
+    fn place(&mut self, mapper: &mut Mapper<'_, '_, '_>, line: &Line, materials: &Materials) {
+        let found = self.vessel.as_ref().and_then(|vessel| materials.get(vessel));
         let Some(material) = found else {
             // Only Obj_0073 may come without a vessel.
             if self.number != 73 || self.vessel.is_some() {

@@ -35,6 +35,7 @@
 
 mod charset;
 mod dates;
+mod detect;
 mod dictionary;
 mod error;
 mod extract;
@@ -47,14 +48,18 @@ mod ldt3_result;
 mod line;
 mod mapper;
 mod model;
+mod opening;
 mod package;
 mod parts;
 mod source;
 mod structure;
+pub mod tree;
 mod value;
 mod warning;
+mod write;
 
 pub use charset::Charset;
+pub use detect::Confidence;
 pub use error::{Error, FieldId, Location};
 pub use line::looks_like_ldt;
 pub use model::{
@@ -63,3 +68,4 @@ pub use model::{
 };
 pub use package::{MAX_BYTES, Package, Version, read};
 pub use warning::{Warning, WarningKind};
+pub use write::{MAX_CONTENT, WriteError};

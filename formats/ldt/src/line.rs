@@ -8,25 +8,53 @@ use std::ops::Range;
 use crate::error::{Error, FieldId, Location};
 use crate::warning::{WarningKind, Warnings};
 
-/// One line, as positions in the input.
-#[derive(Debug, Clone)]
+/// One line, as positions in the input. Sixteen bytes, because a message may have millions.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Line {
-    pub(crate) number: usize,
-    pub(crate) start: usize,
-    pub(crate) content: Range<usize>,
-    /// The length prefix.
-    pub(crate) declared: usize,
+    number: u32,
+    start: u32,
+    end: u32,
+    declared: u16,
     pub(crate) id: FieldId,
+}
+
+/// `MAX_BYTES` is far below.
+fn narrow(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
+
+fn wide(position: u32) -> usize {
+    usize::try_from(position).unwrap_or(usize::MAX)
 }
 
 impl Line {
     pub(crate) fn at(&self) -> Location {
-        Location { line: self.number, offset: self.start, field: Some(self.id) }
+        Location { line: self.number(), offset: self.start(), field: Some(self.id) }
+    }
+
+    /// Line number, from 1.
+    pub(crate) fn number(&self) -> usize {
+        wide(self.number)
+    }
+
+    /// Offset of the line's first byte.
+    pub(crate) fn start(&self) -> usize {
+        wide(self.start)
+    }
+
+    /// What stands between field id and line end.
+    pub(crate) fn content(&self) -> Range<usize> {
+        self.start() + 7..wide(self.end)
+    }
+
+    /// The length prefix.
+    pub(crate) fn declared(&self) -> usize {
+        usize::from(self.declared)
     }
 }
 
-/// More lines than any message has: a PDF of 25 megabytes in lines of 60 characters has half a million.
-pub(crate) const MAX_LINES: usize = 1_000_000;
+/// More lines than any message has: 25 megabytes of chemistry have one and a half million.
+pub(crate) const MAX_LINES: usize = 4_000_000;
 
 const BOM: &[u8] = &[0xEF, 0xBB, 0xBF];
 
@@ -95,10 +123,10 @@ pub(crate) fn split(bytes: &[u8], warnings: &mut Warnings) -> Result<Vec<Line>, 
 
 fn one(raw: &[u8], at: Location) -> Line {
     Line {
-        number: at.line,
-        start: at.offset,
-        content: at.offset + 7..at.offset + raw.len(),
-        declared: usize::from(number(raw.get(..3).unwrap_or_default())),
+        number: narrow(at.line),
+        start: narrow(at.offset),
+        end: narrow(at.offset + raw.len()),
+        declared: number(raw.get(..3).unwrap_or_default()),
         id: FieldId(number(raw.get(3..7).unwrap_or_default())),
     }
 }
@@ -111,7 +139,7 @@ fn check_end(raw: &[u8], line: &Line, ending: usize, warnings: &mut Warnings) ->
         // The last line without a line end is complete only if its prefix says so.
         _ => {
             let characters = std::str::from_utf8(raw).map_or(raw.len(), |text| text.chars().count());
-            if line.declared > characters + 2 {
+            if line.declared() > characters + 2 {
                 return Err(Error::Truncated { at: line.at() });
             }
             warnings.push(WarningKind::NoFinalLineEnd, anywhere);

@@ -39,7 +39,7 @@ impl Mapper<'_, '_, '_> {
             self.warn(WarningKind::UnknownField, line);
         }
         if let Some(text) = self.text(line) {
-            self.unmapped.push(Field { line: line.number, id: line.id, object, text });
+            self.unmapped.push(Field { line: line.number(), id: line.id, object, text });
         }
     }
 
@@ -125,8 +125,7 @@ impl Mapper<'_, '_, '_> {
             3120 => &mut patient.name_prefix,
             3102 => {
                 if let Some(name) = self.code(line) {
-                    patient.given_name =
-                        Some(patient.given_name.take().map_or(name.clone(), |old| format!("{old} {name}")));
+                    append(&mut patient.given_name, &name);
                 }
                 return true;
             }
@@ -139,7 +138,7 @@ impl Mapper<'_, '_, '_> {
                 if let Some(code) = self.code(line)
                     && let Some(text) = patient.insurance_number.replace(code)
                 {
-                    self.unmapped.push(Field { line: line.number, id: FieldId(3105), object, text });
+                    self.unmapped.push(Field { line: line.number(), id: FieldId(3105), object, text });
                 }
                 return true;
             }
@@ -152,6 +151,15 @@ impl Mapper<'_, '_, '_> {
         }
         true
     }
+}
+
+/// Joins by a blank, in place: a hostile file repeats the field a million times.
+pub(crate) fn append(place: &mut Option<String>, part: &str) {
+    let text = place.get_or_insert_default();
+    if !text.is_empty() {
+        text.push(' ');
+    }
+    text.push_str(part);
 }
 
 /// Check digit: digits 1 to 6 times 4, 9, 4, 9, 4, 9, summed; the seventh completes to ten

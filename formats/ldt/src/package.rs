@@ -1,19 +1,21 @@
-//! Reading a whole message: lines, charset, structure, integrity, content — in this order.
+//! A whole message as a [`Package`]: header, reports, what surrounds them.
 //!
-//! What must stay true: content is only read after the structure and the checksums were accepted.
+//! What must stay true: content is only read after the structure and the checksums were accepted (`opening`).
 
 use std::ops::Range;
 
 use crate::charset::Charset;
 use crate::dates::Order;
+use crate::detect::Confidence;
 use crate::dictionary;
 use crate::error::{Error, FieldId};
-use crate::integrity::{self, Finding};
-use crate::line::{self, Line};
+use crate::integrity::Finding;
+use crate::line::Line;
 use crate::mapper::Mapper;
 use crate::model::{Field, Laboratory, Recipient, Report, ReportStatus};
-use crate::source::{Decoder, Form, Source};
-use crate::structure::{self, Section};
+use crate::opening::{self, Opened};
+use crate::source::{Form, Source};
+use crate::structure::{Record, Section};
 use crate::value::interpretation;
 use crate::warning::{Warning, WarningKind, Warnings};
 use crate::{ldt2, ldt3, ldt3_header};
@@ -39,6 +41,10 @@ pub struct Package {
     pub specification: String,
     /// The charset of the original.
     pub charset: Charset,
+    /// The charset the file declares (9106); LDT 3 has no such field and is ISO 8859-15.
+    pub declared_charset: Option<Charset>,
+    /// How sure the charset is.
+    pub confidence: Confidence,
     /// The bytes were converted to UTF-8 after the laboratory made them.
     pub transcoded: bool,
     /// Who sent it.
@@ -106,61 +112,10 @@ pub(crate) fn check_flag(mapper: &mut Mapper<'_, '_, '_>, line: &Line, flag: &st
 ///
 /// An [`Error`] if the message is not a complete, unambiguous set of results; nothing of it may be delivered then.
 pub fn read(bytes: &[u8]) -> Result<Package, Error> {
-    if bytes.len() > MAX_BYTES {
-        return Err(Error::TooLarge { length: bytes.len(), limit: MAX_BYTES });
-    }
-    if bytes.trim_ascii().is_empty() {
-        return Err(Error::Empty);
-    }
-    let mut warnings = Warnings::default();
-    let lines = line::split(bytes, &mut warnings)?;
-    // The charset is named after texts that need it (9106 is late in the header): decide it on the bytes first.
-    let mut source = Source { bytes, lines, decoder: Decoder::Plain(Charset::Latin9) };
-    structure::refuse_orders(&source)?;
-    let version = version(&source)?;
-    let sections = structure::sections(&source, version, &mut warnings)?;
-    let first = sections.first().ok_or(Error::MissingHeader { at: source.end() })?;
-    let declared = declared_charset(&source, version, first, &mut warnings);
-    let finding = integrity::survey(&source, declared, &mut warnings);
-    source.decoder = finding.decoder;
+    let opened = opening::open(bytes)?;
+    let Opened { source, version, sections, media, finding, forms, warnings } = opened;
     let mut reading = Reading { source: &source, version, finding, warnings };
-    reading.package(&sections)
-}
-
-fn is(source: &Source<'_>, id: u16) -> bool {
-    source.lines.iter().any(|line| line.id == FieldId(id))
-}
-
-fn version(source: &Source<'_>) -> Result<Version, Error> {
-    let header = source.lines.iter().skip(1).take_while(|line| line.id.0 != 8000);
-    let nested = header.clone().any(|line| matches!(line.id.0, 8001..=8003));
-    let flat = header.clone().any(|line| matches!(line.id.0, 8100 | 9211 | 9212));
-    match (nested, flat) {
-        (true, false) => Ok(Version::Ldt3),
-        (false, true) => Ok(Version::Ldt2),
-        // Both at once or neither: whatever the rest says; a damaged header fails later at the right place.
-        _ if is(source, 8002) => Ok(Version::Ldt3),
-        _ => {
-            let line = source.lines.first().ok_or(Error::NotLdt)?;
-            if line.id.0 != 8000 {
-                return Err(Error::MissingHeader { at: line.at() });
-            }
-            Ok(Version::Ldt2)
-        }
-    }
-}
-
-fn declared_charset(source: &Source<'_>, version: Version, section: &Section, warnings: &mut Warnings) -> Charset {
-    if version == Version::Ldt3 {
-        return Charset::Latin9;
-    }
-    let Some(line) = source.find(section.header.lines.clone(), 9106) else {
-        return Charset::Latin9;
-    };
-    Charset::declared(&source.text(line)).unwrap_or_else(|| {
-        warnings.push(WarningKind::UnknownCode, line.at());
-        Charset::Latin9
-    })
+    reading.package(&sections, &media, &forms)
 }
 
 struct Reading<'s, 'b> {
@@ -171,15 +126,13 @@ struct Reading<'s, 'b> {
 }
 
 impl Reading<'_, '_> {
-    fn package(&mut self, sections: &[Section]) -> Result<Package, Error> {
-        let mut forms = Vec::new();
-        for section in sections {
-            forms.push(integrity::verify(self.source, self.version, section, &self.finding, &mut self.warnings)?);
-        }
+    fn package(&mut self, sections: &[Section], media: &[Record], forms: &[Form]) -> Result<Package, Error> {
         let mut package = Package {
             version: self.version,
             specification: String::new(),
             charset: self.finding.charset,
+            declared_charset: self.finding.declared,
+            confidence: self.finding.confidence,
             transcoded: self.finding.transcoded,
             laboratory: Laboratory::default(),
             created: None,
@@ -197,7 +150,10 @@ impl Reading<'_, '_> {
             } else if package.specification != specification {
                 return Err(Error::MixedPackages { at: self.source.line(section.header.lines.start)?.at() });
             }
-            self.section(section, form, &mut package)?;
+            self.section(section, *form, &mut package)?;
+        }
+        for record in media {
+            self.leave(record, &mut package);
         }
         package.warnings = std::mem::take(&mut self.warnings).into_list();
         Ok(package)
@@ -230,7 +186,7 @@ impl Reading<'_, '_> {
         let first = package.reports.len();
         let old = package.specification.starts_with("LDT1001") || package.specification.starts_with("LDT99");
         let order = if self.version == Version::Ldt2 && old { Order::DayFirst } else { Order::YearFirst };
-        let known: &'static [u16] = if self.version == Version::Ldt3 { &dictionary::LDT3 } else { &dictionary::LDT2 };
+        let known = dictionary::of(self.version);
         let mut mapper =
             Mapper { source: self.source, warnings: &mut self.warnings, order, known, unmapped: Vec::new() };
         let (laboratory, created, flat) = match self.version {
@@ -260,17 +216,18 @@ impl Reading<'_, '_> {
             report.unmapped = std::mem::take(&mut mapper.unmapped);
             package.reports.push(report);
         }
-        self.trailer(section, package, known, order);
+        self.leave(&section.trailer, package);
         let header = span(self.source, &section.header.lines);
         package.parts.push(Part { header, reports: first..package.reports.len(), form });
         Ok(())
     }
 
-    /// The trailer has nothing but checksums; anything else in it is kept.
-    fn trailer(&mut self, section: &Section, package: &mut Package, known: &'static [u16], order: Order) {
-        let mut mapper =
-            Mapper { source: self.source, warnings: &mut self.warnings, order, known, unmapped: Vec::new() };
-        for line in self.source.lines.get(section.trailer.lines.clone()).unwrap_or_default() {
+    /// Trailers and media records have nothing but checksums; anything else in them is kept.
+    fn leave(&mut self, record: &Record, package: &mut Package) {
+        let known = dictionary::of(self.version);
+        let (source, warnings) = (self.source, &mut self.warnings);
+        let mut mapper = Mapper { source, warnings, order: Order::YearFirst, known, unmapped: Vec::new() };
+        for line in source.lines.get(record.lines.clone()).unwrap_or_default() {
             if !matches!(line.id.0, 8000..=8003 | 8100 | 9202 | 9300) {
                 mapper.leave(line, None);
             }
@@ -281,7 +238,7 @@ impl Reading<'_, '_> {
 
 /// From the record's first byte to the first byte after it.
 fn span(source: &Source<'_>, lines: &Range<usize>) -> Range<usize> {
-    let start = source.lines.get(lines.start).map_or(0, |line| line.start);
-    let end = source.lines.get(lines.end).map_or(source.bytes.len(), |line| line.start);
+    let start = source.lines.get(lines.start).map_or(0, |line| line.start());
+    let end = source.lines.get(lines.end).map_or(source.bytes.len(), |line| line.start());
     start..end
 }

@@ -32,7 +32,7 @@ pub(crate) fn lines<'s>(mapper: &Mapper<'s, '_, '_>, items: &'s [Item]) -> impl 
 
 /// Objects directly inside.
 pub(crate) fn objects(items: &[Item]) -> impl Iterator<Item = &Object> {
-    items.iter().filter_map(|item| if let Item::Object(object) = item { Some(object) } else { None })
+    items.iter().filter_map(|item| if let Item::Object(object) = item { Some(object.as_ref()) } else { None })
 }
 
 /// Takes an object that has no place of its own.

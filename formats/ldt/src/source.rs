@@ -29,7 +29,7 @@ impl Decoder {
             Self::Plain(charset) => charset.decode(bytes),
             Self::Relabelled { via, charset } => String::from_utf8_lossy(bytes)
                 .chars()
-                .map(|c| via.byte_of(c).map_or_else(|| c.to_string(), |byte| charset.decode(&[byte])))
+                .map(|c| via.byte_of(c).map_or(c, |byte| charset.char_of(byte)))
                 .collect(),
         }
     }
@@ -59,19 +59,17 @@ impl Form {
     pub(crate) fn digest(self, bytes: &[u8], lines: &[Line]) -> Option<String> {
         let mut hash = Sha1::new();
         if self == Self::Raw {
-            let range = lines.first()?.start..lines.last()?.content.end;
+            let range = lines.first()?.start()..lines.last()?.content().end;
             let end = bytes.get(range.end..)?.iter().take(2).take_while(|b| matches!(b, b'\r' | b'\n')).count();
             hash.update(bytes.get(range.start..range.end + end)?);
             return Some(hex::encode(hash.finalize()));
         }
         for line in lines {
-            hash.update(bytes.get(line.start..line.content.start)?);
-            let content = bytes.get(line.content.clone())?;
+            hash.update(bytes.get(line.start()..line.content().start)?);
+            let content = bytes.get(line.content())?;
             match self {
                 Self::Recoded(charset) => {
-                    let text = std::str::from_utf8(content).ok()?;
-                    let original: Option<Vec<u8>> = text.chars().map(|c| charset.byte_of(c)).collect();
-                    hash.update(original?);
+                    hash.update(charset.encode(std::str::from_utf8(content).ok()?)?);
                 }
                 Self::Raw | Self::Lines => hash.update(content),
             }
@@ -92,7 +90,7 @@ pub(crate) struct Source<'a> {
 impl Source<'_> {
     /// The content of a line, as bytes.
     pub(crate) fn raw(&self, line: &Line) -> &[u8] {
-        self.bytes.get(line.content.clone()).unwrap_or_default()
+        self.bytes.get(line.content()).unwrap_or_default()
     }
 
     /// The content of a line exactly as sent.
@@ -124,7 +122,7 @@ impl Source<'_> {
 
     /// The end of the message, as a place for errors.
     pub(crate) fn end(&self) -> Location {
-        Location { line: self.lines.last().map_or(0, |line| line.number), offset: self.bytes.len(), field: None }
+        Location { line: self.lines.last().map_or(0, |line| line.number()), offset: self.bytes.len(), field: None }
     }
 
     /// The first line with this field in a range of lines.

@@ -21,7 +21,7 @@ const OBJECT_OF: [(u16, u16); 8] =
 #[derive(Debug, Clone)]
 pub(crate) enum Item {
     Field(usize),
-    Object(Object),
+    Object(Box<Object>),
 }
 
 /// An LDT 3 object, `attribute, 8002 … 8003`.
@@ -62,19 +62,25 @@ pub(crate) fn refuse_orders(source: &Source<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// The packages of a file, and the media records around them.
+pub(crate) struct Structure {
+    pub(crate) sections: Vec<Section>,
+    pub(crate) media: Vec<Record>,
+}
+
 /// Splits the lines into packages.
-pub(crate) fn sections(source: &Source<'_>, version: Version, warnings: &mut Warnings) -> Result<Vec<Section>, Error> {
+pub(crate) fn read(source: &Source<'_>, version: Version, warnings: &mut Warnings) -> Result<Structure, Error> {
     let records = match version {
         Version::Ldt2 => flat_records(source)?,
         Version::Ldt3 => nested_records(source, warnings)?,
     };
-    let mut done: Vec<Section> = Vec::new();
+    let (mut done, mut media): (Vec<Section>, Vec<Record>) = (Vec::new(), Vec::new());
     let mut open: Option<(Record, Vec<Record>)> = None;
     for record in records {
         let at = source.line(record.lines.start)?.at();
         match (record.kind, &mut open) {
-            (20, None) if done.is_empty() => {}
-            (21, None) if !done.is_empty() => {}
+            (20, None) if done.is_empty() && version == Version::Ldt2 => media.push(record),
+            (21, None) if !done.is_empty() && version == Version::Ldt2 => media.push(record),
             (8220, None) => {
                 if !done.is_empty() {
                     warnings.push(WarningKind::SeveralPackages, at);
@@ -96,7 +102,7 @@ pub(crate) fn sections(source: &Source<'_>, version: Version, warnings: &mut War
         }
     }
     let at = source.end();
-    if open.is_some() { Err(Error::MissingTrailer { at }) } else { Ok(done) }
+    if open.is_some() { Err(Error::MissingTrailer { at }) } else { Ok(Structure { sections: done, media }) }
 }
 
 fn is_report(version: Version, kind: u16) -> bool {
@@ -217,7 +223,7 @@ impl Nest<'_, '_> {
                 if object.items.is_empty() {
                     warnings.push(WarningKind::EmptyObject, at);
                 }
-                self.add(Item::Object(object));
+                self.add(Item::Object(Box::new(object)));
                 Ok(())
             }
             _ => Err(Error::ObjectMismatch { at }),

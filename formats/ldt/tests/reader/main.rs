@@ -1,9 +1,11 @@
-//! What the reader makes of whole messages.
+//! What the reader makes of whole messages, and the writer of trees.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may end the test, too")]
 
 mod damage;
 mod files;
 mod ldt2;
 mod ldt3;
+mod properties;
 mod support;
 mod transport;
+mod writer;
