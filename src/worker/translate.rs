@@ -171,7 +171,8 @@ fn observation(result: &TestResult, value: &Value, effective_at: DateTime<Utc>) 
         reference_unit: reference.and_then(|r| r.unit.clone()),
         flag: value.flag.clone(),
         interpretation,
-        critical: result.life_threatening || matches!(interpretation, Some("HH" | "LL")),
+        // Extreme (8422), or beyond the laboratory's own alarm limits (7363, 7371).
+        critical: result.life_threatening || !value.signals().is_empty(),
         collected_at: result.collected_at.clone(),
         effective_at,
         notes: result.notes.clone(),

@@ -170,33 +170,45 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// A stable code for metrics, tables and translations.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::TooLarge { .. } => "too-large",
-            Self::TooManyLines { .. } => "too-many-lines",
-            Self::NotLdt => "not-ldt",
-            Self::NotResults { .. } => "not-results",
-            Self::MissingHeader { .. } => "missing-header",
-            Self::MissingTrailer { .. } => "missing-trailer",
-            Self::Truncated { .. } => "truncated",
-            Self::BadLine { .. } => "bad-line",
-            Self::LengthMismatch { .. } => "length-mismatch",
-            Self::ObjectMismatch { .. } => "object-mismatch",
-            Self::TooDeep { .. } => "too-deep",
-            Self::MissingField { .. } => "missing-field",
-            Self::RepeatedField { .. } => "repeated-field",
-            Self::MisplacedField { .. } => "misplaced-field",
-            Self::ChecksumMismatch { .. } => "checksum-mismatch",
-            Self::UnsupportedRecord { .. } => "unsupported-record",
-            Self::MixedPackages { .. } => "mixed-packages",
-            Self::NoReports { .. } => "no-reports",
-        }
-    }
+/// Defines the codes once: variant, code.
+macro_rules! codes {
+    ($($variant:ident $code:literal;)*) => {
+        impl Error {
+            /// All codes. `CODES.md` says what each means and what to do.
+            pub const CODES: &[&str] = &[$($code),*];
 
+            /// A stable code for metrics, tables and translations.
+            #[must_use]
+            pub fn code(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $code,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    Empty "empty";
+    TooLarge "too-large";
+    TooManyLines "too-many-lines";
+    NotLdt "not-ldt";
+    NotResults "not-results";
+    MissingHeader "missing-header";
+    MissingTrailer "missing-trailer";
+    Truncated "truncated";
+    BadLine "bad-line";
+    LengthMismatch "length-mismatch";
+    ObjectMismatch "object-mismatch";
+    TooDeep "too-deep";
+    MissingField "missing-field";
+    RepeatedField "repeated-field";
+    MisplacedField "misplaced-field";
+    ChecksumMismatch "checksum-mismatch";
+    UnsupportedRecord "unsupported-record";
+    MixedPackages "mixed-packages";
+    NoReports "no-reports";
+}
+
+impl Error {
     /// Where the message is wrong, if it is wrong at one place.
     #[must_use]
     pub fn location(&self) -> Option<Location> {

@@ -5,7 +5,7 @@
 /// "Label: text" for a field that is part of a result; none if it is administration.
 pub(crate) fn note(id: u16, text: &str) -> Option<String> {
     let label = label(id)?;
-    Some(match meaning(id, text.trim()) {
+    Some(match crate::codes::meaning(id, text.trim()) {
         Some(meaning) => format!("{label}: {meaning} ({})", text.trim()),
         None => format!("{label}: {text}"),
     })
@@ -85,55 +85,4 @@ const LABELS: [(u16, &str); 66] = [
 pub(crate) fn label(id: u16) -> Option<&'static str> {
     let index = LABELS.binary_search_by_key(&id, |(id, _)| *id).ok()?;
     LABELS.get(index).map(|(_, label)| *label)
-}
-
-/// KBV LDT 3 Satzbeschreibung 3.2.20, rules E015 to E069 (only lists whose codes are certain).
-fn meaning(id: u16, code: &str) -> Option<&'static str> {
-    Some(match (id, code) {
-        (7301, "0") => "nicht nachweisbar",
-        (7301, "1") => "zweifelhaft/unspezifisch",
-        (7301, "2") => "nachweisbar",
-        (7357, "0") => "nicht nachweisbar / kein Wachstum",
-        (7357, "1") => "spärlich",
-        (7357, "2") => "mäßig/vereinzelt",
-        (7357, "3") => "reichlich",
-        (7357, "4") => "massenhaft",
-        (7427, "1") => "Keim",
-        (7427, "2") => "Pilz",
-        (7281, "1") => "Antigen-Nachweis",
-        (7281, "2") => "PCR",
-        (7281, "3") => "Mikroskopie",
-        (7281, "4") => "Agglutination",
-        (7281, "5") => "Kultur",
-        (7286, "0") => "kein Antibiogramm erstellt",
-        (7286, "1") => "Agardiffusion",
-        (7286, "2") => "Agardilution",
-        (7290, "0") => "nicht getestet",
-        (7290, "1") => "sensibel/wirksam",
-        (7290, "2") => "mäßig sensibel/schwach wirksam",
-        (7290, "3") => "resistent/unwirksam",
-        (7290, "4") => "wirksam in hohen Konzentrationen",
-        (7290, "5") => "natürliche Resistenz",
-        (7367, "S") => "sensibel bei Standardexposition",
-        (7367, "I") => "sensibel bei erhöhter Exposition",
-        (7367, "R") => "resistent",
-        (7367, "N") => "keine Interpretation",
-        (7424, "1") => "CLSI",
-        (7424, "2") => "EUCAST",
-        (7424, "3") => "CA-SFM",
-        (3413, "1") => "positiv",
-        (3413, "2") => "negativ",
-        (3413, "3") => "unspezifisch",
-        (3413, "4") => "in Abklärung",
-        (3413, "5") => "Abklärung empfohlen",
-        (3316 | 7401 | 7403, "1") | (7418 | 7419 | 7422 | 7426, "1") => "positiv",
-        (3316 | 7401 | 7403, "2") | (7418 | 7419 | 7422 | 7426, "2") => "negativ",
-        (3316 | 7401 | 7403, "3") => "nicht verwertbar",
-        (7418 | 7419 | 7422 | 7426, "3") => "invalid",
-        (7425, "1") => "positiv",
-        (7425, "2") => "negativ",
-        (7425, "3") => "nicht auswertbar",
-        (7425, "4") => "suspekt",
-        _ => return None,
-    })
 }

@@ -6,11 +6,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use crate::charge::{self, Charge};
 use crate::error::{Error, FieldId};
 use crate::line::Line;
 use crate::mapper::Mapper;
 use crate::model::{Laboratory, Patient, Recipient, Report, ReportStatus, ResultStatus, TestResult};
+use crate::place::Place;
 use crate::structure::{Record, Section};
+use crate::tree;
 use crate::value::ResultBuilder;
 use crate::warning::WarningKind;
 
@@ -100,6 +103,10 @@ struct Group {
     collected: (Option<String>, Option<String>),
     material: Option<String>,
     details: Vec<String>,
+    /// 5001 and what belongs to it.
+    charges: Vec<tree::Field>,
+    /// Number of the last line.
+    last: usize,
 }
 
 /// Reads one report.
@@ -196,7 +203,15 @@ impl Reading {
             builder.result.test_name = Some(code);
         }
         let (opened, collected) = (*line, (None, None));
-        self.group = Some(Group { builder, opened, collected, material: None, details: Vec::new() });
+        self.group = Some(Group {
+            builder,
+            opened,
+            collected,
+            material: None,
+            details: Vec::new(),
+            charges: Vec::new(),
+            last: line.number(),
+        });
         Ok(())
     }
 
@@ -270,6 +285,10 @@ fn join((date, time): (Option<String>, Option<String>)) -> Option<String> {
 
 impl Group {
     fn line(&mut self, mapper: &mut Mapper<'_, '_, '_>, line: &Line) -> Result<(), Error> {
+        self.last = line.number();
+        if charge::is_part(line.id.0) {
+            self.charges.push(tree::Field { line: line.number(), id: line.id, text: mapper.source.text(line) });
+        }
         match line.id.0 {
             8411 if self.builder.result.test_name.is_some() && self.opened.id == FieldId(8410) => {
                 return Err(Error::RepeatedField { at: line.at() });
@@ -291,15 +310,15 @@ impl Group {
             8433 if self.collected.1.is_none() => self.collected.1 = mapper.time(line, None),
             8460 => {
                 if let Some(text) = mapper.text(line) {
-                    self.builder.value().reference().add_text(&text);
+                    self.builder.value().reference(line).add_text(&text);
                 }
             }
-            8461 => mapper.set(&mut self.builder.value().reference().low, line, None),
-            8462 => mapper.set(&mut self.builder.value().reference().high, line, None),
+            8461 => mapper.set(&mut self.builder.value().reference(line).low, line, None),
+            8462 => mapper.set(&mut self.builder.value().reference(line).high, line, None),
             8470 => self.builder.result.notes.extend(mapper.text(line)),
             8480 => {
                 if let Some(text) = mapper.text(line) {
-                    self.builder.add_text(text);
+                    self.builder.add_text(Place::at(line.number()), text);
                 }
             }
             _ => mapper.leave(line, None),
@@ -315,7 +334,7 @@ impl Group {
             if !self.builder.result.values.is_empty() {
                 mapper.warn(WarningKind::RepeatedValue, line);
             }
-            self.builder.start_value(text);
+            self.builder.start_value(line, text);
         }
     }
 
@@ -339,6 +358,8 @@ impl Group {
         if !pending && !self.builder.has_content() {
             mapper.warn(WarningKind::ResultWithoutValue, &self.opened);
         }
+        self.builder.result.place = Place::new(self.opened.number(), self.last);
+        self.builder.result.charges = Charge::read(self.charges.iter());
         self.builder.result.collected_at = join(self.collected);
         let material = self.material.or(self.builder.result.specimen_code.clone());
         let parts: Vec<String> = material.into_iter().chain(self.details).collect();

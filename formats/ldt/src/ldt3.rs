@@ -11,8 +11,10 @@ use crate::ldt3_result::{self, Material, Materials};
 use crate::line::Line;
 use crate::mapper::Mapper;
 use crate::model::{Patient, Recipient, Report, ReportStatus};
+use crate::notice::Recall;
 use crate::parts::{self, Gathered, absorb, absorb_items, each, lines, objects};
 use crate::structure::{Item, Object, Record};
+use crate::tree;
 use crate::warning::WarningKind;
 
 /// Objects a record must have, by their attribute.
@@ -84,7 +86,8 @@ fn finish(
     report.genetic = report.results.iter().any(|result| result.genetic);
     report.life_threatening = gathered.life_threatening();
     report.notes.extend(gathered.notes);
-    report.notice_codes = gathered.notices;
+    report.notice_codes = gathered.notice_codes;
+    report.notices = gathered.notices;
     report.attachments = gathered.attachments;
     // K096: a complete order has no pending results.
     let pending = |code: &Option<String>| matches!(code.as_deref(), Some("02" | "05" | "10"));
@@ -223,6 +226,7 @@ fn information(
             }
         }
     }
+    report.recall = Recall::of(&tree::Object::of(source, object, 1));
     if report.lab_order_number.is_none() {
         return Err(Error::MissingField { field: FieldId(8311), at: source.line(object.line)?.at() });
     }

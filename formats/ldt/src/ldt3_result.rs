@@ -5,12 +5,16 @@
 
 use std::collections::HashMap;
 
+use crate::details::Details;
 use crate::error::{Error, FieldId};
+use crate::ldt3_normal;
 use crate::line::Line;
 use crate::mapper::Mapper;
-use crate::model::{Interpretation, Limits, Reference, ResultStatus, TestResult, Value};
+use crate::model::{Interpretation, ResultStatus, TestResult, Value};
 use crate::parts::{self, Gathered};
+use crate::place::Coded;
 use crate::structure::{Item, Object};
+use crate::tree;
 use crate::value::ResultBuilder;
 use crate::warning::WarningKind;
 
@@ -70,6 +74,9 @@ pub(crate) fn result(
         gathered: Gathered::default(),
     };
     reading.items(mapper, &object.items, object.number);
+    // Two levels: the texts (Obj_0068) of bacteriology (Obj_0072).
+    reading.builder.result.details = Details::of(&tree::Object::of(mapper.source, object, 2)).map(Box::new);
+    reading.builder.result.place = object.place(mapper.source);
     let Some(line) = mapper.source.lines.get(object.line) else {
         return Err(Error::Truncated { at: mapper.source.end() });
     };
@@ -106,12 +113,10 @@ impl Reading {
             7263 if number == 55 => mapper.set(&mut self.other_id, line, object),
             8418 => self.status(mapper, line),
             // The form of the values (E058) shows in the values themselves.
-            7306 => {
-                mapper.code(line);
-            }
+            7306 => self.builder.form = mapper.code(line).map(|code| Coded::new(line, code)),
             8420 => {
                 if let Some(text) = mapper.text(line) {
-                    self.builder.start_value(text);
+                    self.builder.start_value(line, text);
                     self.systems.push(None);
                 }
             }
@@ -175,11 +180,11 @@ impl Reading {
 
     fn object(&mut self, mapper: &mut Mapper<'_, '_, '_>, object: &Object) {
         match (object.attribute, object.number) {
-            (_, 42) => self.normal(mapper, object),
+            (_, 42) => ldt3_normal::read(mapper, object, self.builder.value(), &mut self.gathered),
             // Result texts: 8237, and 8245 for bacteriology.
             (8237 | 8245, 68) => {
                 if let Some(text) = parts::flow_text(mapper, object) {
-                    self.builder.add_text(text);
+                    self.builder.add_text(object.place(mapper.source), text);
                 }
             }
             (8225, 54) if self.builder.result.measured_at.is_none() => {
@@ -188,61 +193,6 @@ impl Reading {
             // Bacteriology and the antibiogram are part of the result.
             (_, 72 | 11) => self.items(mapper, &object.items, object.number),
             _ => parts::absorb(mapper, object, &mut self.gathered),
-        }
-    }
-
-    /// Obj_0042. A second one for the same value (other age, other unit) is kept among the unmapped fields.
-    fn normal(&mut self, mapper: &mut Mapper<'_, '_, '_>, object: &Object) {
-        let (mut reference, mut alarm) = (Reference::default(), Limits::default());
-        let taken = self.builder.value().reference.is_some() || self.builder.value().alarm.is_some();
-        let mut limits_are_alarms = false;
-        let source = mapper.source;
-        for item in &object.items {
-            let index = match item {
-                Item::Object(inner) => {
-                    parts::absorb(mapper, inner, &mut self.gathered);
-                    continue;
-                }
-                Item::Field(index) => *index,
-            };
-            let Some(line) = source.lines.get(index) else { continue };
-            let place = match line.id.0 {
-                8422 => {
-                    if let Some(flag) = mapper.code(line) {
-                        let first = self.builder.value().set_flag(&flag);
-                        crate::package::check_flag(mapper, line, &flag, first);
-                    }
-                    continue;
-                }
-                _ if taken => None,
-                8460 | 7316 | 7317 => {
-                    if let Some(text) = mapper.text(line) {
-                        reference.add_text(&text);
-                    }
-                    continue;
-                }
-                8419 => continue,
-                8461 => Some(&mut reference.low),
-                8462 => Some(&mut reference.high),
-                7363 => Some(&mut alarm.low),
-                7371 => Some(&mut alarm.high),
-                8421 if limits_are_alarms => Some(&mut alarm.unit),
-                8421 => Some(&mut reference.unit),
-                _ => None,
-            };
-            limits_are_alarms =
-                matches!(line.id.0, 7363 | 7371) || (limits_are_alarms && !matches!(line.id.0, 8461 | 8462));
-            match place {
-                Some(place) => mapper.set(place, line, Some(42)),
-                None => mapper.leave(line, Some(42)),
-            }
-        }
-        let value = self.builder.value();
-        if reference != Reference::default() {
-            value.reference = Some(reference);
-        }
-        if alarm != Limits::default() {
-            value.alarm = Some(alarm);
         }
     }
 
@@ -264,8 +214,10 @@ impl Reading {
         let result = &mut self.builder.result;
         result.life_threatening = life_threatening;
         result.notes.append(&mut self.gathered.notes);
-        result.notice_codes.clone_from(&self.gathered.notices);
-        into.notices.append(&mut self.gathered.notices);
+        result.notice_codes.clone_from(&self.gathered.notice_codes);
+        result.notices = std::mem::take(&mut self.gathered.notices);
+        result.charges = std::mem::take(&mut self.gathered.charges);
+        into.notice_codes.append(&mut self.gathered.notice_codes);
         into.attachments.append(&mut self.gathered.attachments);
         Ok(self.builder.finish())
     }
@@ -332,7 +284,7 @@ impl Reading {
             }
         }
         // K099: an extreme value obliges to Obj_0026.
-        if (without || values.iter().any(extreme)) && self.gathered.notices.is_empty() {
+        if (without || values.iter().any(extreme)) && self.gathered.notice_codes.is_empty() {
             mapper.warn(WarningKind::ExtremeWithoutNotice, line);
         }
     }

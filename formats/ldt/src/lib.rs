@@ -33,39 +33,59 @@
 //! # Ok::<(), ldt::Error>(())
 //! ```
 
+mod base64;
+mod charge;
 mod charset;
+pub mod check;
+mod codes;
 mod dates;
+mod decimal;
+mod details;
 mod detect;
 mod dictionary;
 mod error;
 mod extract;
+pub mod finding;
 mod integrity;
 mod labels;
 mod ldt2;
 mod ldt3;
 mod ldt3_header;
+mod ldt3_normal;
 mod ldt3_result;
 mod line;
 mod mapper;
 mod model;
+mod notice;
 mod opening;
 mod package;
 mod parts;
+mod place;
+mod signal;
 mod source;
 mod structure;
+mod timestamp;
 pub mod tree;
 mod value;
 mod warning;
 mod write;
 
+pub use charge::Charge;
 pub use charset::Charset;
+pub use details::{Catalogue, Details, Signature, TestId};
 pub use detect::Confidence;
+pub use dictionary::Dictionary;
 pub use error::{Error, FieldId, Location};
+pub use finding::Finding;
 pub use line::looks_like_ldt;
 pub use model::{
-    Attachment, Comparator, Field, Interpretation, Laboratory, Limits, Patient, Recipient, Reference, Report,
+    Attachment, Comparator, Field, Interpretation, Laboratory, Limits, Normal, Patient, Recipient, Reference, Report,
     ReportStatus, ResultStatus, TestResult, Value,
 };
+pub use notice::{Notice, Recall};
 pub use package::{MAX_BYTES, Package, Version, read};
+pub use place::{Coded, Place, Sent};
+pub use signal::{Signal, SignalKind};
+pub use timestamp::Timestamp;
 pub use warning::{Warning, WarningKind};
 pub use write::{MAX_CONTENT, WriteError};

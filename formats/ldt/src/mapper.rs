@@ -1,10 +1,12 @@
 //! What both versions need to turn lines into the model: dates, codes, checks, and the list of what found no place.
 
+use crate::check;
 use crate::dates::{self, Order};
 use crate::dictionary;
 use crate::error::FieldId;
 use crate::line::Line;
 use crate::model::{Field, Patient};
+use crate::place::Place;
 use crate::source::Source;
 use crate::warning::{WarningKind, Warnings};
 
@@ -108,14 +110,28 @@ impl Mapper<'_, '_, '_> {
         if code == "999999900" {
             return None;
         }
-        if !valid_lanr(&code) {
+        if !check::lanr(&code) {
             self.warn(WarningKind::InvalidLanr, line);
         }
         Some(code)
     }
 
+    /// Versicherten-ID (F013).
+    fn insurance_number(&mut self, patient: &mut Patient, line: &Line, object: Option<u16>) {
+        let Some(code) = self.code(line) else { return };
+        if !check::insurance_number(&code) {
+            self.warn(WarningKind::InvalidInsuranceNumber, line);
+        }
+        if let Some(text) = patient.insurance_number.replace(code) {
+            self.unmapped.push(Field { line: line.number(), id: FieldId(3105), object, text });
+        }
+    }
+
     /// The fields of a person; false if the line is none of them.
     pub(crate) fn person(&mut self, patient: &mut Patient, line: &Line, object: Option<u16>) -> bool {
+        if patient.place.line() == 0 && matches!(line.id.0, 3000..=3120) {
+            patient.place = Place::at(line.number());
+        }
         let place = match line.id.0 {
             3000 => &mut patient.number,
             3100 => &mut patient.name_suffix,
@@ -135,11 +151,7 @@ impl Mapper<'_, '_, '_> {
             }
             // The number of the card (3119) is better than the old one (3105).
             3119 => {
-                if let Some(code) = self.code(line)
-                    && let Some(text) = patient.insurance_number.replace(code)
-                {
-                    self.unmapped.push(Field { line: line.number(), id: FieldId(3105), object, text });
-                }
+                self.insurance_number(patient, line, object);
                 return true;
             }
             3105 if patient.insurance_number.is_none() => &mut patient.insurance_number,
@@ -160,28 +172,4 @@ pub(crate) fn append(place: &mut Option<String>, part: &str) {
         text.push(' ');
     }
     text.push_str(part);
-}
-
-/// Check digit: digits 1 to 6 times 4, 9, 4, 9, 4, 9, summed; the seventh completes to ten
-/// (KBV LDT 3 Satzbeschreibung 3.2.20, p. 75, F011). Pseudo numbers `555555nff` have none.
-pub(crate) fn valid_lanr(code: &str) -> bool {
-    let digits: Vec<u32> = code.chars().filter_map(|c| c.to_digit(10)).collect();
-    if digits.len() != 9 || code.len() != 9 {
-        return false;
-    }
-    let sum: u32 = digits.iter().take(6).zip([4, 9, 4, 9, 4, 9]).map(|(digit, weight)| digit * weight).sum();
-    code.starts_with("555555") || digits.get(6) == Some(&((10 - sum % 10) % 10))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn lanr_check_digit() {
-        for good in ["123456601", "765432201", "555555100"] {
-            assert!(super::valid_lanr(good), "{good}");
-        }
-        for bad in ["123456701", "12345660", "1234566011", "Dr. Muster"] {
-            assert!(!super::valid_lanr(bad), "{bad}");
-        }
-    }
 }

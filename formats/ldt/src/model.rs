@@ -5,7 +5,11 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::charge::Charge;
+use crate::details::Details;
 use crate::error::FieldId;
+use crate::notice::{Notice, Recall};
+use crate::place::{Coded, Place, Sent};
 
 /// To whom a report goes. In LDT 2 the header names the practice; in LDT 3 each report does (Obj_0022), and the
 /// header names the laboratory.
@@ -83,7 +87,14 @@ pub struct Report {
     pub life_threatening: bool,
     /// All notice codes (Obj_0026, 7280), anywhere in the record.
     pub notice_codes: Vec<String>,
-    /// Fields that found no place above, in order: show them.
+    /// The notices that are in no result: of the report, its materials, its patient.
+    pub notices: Vec<Notice>,
+    /// Recall recommended for the whole order (LDT 3, Obj_0017, 7320).
+    pub recall: Option<Recall>,
+    /// The lines of the record.
+    pub place: Place,
+    /// Fields that found no place in the fields above, in order: show them. What only [`TestResult::details`],
+    /// [`TestResult::charges`] and [`Value::further`] say is here, too.
     pub unmapped: Vec<Field>,
     /// The record's bytes in the input.
     pub span: Range<usize>,
@@ -130,6 +141,8 @@ pub struct Patient {
     pub insurance_number: Option<String>,
     /// The material is not from a person (LDT 3, Obj_0053): name and owner are among the unmapped fields.
     pub animal: bool,
+    /// Where the person's first field stands.
+    pub place: Place,
 }
 
 /// One test.
@@ -165,6 +178,14 @@ pub struct TestResult {
     pub genetic: bool,
     /// Notice codes (7280) inside this result.
     pub notice_codes: Vec<String>,
+    /// The notices inside this result.
+    pub notices: Vec<Notice>,
+    /// What it is charged for (LDT 2: 5001; LDT 3: Obj_0058).
+    pub charges: Vec<Charge>,
+    /// LDT 3: what the result object says in its own terms.
+    pub details: Option<Box<Details>>,
+    /// The lines of the group (LDT 2) or object (LDT 3).
+    pub place: Place,
 }
 
 /// State of a result.
@@ -208,6 +229,12 @@ pub struct Value {
     pub alarm: Option<Limits>,
     /// There was no 8420: `text` is the result text (which is also in the notes), perhaps empty.
     pub from_text: bool,
+    /// How the value is written (LDT 3, 7306, E058).
+    pub form: Option<Coded>,
+    /// Further normal values (LDT 3, Obj_0042): for another age, sex or unit.
+    pub further: Vec<Normal>,
+    /// The line of the 8420, or the lines of the result text.
+    pub place: Place,
 }
 
 /// How a number is to be read.
@@ -267,6 +294,8 @@ pub struct Reference {
     pub high: Option<String>,
     /// The limits' own unit (LDT 3): if it is not the value's, do not compare.
     pub unit: Option<String>,
+    /// Where.
+    pub place: Place,
 }
 
 /// Alarm limits.
@@ -278,6 +307,21 @@ pub struct Limits {
     pub high: Option<String>,
     /// The limits' own unit.
     pub unit: Option<String>,
+    /// Where.
+    pub place: Place,
+}
+
+/// Normal values beside the first ones (Obj_0042).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Normal {
+    /// For whom or by which standard they are (8424, E052).
+    pub specification: Option<Coded>,
+    /// Normal values.
+    pub reference: Option<Reference>,
+    /// Alarm limits.
+    pub alarm: Option<Limits>,
+    /// The indicator for these normal values (8422).
+    pub flag: Option<Sent>,
 }
 
 /// A document (LDT 3, Obj_0010).
@@ -295,6 +339,8 @@ pub struct Attachment {
     pub base64: Option<String>,
     /// A file elsewhere (6305) instead of the content.
     pub reference: Option<String>,
+    /// Where.
+    pub place: Place,
 }
 
 /// A line that found no place in the model.

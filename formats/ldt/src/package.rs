@@ -14,6 +14,7 @@ use crate::line::Line;
 use crate::mapper::Mapper;
 use crate::model::{Field, Laboratory, Recipient, Report, ReportStatus};
 use crate::opening::{self, Opened};
+use crate::place::Place;
 use crate::source::{Form, Source};
 use crate::structure::{Record, Section};
 use crate::value::interpretation;
@@ -92,6 +93,9 @@ pub(crate) fn empty_report(kind: u16, recipient: Recipient, span: Range<usize>) 
         genetic: false,
         life_threatening: false,
         notice_codes: Vec::new(),
+        notices: Vec::new(),
+        recall: None,
+        place: Place::default(),
         unmapped: Vec::new(),
         span,
     }
@@ -214,6 +218,7 @@ impl Reading<'_, '_> {
                 None => ldt3::report(&mut mapper, record, span)?,
             };
             report.unmapped = std::mem::take(&mut mapper.unmapped);
+            report.place = place(self.source, &record.lines);
             package.reports.push(report);
         }
         self.leave(&section.trailer, package);
@@ -234,6 +239,12 @@ impl Reading<'_, '_> {
         }
         package.unmapped.append(&mut mapper.unmapped);
     }
+}
+
+/// The lines of a record.
+fn place(source: &Source<'_>, lines: &Range<usize>) -> Place {
+    let number = |index: usize| source.lines.get(index).map_or(0, Line::number);
+    Place::new(number(lines.start), number(lines.end.saturating_sub(1)))
 }
 
 /// From the record's first byte to the first byte after it.

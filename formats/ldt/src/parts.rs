@@ -3,24 +3,31 @@
 //! What must stay true: whatever object an unknown or unexpected object contains, its texts, attachments and notices
 //! are found and its fields are kept. Recursion is bounded by the depth of the tree (`MAX_DEPTH`).
 
+use crate::charge::Charge;
 use crate::line::Line;
 use crate::mapper::Mapper;
 use crate::model::Attachment;
+use crate::notice::{LIFE_THREATENING, Notice};
 use crate::structure::{Item, Object};
+use crate::timestamp::iso;
+use crate::tree;
 use crate::warning::WarningKind;
 
 /// What was found on the way.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     pub(crate) notes: Vec<String>,
-    pub(crate) notices: Vec<String>,
+    /// 7280, of all notices.
+    pub(crate) notice_codes: Vec<String>,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) charges: Vec<Charge>,
     pub(crate) attachments: Vec<Attachment>,
 }
 
 impl Gathered {
     /// E049: 2 is a life-threatening condition (KBV LDT 3 Satzbeschreibung 3.2.20, p. 87).
     pub(crate) fn life_threatening(&self) -> bool {
-        self.notices.iter().any(|code| code == "2")
+        self.notice_codes.iter().any(|code| code == LIFE_THREATENING)
     }
 }
 
@@ -43,7 +50,14 @@ pub(crate) fn absorb(mapper: &mut Mapper<'_, '_, '_>, object: &Object, gathered:
             let attachment = attachment(mapper, object, gathered);
             gathered.attachments.push(attachment);
         }
-        number => absorb_items(mapper, &object.items, number, gathered),
+        number => {
+            match number {
+                26 => gathered.notices.push(Notice::of(&tree::Object::of(mapper.source, object, 1))),
+                58 => gathered.charges.extend(Charge::of(&tree::Object::of(mapper.source, object, 0))),
+                _ => {}
+            }
+            absorb_items(mapper, &object.items, number, gathered);
+        }
     }
 }
 
@@ -92,7 +106,7 @@ fn notice(mapper: &mut Mapper<'_, '_, '_>, line: &Line, gathered: &mut Gathered)
         if !matches!(code.as_str(), "1" | "2" | "3" | "4" | "5" | "6" | "7") {
             mapper.warn(WarningKind::UnknownCode, line);
         }
-        gathered.notices.push(code);
+        gathered.notice_codes.push(code);
     }
 }
 
@@ -118,7 +132,7 @@ pub(crate) fn flow_text(mapper: &mut Mapper<'_, '_, '_>, object: &Object) -> Opt
 
 /// Obj_0010: an embedded document (8242, Obj_0068, 6329) or a reference to one (6305).
 fn attachment(mapper: &mut Mapper<'_, '_, '_>, object: &Object, gathered: &mut Gathered) -> Attachment {
-    let mut found = Attachment::default();
+    let mut found = Attachment { place: object.place(mapper.source), ..Attachment::default() };
     let source = mapper.source;
     for item in &object.items {
         match item {
@@ -176,41 +190,6 @@ fn media_type(format: Option<&str>) -> &'static str {
     }
 }
 
-impl Attachment {
-    /// The document; none if there is none here or it is not valid Base64.
-    #[must_use]
-    pub fn decode(&self) -> Option<Vec<u8>> {
-        let text = self.base64.as_deref()?;
-        if !text.len().is_multiple_of(4) {
-            return None;
-        }
-        let bare = text.trim_end_matches('=');
-        if text.len() - bare.len() > 2 {
-            return None;
-        }
-        let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-        let (mut bits, mut count) = (0_u32, 0_u32);
-        for byte in bare.bytes() {
-            let six = match byte {
-                b'A'..=b'Z' => byte - b'A',
-                b'a'..=b'z' => byte - b'a' + 26,
-                b'0'..=b'9' => byte - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                _ => return None,
-            };
-            bits = bits << 6 | u32::from(six);
-            count += 6;
-            if count >= 8 {
-                count -= 8;
-                bytes.push(u8::try_from(bits >> count & 0xFF).ok()?);
-                bits &= (1 << count) - 1;
-            }
-        }
-        Some(bytes)
-    }
-}
-
 /// Obj_0054 as ISO 8601: date (7278), time (7279), zone (7273). What else it says is kept.
 pub(crate) fn timestamp(mapper: &mut Mapper<'_, '_, '_>, object: &Object) -> Option<String> {
     let (mut date, mut time, mut zone) = (None, None, None);
@@ -236,6 +215,5 @@ pub(crate) fn timestamp(mapper: &mut Mapper<'_, '_, '_>, object: &Object) -> Opt
             }
         }
     }
-    let date = date?;
-    Some(time.map_or(date.clone(), |time| format!("{date}T{time}{}", zone.unwrap_or_default())))
+    Some(iso(date?, time, zone))
 }

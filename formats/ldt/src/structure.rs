@@ -6,7 +6,9 @@
 use std::ops::Range;
 
 use crate::error::{Error, FieldId, Location};
+use crate::line::Line;
 use crate::package::Version;
+use crate::place::Place;
 use crate::source::Source;
 use crate::warning::{WarningKind, Warnings};
 
@@ -34,6 +36,23 @@ pub(crate) struct Object {
     /// Index of the line 8002.
     pub(crate) line: usize,
     pub(crate) items: Vec<Item>,
+}
+
+impl Object {
+    /// The lines from the attribute to the last one inside.
+    pub(crate) fn place(&self, source: &Source<'_>) -> Place {
+        let number = |index: usize| source.lines.get(index).map_or(0, Line::number);
+        Place::new(number(self.line.saturating_sub(1)), number(self.last()))
+    }
+
+    /// Index of the last line inside.
+    fn last(&self) -> usize {
+        match self.items.last() {
+            Some(Item::Field(index)) => *index,
+            Some(Item::Object(inner)) => inner.last(),
+            None => self.line,
+        }
+    }
 }
 
 /// A record: its type, its lines (from 8000), its content.

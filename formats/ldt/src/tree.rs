@@ -7,8 +7,12 @@ use crate::charset::Charset;
 use crate::error::{Error, FieldId};
 use crate::opening::{self, Opened};
 use crate::package::Version;
+use crate::place::Place;
 use crate::source::Source;
 use crate::structure::{self, Item};
+
+/// All levels: more than the reader accepts.
+const WHOLE: usize = 2 * structure::MAX_DEPTH;
 
 /// A whole file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +134,7 @@ impl Record {
             (Version::Ldt3, 8221) => &[9300],
             (Version::Ldt3, _) => &[],
         };
-        let mut nodes = nodes(source, &record.items);
+        let mut nodes = nodes(source, &record.items, WHOLE);
         for sum in sums {
             let at = nodes.iter().position(|node| matches!(node, Node::Field(field) if field.id.0 == *sum));
             at.map(|at| nodes.remove(at));
@@ -139,14 +143,15 @@ impl Record {
     }
 }
 
-fn nodes(source: &Source<'_>, items: &[Item]) -> Vec<Node> {
+fn nodes(source: &Source<'_>, items: &[Item], depth: usize) -> Vec<Node> {
     let field = |index: usize| {
         let line = source.lines.get(index)?;
         Some(Node::Field(Field { line: line.number(), id: line.id, text: source.text(line) }))
     };
     let node = |item: &Item| match item {
         Item::Field(index) => field(*index),
-        Item::Object(object) => Some(Node::Object(Object::of(source, object))),
+        Item::Object(object) if depth == 0 || (depth < structure::MAX_DEPTH && object.number == 10) => None,
+        Item::Object(object) => Some(Node::Object(Object::of(source, object, depth - 1))),
     };
     items.iter().filter_map(node).collect()
 }
@@ -202,15 +207,34 @@ impl Object {
         self.fields().find(|field| field.id.0 == id)
     }
 
-    /// From the reader's own structure; its depth is limited there.
-    pub(crate) fn of(source: &Source<'_>, object: &structure::Object) -> Self {
+    /// The lines from the attribute to the last one inside.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        fn last(object: &Object) -> usize {
+            match object.nodes.last() {
+                Some(Node::Field(field)) => field.line,
+                Some(Node::Object(inner)) => last(inner),
+                None => object.line,
+            }
+        }
+        Place::new(self.line, last(self))
+    }
+
+    /// The same object without content.
+    pub(crate) fn shell(&self) -> Self {
+        Self { name: self.name.clone(), nodes: Vec::new(), ..*self }
+    }
+
+    /// From the reader's own structure, with so many levels of objects inside. A view that is not [`WHOLE`] has no
+    /// documents (Obj_0010): they have megabytes.
+    pub(crate) fn of(source: &Source<'_>, object: &structure::Object, depth: usize) -> Self {
         let line = object.line.checked_sub(1).and_then(|index| source.lines.get(index));
         Self {
             line: line.map_or(0, |line| line.number()),
             attribute: FieldId(object.attribute),
             name: line.map(|line| source.text(line)).unwrap_or_default(),
             number: object.number,
-            nodes: nodes(source, &object.items),
+            nodes: nodes(source, &object.items, depth),
         }
     }
 }

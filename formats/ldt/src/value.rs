@@ -2,7 +2,9 @@
 //!
 //! What must stay true: a number is only derived if it can be read in one way, and no value ever replaces another one.
 
+use crate::line::Line;
 use crate::model::{Comparator, Interpretation, Reference, ResultStatus, TestResult, Value};
+use crate::place::{Coded, Place};
 
 /// Splits `<0.6` into a comparator and a canonical number; none if it is no plain number.
 pub(crate) fn number(text: &str) -> (Option<Comparator>, Option<String>) {
@@ -103,8 +105,10 @@ impl Value {
         first
     }
 
-    pub(crate) fn reference(&mut self) -> &mut Reference {
-        self.reference.get_or_insert_default()
+    /// The normal values, begun at this line.
+    pub(crate) fn reference(&mut self, line: &Line) -> &mut Reference {
+        let place = Place::at(line.number());
+        self.reference.get_or_insert_with(|| Reference { place, ..Reference::default() })
     }
 }
 
@@ -124,8 +128,11 @@ impl Reference {
 #[derive(Debug)]
 pub(crate) struct ResultBuilder {
     pub(crate) result: TestResult,
-    /// Lines of the result text (8480, 8237).
+    /// Lines of the result text (8480, 8237), and where they stand.
     texts: Vec<String>,
+    texts_at: Option<(usize, usize)>,
+    /// How the following values are written (7306).
+    pub(crate) form: Option<Coded>,
     /// What was sent before the first 8420, or without any.
     loose: Value,
 }
@@ -148,15 +155,20 @@ impl ResultBuilder {
             life_threatening: false,
             genetic: false,
             notice_codes: Vec::new(),
+            notices: Vec::new(),
+            charges: Vec::new(),
+            details: None,
+            place: Place::default(),
         };
-        Self { result, texts: Vec::new(), loose: Value::default() }
+        Self { result, texts: Vec::new(), texts_at: None, form: None, loose: Value::default() }
     }
 
     /// A new 8420; what came before the first one belongs to it.
-    pub(crate) fn start_value(&mut self, text: String) {
+    pub(crate) fn start_value(&mut self, line: &Line, text: String) {
         let (comparator, number) = number(&text);
         let before = std::mem::take(&mut self.loose);
-        self.result.values.push(Value { text, comparator, number, ..before });
+        let (form, place) = (self.form.clone(), Place::at(line.number()));
+        self.result.values.push(Value { text, comparator, number, form, place, ..before });
     }
 
     /// Where units, indicators and limits go now.
@@ -165,7 +177,9 @@ impl ResultBuilder {
     }
 
     /// A line of the result text: it is a note, and the value of a test that has no other.
-    pub(crate) fn add_text(&mut self, text: String) {
+    pub(crate) fn add_text(&mut self, place: Place, text: String) {
+        let first = self.texts_at.map_or(place.line(), |(first, _)| first);
+        self.texts_at = Some((first, *place.lines().end()));
         self.result.notes.push(text.clone());
         self.texts.push(text);
     }
@@ -181,7 +195,8 @@ impl ResultBuilder {
         let texts = if none { &[] } else { self.texts.as_slice() };
         if self.result.values.is_empty() && (!texts.is_empty() || self.loose != Value::default()) {
             let text = texts.join("\n");
-            self.result.values.push(Value { text, from_text: true, ..self.loose });
+            let place = self.texts_at.map_or(self.result.place, |(first, last)| Place::new(first, last));
+            self.result.values.push(Value { text, from_text: true, place, ..self.loose });
         }
         self.result
     }

@@ -45,6 +45,9 @@ macro_rules! kinds {
         pub enum WarningKind { $($(#[$doc])* $name,)* }
 
         impl WarningKind {
+            /// All kinds. `CODES.md` says what each means and what to do.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
             /// A stable code for metrics, tables and translations.
             #[must_use]
             pub fn code(self) -> &'static str {
@@ -93,6 +96,8 @@ kinds! {
     DateOrder "date-order" "the date is written in the order of another version";
     /// A doctor number (LANR) whose check digit is wrong (F011).
     InvalidLanr "invalid-lanr" "the check digit of the doctor number is wrong";
+    /// A Versicherten-ID (3119) whose form or check digit is wrong (F013).
+    InvalidInsuranceNumber "invalid-insurance-number" "the form or check digit of the insurance number is wrong";
     /// A practice number (BSNR) that is not nine digits (F010).
     InvalidBsnr "invalid-bsnr" "the practice number is not nine digits";
     /// More than one package in the file.

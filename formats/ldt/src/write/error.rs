@@ -82,20 +82,30 @@ pub enum WriteError {
     },
 }
 
-impl WriteError {
-    /// A stable code.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::LineBreak { .. } => "line-break",
-            Self::TooLong { .. } => "too-long",
-            Self::NotInCharset { .. } => "not-in-charset",
-            Self::Structural { .. } => "structural-field",
-            Self::ObjectInFlatRecord { .. } => "object-in-ldt2",
-            Self::NoAttribute { .. } => "no-attribute",
-            Self::TooDeep { .. } => "tree-too-deep",
-            Self::RecordType { .. } => "record-type",
-            Self::FieldId { .. } => "field-id",
+/// Defines the codes once: variant, code.
+macro_rules! codes {
+    ($($variant:ident $code:literal;)*) => {
+        impl WriteError {
+            /// All codes. `CODES.md` says what each means and what to do.
+            pub const CODES: &[&str] = &[$($code),*];
+
+            /// A stable code.
+            #[must_use]
+            pub fn code(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $code,)* }
+            }
         }
-    }
+    };
+}
+
+codes! {
+    LineBreak "line-break";
+    TooLong "too-long";
+    NotInCharset "not-in-charset";
+    Structural "structural-field";
+    ObjectInFlatRecord "object-in-ldt2";
+    NoAttribute "no-attribute";
+    TooDeep "tree-too-deep";
+    RecordType "record-type";
+    FieldId "field-id";
 }

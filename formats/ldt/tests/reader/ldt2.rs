@@ -178,3 +178,74 @@ fn orders_and_strangers() {
     assert_eq!(ldt::read(&bytes[363..]).unwrap_err().code(), "missing-header");
     assert_eq!(ldt::read(&[&bytes[..363], &bytes[bytes.len() - 44..]].concat()).unwrap_err().code(), "no-reports");
 }
+
+/// 5001 opens a position of the bill inside the test; 8406, 5005 … belong to the one before them.
+#[test]
+fn charges_of_a_test() {
+    let package = read(
+        "8421",
+        "mg/dl",
+        &[
+            ("8421", "mg/dl"),
+            ("5001", "3585.H1"),
+            ("8406", "233"),
+            ("5005", "115"),
+            ("5009", "erhoehter Aufwand"),
+            ("8614", "1"),
+            ("5001", "3562"),
+            ("8614", "2"),
+        ],
+    );
+    let result = package.reports[0].results.iter().find(|result| !result.charges.is_empty()).unwrap();
+    let [first, second] = &result.charges[..] else { panic!("{:?}", result.charges) };
+    assert_eq!(first.code.as_ref().unwrap().text, "3585.H1");
+    assert_eq!((first.cents.as_ref().unwrap().text.as_str(), first.reasons.len()), ("233", 1));
+    assert_eq!((second.cents.is_none(), second.settled.as_ref().unwrap().text.as_str()), (true, "2"));
+    assert_eq!(second.place.line(), first.place.line() + 5);
+    assert!(result.place.lines().contains(&second.place.line()));
+    // They stay visible for those who only know the plain model.
+    assert!(package.reports[0].unmapped.iter().any(|field| field.text == "3585.H1"));
+}
+
+#[test]
+fn the_check_digit_of_an_insurance_number() {
+    let package = read("3103", "19661024", &[("3103", "19661024"), ("3119", "A123456780")]);
+    assert!(!codes(&package).contains(&"invalid-insurance-number"));
+    let package = read("3103", "19661024", &[("3103", "19661024"), ("3119", "A123456781")]);
+    assert_eq!(codes(&package), ["invalid-insurance-number"]);
+    assert_eq!(package.reports[0].patient.as_ref().unwrap().insurance_number.as_deref(), Some("A123456781"));
+}
+
+/// 8203 and 8204 open their groups by 8434 or 8410; each is a test of its own.
+#[test]
+fn groups_of_microbiology_and_other_senders() {
+    for kind in [8203_u16, 8204] {
+        let header = ldt::tree::Tree::read(&latin()).unwrap().records[0].clone();
+        let record = ldt::tree::Record::new(kind)
+            .field(8301, "20261008")
+            .field(8302, "20261008")
+            .field(3101, "Muster")
+            .field(3102, "Kim")
+            .field(3103, "19661000")
+            .field(8401, "E")
+            .field(8434, "Wundabstrich")
+            .field(8430, "Abstrich")
+            .field(8480, "Staphylococcus aureus")
+            .field(8434, "Resistenz")
+            .field(8480, "Oxacillin R")
+            .field(8410, "CRP")
+            .field(8420, "<0.6")
+            .field(8421, "mg/l")
+            .field(8490, "Hinweis zum Auftrag");
+        let tree = ldt::tree::Tree::new(ldt::Version::Ldt2, ldt::Charset::Latin9);
+        let tree = tree.record(header).record(record).record(ldt::tree::Record::new(8221));
+        let package = ldt::read(&tree.write().unwrap()).unwrap();
+        assert!(codes(&package).is_empty(), "{:?}", package.warnings);
+        let report = &package.reports[0];
+        let tests: Vec<_> = report.results.iter().map(|result| result.test_code.as_str()).collect();
+        assert_eq!(tests, ["Wundabstrich", "Resistenz", "CRP"]);
+        assert_eq!(report.results[0].values[0].text, "Staphylococcus aureus");
+        assert_eq!(report.notes, ["Hinweis zum Auftrag"]);
+        assert_eq!(report.patient.as_ref().unwrap().birth_date.as_deref(), Some("1966-10"));
+    }
+}

@@ -1,0 +1,121 @@
+//! What only the result objects of LDT 3 say, in the standard's terms: Obj_0060 to Obj_0063, Obj_0055, Obj_0056, Obj_0073.
+//!
+//! What must stay true: this is a second view of the same lines. Values, texts and remarks are in
+//! [`TestResult`](crate::TestResult) as for any other test; nothing is only here.
+
+mod blood;
+mod culture;
+mod cytology;
+mod microbiology;
+mod tumour;
+
+pub use blood::{BloodGroup, CrossMatch};
+pub use culture::{Agent, Antibiogram, Susceptibility};
+pub use cytology::{CervicalScreening, Cytology, HpvType};
+pub use microbiology::{Detection, Germ, Microbiology, ResistanceTest};
+pub use tumour::Tumour;
+
+use crate::place::{Coded, Sent};
+use crate::tree::{Field, Node, Object};
+
+/// What the laboratory examined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// Obj_0060, Klinische Chemie.
+    Chemistry(Chemistry),
+    /// Obj_0061, Mikrobiologie.
+    Microbiology(Box<Microbiology>),
+    /// Obj_0062, Krebsfrüherkennung Zervix-Karzinom.
+    CervicalScreening(Box<CervicalScreening>),
+    /// Obj_0063, Zytologie.
+    Cytology(Box<Cytology>),
+    /// Obj_0055, Blutgruppenzugehörigkeit.
+    BloodGroup(Box<BloodGroup>),
+    /// Obj_0073, Sonstige Untersuchungsergebnisse, among them molecular genetics.
+    Other(Other),
+    /// Obj_0056, Tumor.
+    Tumour(Box<Tumour>),
+}
+
+/// Obj_0060.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chemistry {
+    /// Test-ID (7263).
+    pub test_id: Option<Sent>,
+    /// UID of the device (7264).
+    pub device: Option<Sent>,
+    /// Testmethode (7302).
+    pub methods: Vec<Sent>,
+}
+
+/// Obj_0073.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Other {
+    /// Fachgebiet (7431, E164): 2 is Humangenetik, to which the GenDG applies.
+    pub subject: Option<Coded>,
+    /// Zellmaterial nicht verwertbar (7368).
+    pub cells_unusable: Option<Coded>,
+}
+
+impl Finding {
+    /// None for an object that is no result.
+    pub(crate) fn of(object: &Object) -> Option<Self> {
+        Some(match object.number {
+            60 => Self::Chemistry(chemistry(object)),
+            61 => Self::Microbiology(Box::new(Microbiology::of(object))),
+            62 => Self::CervicalScreening(Box::new(CervicalScreening::of(object))),
+            63 => Self::Cytology(Box::new(Cytology::of(object))),
+            55 => Self::BloodGroup(Box::new(BloodGroup::of(object))),
+            56 => Self::Tumour(Box::new(Tumour::of(object))),
+            73 => Self::Other(Other { subject: coded(object, 7431), cells_unusable: coded(object, 7368) }),
+            _ => return None,
+        })
+    }
+}
+
+fn chemistry(object: &Object) -> Chemistry {
+    Chemistry { test_id: sent(object, 7263), device: sent(object, 7264), methods: all(object, 7302) }
+}
+
+/// The first field with this id.
+fn sent(object: &Object, id: u16) -> Option<Sent> {
+    object.get(id).filter(|field| !field.text.trim().is_empty()).map(Sent::of)
+}
+
+/// The first field with this id, which is a code.
+fn coded(object: &Object, id: u16) -> Option<Coded> {
+    object.get(id).filter(|field| !field.text.trim().is_empty()).map(Coded::of)
+}
+
+/// All fields with this id.
+fn all(object: &Object, id: u16) -> Vec<Sent> {
+    object.fields().filter(|field| field.id.0 == id).map(Sent::of).collect()
+}
+
+/// The fields of an object in groups, each begun by a field with this id: what the standard writes as levels
+/// (Vorkommensstufen) is only an order in the file. What comes before the first one is in no group.
+fn groups(object: &Object, id: u16) -> Vec<Object> {
+    let mut groups: Vec<Object> = Vec::new();
+    for node in &object.nodes {
+        if matches!(node, Node::Field(Field { id: field, .. }) if field.0 == id) {
+            groups.push(Object { nodes: Vec::new(), ..object.shell() });
+        }
+        if let Some(group) = groups.last_mut() {
+            group.nodes.push(node.clone());
+        }
+    }
+    groups
+}
+
+/// The texts (Obj_0068) under an attribute, lines joined.
+fn texts(object: &Object, attribute: u16) -> Vec<String> {
+    object.objects().filter(|inner| inner.attribute.0 == attribute && inner.number == 68).map(flow_text).collect()
+}
+
+/// The lines (3564) of an Obj_0068.
+pub(crate) fn flow_text(object: &Object) -> String {
+    let lines: Vec<&str> =
+        object.fields().filter(|field| field.id.0 == 3564).map(|field| field.text.as_str()).collect();
+    lines.join("\n")
+}
