@@ -3,6 +3,8 @@
 //! What must stay true: `encode(decode(byte)) == byte` for every byte of every single-byte charset, or a checksum
 //! could be verified over other bytes than the laboratory sent.
 
+use std::borrow::Cow;
+
 /// A charset. LDT 2 names it in field 9106, LDT 3 is always ISO 8859-15 (KBV LDT 3 Satzbeschreibung 3.2.20, p. 27).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -88,10 +90,15 @@ impl Charset {
     /// Decodes bytes; never fails, because every single-byte charset here assigns every byte.
     #[must_use]
     pub fn decode(self, bytes: &[u8]) -> String {
+        self.text(bytes).into_owned()
+    }
+
+    /// The same, borrowed if nothing has to be converted: most lines of a file are ASCII.
+    pub(crate) fn text(self, bytes: &[u8]) -> Cow<'_, str> {
         if self == Self::Utf8 || (bytes.is_ascii() && self != Self::Din66003) {
-            return String::from_utf8_lossy(bytes).into_owned();
+            return String::from_utf8_lossy(bytes);
         }
-        bytes.iter().map(|byte| self.char_of(*byte)).collect()
+        Cow::Owned(bytes.iter().map(|byte| self.char_of(*byte)).collect())
     }
 
     /// Encodes a text; none if the charset lacks one of its characters.

@@ -287,7 +287,11 @@ impl Group {
     fn line(&mut self, mapper: &mut Mapper<'_, '_, '_>, line: &Line) -> Result<(), Error> {
         self.last = line.number();
         if charge::is_part(line.id.0) {
-            self.charges.push(tree::Field { line: line.number(), id: line.id, text: mapper.source.text(line) });
+            self.charges.push(tree::Field {
+                line: line.number(),
+                id: line.id,
+                text: mapper.source.text(line).into_owned(),
+            });
         }
         match line.id.0 {
             8411 if self.builder.result.test_name.is_some() && self.opened.id == FieldId(8410) => {

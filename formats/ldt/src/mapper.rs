@@ -32,7 +32,12 @@ impl Mapper<'_, '_, '_> {
 
     /// The content as sent, if it is not blank.
     pub(crate) fn text(&mut self, line: &Line) -> Option<String> {
-        self.source.code(line, self.warnings).map(|_| self.source.text(line))
+        let text = self.source.text(line);
+        if text.trim().is_empty() {
+            self.warnings.push(WarningKind::EmptyField, line.at());
+            return None;
+        }
+        Some(text.into_owned())
     }
 
     /// Keeps a line that has no place in the model.

@@ -117,7 +117,7 @@ pub(crate) fn flow_text(mapper: &mut Mapper<'_, '_, '_>, object: &Object) -> Opt
     for item in &object.items {
         match item {
             Item::Field(index) => match mapper.source.lines.get(*index) {
-                Some(line) if line.id.0 == 3564 => text.push(mapper.source.text(line)),
+                Some(line) if line.id.0 == 3564 => text.push(mapper.source.text(line).into_owned()),
                 Some(line) => mapper.leave(line, Some(68)),
                 None => {}
             },

@@ -2,6 +2,8 @@
 //!
 //! What must stay true: texts are decoded line by line from the input; nothing else decodes.
 
+use std::borrow::Cow;
+
 use sha1::{Digest, Sha1};
 
 use crate::charset::Charset;
@@ -24,9 +26,10 @@ pub(crate) enum Decoder {
 }
 
 impl Decoder {
-    pub(crate) fn decode(self, bytes: &[u8]) -> String {
+    pub(crate) fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
         match self {
-            Self::Plain(charset) => charset.decode(bytes),
+            Self::Plain(charset) => charset.text(bytes),
+            Self::Relabelled { .. } if bytes.is_ascii() => String::from_utf8_lossy(bytes),
             Self::Relabelled { via, charset } => String::from_utf8_lossy(bytes)
                 .chars()
                 .map(|c| via.byte_of(c).map_or(c, |byte| charset.char_of(byte)))
@@ -94,7 +97,7 @@ impl Source<'_> {
     }
 
     /// The content of a line exactly as sent.
-    pub(crate) fn text(&self, line: &Line) -> String {
+    pub(crate) fn text(&self, line: &Line) -> Cow<'_, str> {
         self.decoder.decode(self.raw(line))
     }
 

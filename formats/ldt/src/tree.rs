@@ -146,7 +146,7 @@ impl Record {
 fn nodes(source: &Source<'_>, items: &[Item], depth: usize) -> Vec<Node> {
     let field = |index: usize| {
         let line = source.lines.get(index)?;
-        Some(Node::Field(Field { line: line.number(), id: line.id, text: source.text(line) }))
+        Some(Node::Field(Field { line: line.number(), id: line.id, text: source.text(line).into_owned() }))
     };
     let node = |item: &Item| match item {
         Item::Field(index) => field(*index),
@@ -220,11 +220,6 @@ impl Object {
         Place::new(self.line, last(self))
     }
 
-    /// The same object without content.
-    pub(crate) fn shell(&self) -> Self {
-        Self { name: self.name.clone(), nodes: Vec::new(), ..*self }
-    }
-
     /// From the reader's own structure, with so many levels of objects inside. A view that is not [`WHOLE`] has no
     /// documents (Obj_0010): they have megabytes.
     pub(crate) fn of(source: &Source<'_>, object: &structure::Object, depth: usize) -> Self {
@@ -232,7 +227,7 @@ impl Object {
         Self {
             line: line.map_or(0, |line| line.number()),
             attribute: FieldId(object.attribute),
-            name: line.map(|line| source.text(line)).unwrap_or_default(),
+            name: line.map(|line| source.text(line).into_owned()).unwrap_or_default(),
             number: object.number,
             nodes: nodes(source, &object.items, depth),
         }

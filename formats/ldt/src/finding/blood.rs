@@ -4,7 +4,7 @@
 
 use super::{all, coded, groups, sent};
 use crate::place::{Coded, Sent};
-use crate::tree::Object;
+use crate::tree::{Node, Object};
 
 /// Blutgruppenzugehörigkeit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,19 +42,20 @@ pub struct CrossMatch {
 
 impl BloodGroup {
     pub(super) fn of(object: &Object) -> Self {
+        let nodes = &object.nodes;
         let cross =
-            |group: &Object| CrossMatch { result: sent(group, 3419).unwrap_or_default(), terms: all(group, 7275) };
+            |group: &[Node]| CrossMatch { result: sent(group, 3419).unwrap_or_default(), terms: all(group, 7275) };
         Self {
-            eurocode: sent(object, 3412),
-            antibody_screen: coded(object, 3413),
-            antigens: sent(object, 3414),
-            antibodies: sent(object, 3415),
-            leukocyte_antigens: sent(object, 3416),
-            leukocyte_antibodies: sent(object, 3417),
-            test_id: sent(object, 7263),
-            coombs: coded(object, 3418),
-            cross_matches: groups(object, 3419).iter().map(cross).collect(),
-            emergency_card: coded(object, 3420),
+            eurocode: sent(nodes, 3412),
+            antibody_screen: coded(nodes, 3413),
+            antigens: sent(nodes, 3414),
+            antibodies: sent(nodes, 3415),
+            leukocyte_antigens: sent(nodes, 3416),
+            leukocyte_antibodies: sent(nodes, 3417),
+            test_id: sent(nodes, 7263),
+            coombs: coded(nodes, 3418),
+            cross_matches: groups(nodes, 3419).map(cross).collect(),
+            emergency_card: coded(nodes, 3420),
         }
     }
 }

@@ -3,9 +3,9 @@
 //! What must stay true: sensitivity, MIC and interpretation belong to the germ (7354) before them and to the agent (7287)
 //! before that. A cell is never read with another agent's name.
 
-use super::{all, groups, sent, texts};
+use super::{all, fields, groups, sent, texts};
 use crate::place::{Coded, Sent};
-use crate::tree::Object;
+use crate::tree::{Node, Object};
 
 /// Antibiogramm.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,7 +50,8 @@ pub struct Susceptibility {
 
 impl Antibiogram {
     pub(super) fn of(object: &Object) -> Self {
-        Self { agents: groups(object, 7287).iter().map(agent).collect(), texts: texts(object, 8237) }
+        let nodes = &object.nodes;
+        Self { agents: groups(nodes, 7287).map(agent).collect(), texts: texts(nodes, 8237) }
     }
 
     /// The cell of an agent (7287) and a germ (7354).
@@ -61,7 +62,7 @@ impl Antibiogram {
     }
 }
 
-fn agent(row: &Object) -> Agent {
+fn agent(row: &[Node]) -> Agent {
     let mut agent = Agent {
         id: sent(row, 7287).unwrap_or_default(),
         generic_numbers: all(row, 7288),
@@ -69,7 +70,7 @@ fn agent(row: &Object) -> Agent {
         names: all(row, 7370),
         cells: Vec::new(),
     };
-    for field in row.fields() {
+    for field in fields(row) {
         if !matches!(field.id.0, 7354 | 7367 | 7289 | 7369 | 7290 | 7424) {
             continue;
         }

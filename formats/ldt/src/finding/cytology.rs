@@ -2,9 +2,9 @@
 //!
 //! What must stay true: the group (7414) is the finding; its coding (7413) stands beside it, not instead of it.
 
-use super::{coded, groups, sent, texts};
+use super::{coded, fields, groups, objects, sent, texts};
 use crate::place::{Coded, Sent};
-use crate::tree::Object;
+use crate::tree::{Node, Object};
 
 /// Krebsfrüherkennung Zervix-Karzinom (Muster 39).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,51 +77,53 @@ pub struct HpvType {
     pub result: Option<Coded>,
 }
 
-fn every(object: &Object, ids: &[u16]) -> Vec<Coded> {
-    object.fields().filter(|field| ids.contains(&field.id.0)).map(Coded::of).collect()
+fn every(nodes: &[Node], ids: &[u16]) -> Vec<Coded> {
+    fields(nodes).filter(|field| ids.contains(&field.id.0)).map(Coded::of).collect()
 }
 
-fn types(object: &Object, id: u16, result: u16) -> Vec<HpvType> {
-    let one = |group: &Object| HpvType { name: sent(group, id).unwrap_or_default(), result: coded(group, result) };
-    groups(object, id).iter().map(one).collect()
+fn types(nodes: &[Node], id: u16, result: u16) -> Vec<HpvType> {
+    let one = |group: &[Node]| HpvType { name: sent(group, id).unwrap_or_default(), result: coded(group, result) };
+    groups(nodes, id).map(one).collect()
 }
 
 impl CervicalScreening {
     pub(super) fn of(object: &Object) -> Self {
+        let nodes = &object.nodes;
         Self {
-            endocervical_cells: coded(object, 7405),
-            proliferation: sent(object, 7406),
-            flora: every(object, &[7407, 7408, 7409, 7410, 7411, 7412]),
-            group: sent(object, 7414),
-            group_code: sent(object, 7413),
-            hpv_high_risk: coded(object, 3316),
-            hpv_16_18: coded(object, 3317),
-            control: coded(object, 7415),
-            control_reasons: every(object, &[7416]),
-            colposcopy: coded(object, 7417),
-            recommended_tests: every(object, &[3318, 3319]),
-            at_once: coded(object, 3320),
-            in_months: sent(object, 3321),
-            form: object.objects().find(|inner| inner.number == 34).cloned(),
+            endocervical_cells: coded(nodes, 7405),
+            proliferation: sent(nodes, 7406),
+            flora: every(nodes, &[7407, 7408, 7409, 7410, 7411, 7412]),
+            group: sent(nodes, 7414),
+            group_code: sent(nodes, 7413),
+            hpv_high_risk: coded(nodes, 3316),
+            hpv_16_18: coded(nodes, 3317),
+            control: coded(nodes, 7415),
+            control_reasons: every(nodes, &[7416]),
+            colposcopy: coded(nodes, 7417),
+            recommended_tests: every(nodes, &[3318, 3319]),
+            at_once: coded(nodes, 3320),
+            in_months: sent(nodes, 3321),
+            form: objects(nodes).find(|inner| inner.number == 34).cloned(),
         }
     }
 }
 
 impl Cytology {
     pub(super) fn of(object: &Object) -> Self {
+        let nodes = &object.nodes;
         Self {
-            cells_unusable: coded(object, 7368),
-            hpv: coded(object, 7400),
-            high_risk: types(object, 7402, 7401),
-            low_risk: types(object, 7404, 7403),
-            group: sent(object, 7414),
-            group_code: sent(object, 7413),
-            p16_ki67: coded(object, 7418),
-            l1: coded(object, 7419),
-            chlamydia: coded(object, 7422),
-            gonorrhoea: coded(object, 7426),
-            extragynaecological: coded(object, 7425),
-            texts: texts(object, 8237),
+            cells_unusable: coded(nodes, 7368),
+            hpv: coded(nodes, 7400),
+            high_risk: types(nodes, 7402, 7401),
+            low_risk: types(nodes, 7404, 7403),
+            group: sent(nodes, 7414),
+            group_code: sent(nodes, 7413),
+            p16_ki67: coded(nodes, 7418),
+            l1: coded(nodes, 7419),
+            chlamydia: coded(nodes, 7422),
+            gonorrhoea: coded(nodes, 7426),
+            extragynaecological: coded(nodes, 7425),
+            texts: texts(nodes, 8237),
         }
     }
 }

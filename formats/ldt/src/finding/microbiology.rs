@@ -4,7 +4,7 @@
 //! germ belongs to the examination as a whole.
 
 use super::culture::Antibiogram;
-use super::{all, coded, groups, sent, texts};
+use super::{all, coded, groups, objects, sent, texts};
 use crate::place::{Coded, Sent};
 use crate::tree::{Node, Object};
 
@@ -70,12 +70,16 @@ pub struct ResistanceTest {
 
 impl Microbiology {
     pub(super) fn of(object: &Object) -> Self {
+        let nodes = &object.nodes;
         Self {
-            requests: all(object, 8434),
-            detections: groups(object, 7281).iter().map(detection).collect(),
-            germs: groups(object, 7354).iter().map(germ).collect(),
-            resistance_tests: groups(object, 7286).iter().map(resistance).collect(),
-            cultures: object.objects().filter(|inner| inner.number == 72).flat_map(|bak| texts(bak, 8245)).collect(),
+            requests: all(nodes, 8434),
+            detections: groups(nodes, 7281).map(detection).collect(),
+            germs: groups(nodes, 7354).map(germ).collect(),
+            resistance_tests: groups(nodes, 7286).map(resistance).collect(),
+            cultures: objects(nodes)
+                .filter(|inner| inner.number == 72)
+                .flat_map(|bak| texts(&bak.nodes, 8245))
+                .collect(),
         }
     }
 
@@ -92,36 +96,36 @@ impl Microbiology {
 }
 
 /// 7302 directly behind 7281, before anything else begins.
-fn detection(group: &Object) -> Detection {
+fn detection(group: &[Node]) -> Detection {
     let own = until(group, &[8418, 7354, 7286]);
-    Detection { procedure: coded(&own, 7281).unwrap_or_default(), methods: all(&own, 7302) }
+    Detection { procedure: coded(own, 7281).unwrap_or_default(), methods: all(own, 7302) }
 }
 
-fn germ(group: &Object) -> Germ {
+fn germ(group: &[Node]) -> Germ {
     let own = until(group, &[7286]);
     Germ {
-        id: sent(&own, 7354).unwrap_or_default(),
-        name: sent(&own, 7355),
-        kind: coded(&own, 7427),
-        result: coded(&own, 7301),
-        growth: coded(&own, 7357),
-        amounts: all(&own, 7293),
-        oid: sent(&own, 7356),
-        number: sent(&own, 7285),
-        catalogue: sent(&own, 7361),
-        remarks: texts(&own, 8236),
-        texts: texts(&own, 8237),
+        id: sent(own, 7354).unwrap_or_default(),
+        name: sent(own, 7355),
+        kind: coded(own, 7427),
+        result: coded(own, 7301),
+        growth: coded(own, 7357),
+        amounts: all(own, 7293),
+        oid: sent(own, 7356),
+        number: sent(own, 7285),
+        catalogue: sent(own, 7361),
+        remarks: texts(own, 8236),
+        texts: texts(own, 8237),
     }
 }
 
-fn resistance(group: &Object) -> ResistanceTest {
-    let matrix = group.objects().find(|inner| inner.number == 11);
+fn resistance(group: &[Node]) -> ResistanceTest {
+    let matrix = objects(group).find(|inner| inner.number == 11);
     ResistanceTest { method: coded(group, 7286).unwrap_or_default(), antibiogram: matrix.map(Antibiogram::of) }
 }
 
 /// The group up to a field that begins something else.
-fn until(group: &Object, ends: &[u16]) -> Object {
-    let ends = |node: &&Node| matches!(node, Node::Field(field) if ends.contains(&field.id.0));
-    let length = group.nodes.iter().skip(1).position(|node| ends(&node)).map_or(group.nodes.len(), |at| at + 1);
-    Object { nodes: group.nodes.iter().take(length).cloned().collect(), ..group.shell() }
+fn until<'n>(group: &'n [Node], ends: &[u16]) -> &'n [Node] {
+    let ends = |node: &Node| matches!(node, Node::Field(field) if ends.contains(&field.id.0));
+    let length = group.iter().skip(1).position(ends).map_or(group.len(), |at| at + 1);
+    group.get(..length).unwrap_or_default()
 }

@@ -68,49 +68,58 @@ impl Finding {
             63 => Self::Cytology(Box::new(Cytology::of(object))),
             55 => Self::BloodGroup(Box::new(BloodGroup::of(object))),
             56 => Self::Tumour(Box::new(Tumour::of(object))),
-            73 => Self::Other(Other { subject: coded(object, 7431), cells_unusable: coded(object, 7368) }),
+            73 => {
+                Self::Other(Other { subject: coded(&object.nodes, 7431), cells_unusable: coded(&object.nodes, 7368) })
+            }
             _ => return None,
         })
     }
 }
 
 fn chemistry(object: &Object) -> Chemistry {
-    Chemistry { test_id: sent(object, 7263), device: sent(object, 7264), methods: all(object, 7302) }
+    let nodes = &object.nodes;
+    Chemistry { test_id: sent(nodes, 7263), device: sent(nodes, 7264), methods: all(nodes, 7302) }
+}
+
+/// The fields among nodes.
+fn fields(nodes: &[Node]) -> impl Iterator<Item = &Field> {
+    nodes.iter().filter_map(|node| if let Node::Field(field) = node { Some(field) } else { None })
+}
+
+/// The objects among nodes.
+fn objects(nodes: &[Node]) -> impl Iterator<Item = &Object> {
+    nodes.iter().filter_map(|node| if let Node::Object(object) = node { Some(object) } else { None })
+}
+
+fn first(nodes: &[Node], id: u16) -> Option<&Field> {
+    fields(nodes).find(|field| field.id.0 == id && !field.text.trim().is_empty())
 }
 
 /// The first field with this id.
-fn sent(object: &Object, id: u16) -> Option<Sent> {
-    object.get(id).filter(|field| !field.text.trim().is_empty()).map(Sent::of)
+fn sent(nodes: &[Node], id: u16) -> Option<Sent> {
+    first(nodes, id).map(Sent::of)
 }
 
 /// The first field with this id, which is a code.
-fn coded(object: &Object, id: u16) -> Option<Coded> {
-    object.get(id).filter(|field| !field.text.trim().is_empty()).map(Coded::of)
+fn coded(nodes: &[Node], id: u16) -> Option<Coded> {
+    first(nodes, id).map(Coded::of)
 }
 
 /// All fields with this id.
-fn all(object: &Object, id: u16) -> Vec<Sent> {
-    object.fields().filter(|field| field.id.0 == id).map(Sent::of).collect()
+fn all(nodes: &[Node], id: u16) -> Vec<Sent> {
+    fields(nodes).filter(|field| field.id.0 == id).map(Sent::of).collect()
 }
 
-/// The fields of an object in groups, each begun by a field with this id: what the standard writes as levels
-/// (Vorkommensstufen) is only an order in the file. What comes before the first one is in no group.
-fn groups(object: &Object, id: u16) -> Vec<Object> {
-    let mut groups: Vec<Object> = Vec::new();
-    for node in &object.nodes {
-        if matches!(node, Node::Field(Field { id: field, .. }) if field.0 == id) {
-            groups.push(Object { nodes: Vec::new(), ..object.shell() });
-        }
-        if let Some(group) = groups.last_mut() {
-            group.nodes.push(node.clone());
-        }
-    }
-    groups
+/// Nodes in groups, each begun by a field with this id: what the standard writes as levels (Vorkommensstufen) is only an
+/// order in the file. What comes before the first one is in no group.
+fn groups(nodes: &[Node], id: u16) -> impl Iterator<Item = &[Node]> {
+    let begins = move |node: &Node| matches!(node, Node::Field(field) if field.id.0 == id);
+    nodes.chunk_by(move |_, next| !begins(next)).filter(move |group| group.first().is_some_and(begins))
 }
 
 /// The texts (Obj_0068) under an attribute, lines joined.
-fn texts(object: &Object, attribute: u16) -> Vec<String> {
-    object.objects().filter(|inner| inner.attribute.0 == attribute && inner.number == 68).map(flow_text).collect()
+fn texts(nodes: &[Node], attribute: u16) -> Vec<String> {
+    objects(nodes).filter(|inner| inner.attribute.0 == attribute && inner.number == 68).map(flow_text).collect()
 }
 
 /// The lines (3564) of an Obj_0068.

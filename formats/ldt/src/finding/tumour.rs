@@ -31,17 +31,18 @@ pub struct Tumour {
 
 impl Tumour {
     pub(super) fn of(object: &Object) -> Self {
+        let nodes = &object.nodes;
         Self {
-            classification: sent(object, 7372),
-            grading: sent(object, 7373),
-            stage: sent(object, 7374),
-            year: sent(object, 7375),
-            site: sent(object, 7376),
-            sizes: all(object, 7377),
-            colour: sent(object, 7378),
-            depth: sent(object, 7379),
-            therapy_from: sent(object, 3424),
-            therapy_to: sent(object, 3425),
+            classification: sent(nodes, 7372),
+            grading: sent(nodes, 7373),
+            stage: sent(nodes, 7374),
+            year: sent(nodes, 7375),
+            site: sent(nodes, 7376),
+            sizes: all(nodes, 7377),
+            colour: sent(nodes, 7378),
+            depth: sent(nodes, 7379),
+            therapy_from: sent(nodes, 3424),
+            therapy_to: sent(nodes, 3425),
         }
     }
 }
