@@ -6,6 +6,7 @@
 use crate::charset::Charset;
 use crate::detect::{Confidence, Evidence};
 use crate::error::{Error, FieldId, Location};
+use crate::line::Line;
 use crate::package::Version;
 use crate::source::{Decoder, Form, Source};
 use crate::structure::{Record, Section};
@@ -148,6 +149,16 @@ pub(crate) fn media(
     line_lengths(source, record, finding, proven, warnings)
 }
 
+/// The sum of a trailer. Two of them would leave open which one is meant.
+fn only<'s>(source: &'s Source<'_>, record: &Record, id: u16) -> Result<&'s Line, Error> {
+    let mut found = source.lines.get(record.lines.clone()).unwrap_or_default().iter().filter(|l| l.id == FieldId(id));
+    match (found.next(), found.next()) {
+        (Some(line), None) => Ok(line),
+        (Some(_), Some(second)) => Err(Error::RepeatedField { at: second.at() }),
+        (None, _) => Err(Error::MissingField { field: FieldId(id), at: source.line(record.lines.start)?.at() }),
+    }
+}
+
 fn nominal(source: &Source<'_>, record: &Record, finding: &Finding) -> usize {
     let lines = source.lines.get(record.lines.clone()).unwrap_or_default();
     lines.iter().map(|line| finding.form.content_length(source.raw(line)) + 9).sum()
@@ -210,10 +221,7 @@ fn package_length(
     finding: &Finding,
     warnings: &mut Warnings,
 ) -> Result<(), Error> {
-    let first = source.line(section.trailer.lines.start)?;
-    let Some(line) = source.find(section.trailer.lines.clone(), 9202) else {
-        return Err(Error::MissingField { field: FieldId(9202), at: first.at() });
-    };
+    let line = only(source, &section.trailer, 9202)?;
     let declared = number(source, &section.trailer, 9202);
     let body = || std::iter::once(&section.header).chain(&section.reports);
     let announced = |record: &Record| number(source, record, 8100).unwrap_or(0);
@@ -231,10 +239,7 @@ fn package_length(
 /// 9300 is the SHA-1 of all bytes before its line (KBV LDT 3 Satzbeschreibung 3.2.20, p. 73 and 98, E157).
 /// Bytes that were converted on the way are converted back before they are judged.
 fn verify_sha1(source: &Source<'_>, section: &Section, finding: &Finding) -> Result<Form, Error> {
-    let first = source.line(section.trailer.lines.start)?;
-    let Some(line) = source.find(section.trailer.lines.clone(), 9300) else {
-        return Err(Error::MissingField { field: FieldId(9300), at: first.at() });
-    };
+    let line = only(source, &section.trailer, 9300)?;
     let end = section
         .trailer
         .lines

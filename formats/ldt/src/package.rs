@@ -234,6 +234,10 @@ impl Reading<'_, '_> {
         let mut mapper = Mapper { source, warnings, order: Order::YearFirst, known, unmapped: Vec::new() };
         for line in source.lines.get(record.lines.clone()).unwrap_or_default() {
             if !matches!(line.id.0, 8000..=8003 | 8100 | 9202 | 9300) {
+                // Behind 9300 no checksum holds it.
+                if record.kind == 8221 {
+                    mapper.warn(WarningKind::MisplacedField, line);
+                }
                 mapper.leave(line, None);
             }
         }

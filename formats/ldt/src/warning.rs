@@ -118,7 +118,8 @@ kinds! {
     ExtremeWithoutNotice "extreme-without-notice" "an extreme value without the notice the specification demands";
     /// Several indicators for one value; the most severe one was taken.
     SeveralFlags "several-flags" "several indicators for one value, the most severe one was taken";
-    /// LDT 2: a group opened by 8434 in 8201 or 8202, or a text or material outside any test: a line may be damaged.
+    /// A field in a trailer; LDT 2: a group opened by 8434 in 8201 or 8202, or a text or material outside any test: a line
+    /// may be damaged.
     MisplacedField "misplaced-field" "the field does not belong here";
     /// A second, different content for a field that may occur once; it is among the unmapped fields.
     RepeatedField "repeated-field" "the field occurs a second time with other content";

@@ -83,6 +83,9 @@ fn flat(output: &mut Output, record: &Record, package: &mut Package) -> Result<(
     for node in &record.nodes {
         match node {
             Node::Field(field) if matches!(field.id.0, 8000..=8003 | 8100) => return Err(output.structural(field.id)),
+            Node::Field(field) if field.id.0 == 9202 && sums::trailer(record.kind) => {
+                return Err(output.structural(field.id));
+            }
             Node::Field(field) => body.line(field.id, &field.text)?,
             Node::Object(object) => {
                 return Err(WriteError::ObjectInFlatRecord { record: output.record, field: object.attribute });
@@ -104,6 +107,11 @@ fn nested(output: &mut Output, record: &Record, package: &mut Package) -> Result
     package.begin(record.kind, output.bytes.len());
     let kind = format!("{:04}", record.kind);
     output.line(FieldId(8000), &kind)?;
+    // A second sum would stand before the computed one.
+    let is_sum = |node: &Node| matches!(node, Node::Field(field) if field.id.0 == 9300);
+    if sums::trailer(record.kind) && record.nodes.iter().any(is_sum) {
+        return Err(output.structural(FieldId(9300)));
+    }
     inside(output, &record.nodes, 0)?;
     if let Some(sum) = package.digest(record.kind, &output.bytes) {
         output.line(FieldId(9300), &sum)?;

@@ -18,7 +18,8 @@ fn header(kind: u16) -> bool {
     matches!(kind, 8220 | 8230)
 }
 
-fn trailer(kind: u16) -> bool {
+/// Whether a record ends a package.
+pub(super) fn trailer(kind: u16) -> bool {
     matches!(kind, 8221 | 8231)
 }
 

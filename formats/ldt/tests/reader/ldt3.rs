@@ -234,6 +234,12 @@ fn structure_faults() {
     assert_eq!(refused("8001", "8205", &[("8001", "8205"), ("8420", "1")]), "misplaced-field");
     assert_eq!(refused("8000", "8205", &[("8000", "8215")]), "not-results");
     assert_eq!(refused("9300", "62b4f655af8e4e70fe189f5f8915e6e3699a7784", &[]), "missing-field");
+    let sum = "62b4f655af8e4e70fe189f5f8915e6e3699a7784";
+    assert_eq!(refused("9300", sum, &[("9300", ""), ("9300", "")]), "repeated-field");
+    // What stands behind the sum is not held by it: kept, and warned of.
+    let package = read("9300", sum, &[("9300", ""), ("9901", "smuggled")]);
+    assert_eq!(codes(&package), ["misplaced-field"]);
+    assert_eq!(package.unmapped.last().unwrap().text, "smuggled");
     let package = read("0001", "LDT3.2.20", &[("0001", "LDT3.2.17")]);
     assert_eq!(codes(&package), ["unknown-version"]);
 }

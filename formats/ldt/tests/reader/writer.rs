@@ -100,6 +100,8 @@ fn what_cannot_be_written_is_refused() {
     assert_eq!(flat(8100, "00044"), "structural-field");
     assert_eq!(flat(10_000, "x"), "field-id");
     assert_eq!(write(Version::Ldt2, Record::new(10_000)), "record-type");
+    let sum = |version, id| write(version, Record::new(8221).field(id, "1"));
+    assert_eq!((sum(Version::Ldt2, 9202), sum(Version::Ldt3, 9300)), ("structural-field", "structural-field"));
     let patient = Object::new(8145, "Patient", 45);
     assert_eq!(write(Version::Ldt2, Record::new(8201).object(patient.clone())), "object-in-ldt2");
     let nested = |object| write(Version::Ldt3, Record::new(8205).object(object));
