@@ -208,7 +208,26 @@ codes! {
     NoReports "no-reports";
 }
 
+/// What is to be done with a message that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tolerance {
+    /// Do not take it in: it is no file that anybody could correct.
+    Reject,
+    /// Keep it, deliver nothing, let a person decide.
+    Quarantine,
+}
+
 impl Error {
+    /// Only what is too large is turned away at the door; everything else is kept for a person to look at, because the
+    /// sender's queue would otherwise send it for ever. What has only [warnings](crate::Warning) is accepted.
+    #[must_use]
+    pub fn tolerance(&self) -> Tolerance {
+        match self {
+            Self::TooLarge { .. } | Self::TooManyLines { .. } => Tolerance::Reject,
+            _ => Tolerance::Quarantine,
+        }
+    }
+
     /// Where the message is wrong, if it is wrong at one place.
     #[must_use]
     pub fn location(&self) -> Option<Location> {

@@ -20,6 +20,9 @@ impl Package {
 
     /// A valid package with only this recipient's reports, made from the bytes this package was read from. Empty if
     /// there are none.
+    ///
+    /// Who reads the part judges its charset by the part alone. That matters only if 9106 is wrong (see
+    /// [`Package::confidence`]): the reports of one recipient may have too few umlauts to tell.
     #[must_use]
     pub fn extract(&self, input: &[u8], recipient: &Recipient) -> Vec<u8> {
         let mut output = Vec::new();
