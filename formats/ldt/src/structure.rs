@@ -142,6 +142,9 @@ fn flat_records(source: &Source<'_>) -> Result<Vec<Record>, Error> {
     for (index, line) in source.lines.iter().enumerate() {
         if line.id == FieldId(8000) {
             records.push(Record { kind: kind_of(source, index)?, lines: index..index + 1, items: Vec::new() });
+        } else if matches!(line.id.0, 8001..=8003) && !records.is_empty() {
+            // LDT 2 has neither: two files were mixed, or the header that tells the version is damaged.
+            return Err(Error::MisplacedField { at: line.at() });
         } else if let Some(record) = records.last_mut() {
             record.lines.end = index + 1;
             record.items.push(Item::Field(index));

@@ -249,3 +249,11 @@ fn groups_of_microbiology_and_other_senders() {
         assert_eq!(report.patient.as_ref().unwrap().birth_date.as_deref(), Some("1966-10"));
     }
 }
+
+/// Objects are LDT 3: a file that has both was put together from two.
+#[test]
+fn objects_are_refused() {
+    for id in ["8001", "8002", "8003"] {
+        assert_eq!(refused("8421", "mg/dl", &[("8421", "mg/dl"), (id, "Obj_0060")]), "misplaced-field", "{id}");
+    }
+}
