@@ -9,6 +9,7 @@ mod ldt3;
 mod mutation;
 mod objects;
 mod properties;
+mod shapes;
 mod support;
 mod transport;
 mod writer;
