@@ -12,7 +12,8 @@ use crate::structure::{Item, Object};
 
 /// The state while an object is read.
 struct Reading {
-    normal: Normal,
+    flag: Option<Sent>,
+    specification: Option<Coded>,
     reference: Reference,
     alarm: Limits,
     /// What a unit (8421) belongs to.
@@ -24,7 +25,8 @@ pub(crate) fn read(mapper: &mut Mapper<'_, '_, '_>, object: &Object, value: &mut
     let taken = value.reference.is_some() || value.alarm.is_some();
     let place = object.place(mapper.source);
     let mut reading = Reading {
-        normal: Normal::default(),
+        flag: None,
+        specification: None,
         reference: Reference { place, ..Reference::default() },
         alarm: Limits { place, ..Limits::default() },
         alarms: false,
@@ -40,10 +42,12 @@ pub(crate) fn read(mapper: &mut Mapper<'_, '_, '_>, object: &Object, value: &mut
             }
         }
     }
+    let specification = reading.specification;
     let reference = (reading.reference != Reference::default()).then_some(reading.reference);
+    let reference = reference.map(|reference| Reference { specification, ..reference });
     let alarm = (reading.alarm != Limits::default()).then_some(reading.alarm);
     if taken {
-        value.further.push(Normal { reference, alarm, ..reading.normal });
+        value.further.push(Normal { reference, alarm, flag: reading.flag });
     } else {
         (value.reference, value.alarm) = (reference, alarm);
     }
@@ -56,11 +60,11 @@ impl Reading {
                 if let Some(flag) = mapper.code(line) {
                     let first = value.set_flag(&flag);
                     crate::package::check_flag(mapper, line, &flag, first);
-                    self.normal.flag = Some(Sent::new(line, flag));
+                    self.flag = Some(Sent::new(line, flag));
                 }
                 return;
             }
-            8424 => self.normal.specification = mapper.code(line).map(|code| Coded::new(line, code)),
+            8424 => self.specification = mapper.code(line).map(|code| Coded::new(line, code)),
             8461 | 8462 => self.alarms = false,
             7363 | 7371 => self.alarms = true,
             _ => {}

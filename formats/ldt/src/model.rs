@@ -294,6 +294,8 @@ pub struct Reference {
     pub high: Option<String>,
     /// The limits' own unit (LDT 3): if it is not the value's, do not compare.
     pub unit: Option<String>,
+    /// For whom or by which standard they are (LDT 3, 8424, E052).
+    pub specification: Option<Coded>,
     /// Where.
     pub place: Place,
 }
@@ -314,8 +316,6 @@ pub struct Limits {
 /// Normal values beside the first ones (Obj_0042).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Normal {
-    /// For whom or by which standard they are (8424, E052).
-    pub specification: Option<Coded>,
     /// Normal values.
     pub reference: Option<Reference>,
     /// Alarm limits.

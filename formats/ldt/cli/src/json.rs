@@ -150,7 +150,6 @@ fn value(value: &Value) -> serde_json::Value {
         "form": value.form.as_ref().map(coded), "from_text": value.from_text,
         "reference": value.reference.as_ref().map(reference), "alarm": value.alarm.as_ref().map(limits),
         "further": list(&value.further, |normal| json!({
-            "specification": normal.specification.as_ref().map(coded),
             "reference": normal.reference.as_ref().map(reference),
             "alarm": normal.alarm.as_ref().map(limits),
             "flag": normal.flag.as_ref().map(sent),
@@ -161,7 +160,7 @@ fn value(value: &Value) -> serde_json::Value {
 fn reference(reference: &Reference) -> serde_json::Value {
     json!({
         "text": reference.text, "low": reference.low, "high": reference.high, "unit": reference.unit,
-        "lines": lines(reference.place),
+        "specification": reference.specification.as_ref().map(coded), "lines": lines(reference.place),
     })
 }
 

@@ -288,6 +288,8 @@ fn normal_values_and_signals() {
     let value = &result_.values[0];
     assert_eq!(value.reference.as_ref().unwrap().low.as_deref(), Some("3.5"));
     assert_eq!(value.further[0].alarm.as_ref().unwrap().high.as_deref(), Some("6.5"));
+    let specification = value.reference.as_ref().unwrap().specification.as_ref().unwrap();
+    assert!(specification.meaning.unwrap().contains("Alter") && specification.place.line() > value.place.line());
     assert_eq!(value.further[0].flag.as_ref().unwrap().text, "HH");
     assert_eq!(value.alarm.as_ref().unwrap().place.lines().count(), 10);
     let kinds = |result: &TestResult| result.signals().iter().map(|signal| signal.kind).collect::<Vec<_>>();
