@@ -117,11 +117,13 @@ fn value_line(out: &mut impl Write, value: &Value) -> io::Result<()> {
     let (alarm, unit) = (value.alarm.as_ref(), value.unit.as_deref().unwrap_or_default());
     write!(out, "      = {} {} (line {})", clean(&value.text), clean(unit), value.place.line())?;
     if let Some(flag) = &value.flag {
-        write!(out, ", {} {:?}", clean(flag), value.interpretation)?;
+        let meaning = value.interpretation.map_or_else(|| "?".to_owned(), |meaning| format!("{meaning:?}"));
+        write!(out, ", {} ({meaning})", clean(flag))?;
     }
     if let Some(reference) = reference {
         let text = reference.text.as_ref().map(|text| clean(text)).unwrap_or_default();
-        write!(out, ", normal {}..{} {text}", or_dash(reference.low.as_ref()), or_dash(reference.high.as_ref()))?;
+        let (low, high) = (or_dash(reference.low.as_ref()), or_dash(reference.high.as_ref()));
+        write!(out, ", normal {low}..{high}{}{text}", if text.is_empty() { "" } else { " " })?;
     }
     if let Some(alarm) = alarm {
         write!(out, ", alarm {}..{}", or_dash(alarm.low.as_ref()), or_dash(alarm.high.as_ref()))?;
