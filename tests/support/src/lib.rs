@@ -10,6 +10,7 @@
 //! Linux only (`/proc`, `setpriv` from util-linux).
 
 mod dropped;
+mod channel;
 mod earlier;
 mod error;
 mod folder;
@@ -32,6 +33,7 @@ mod wait;
 mod wire;
 
 pub use dropped::dropped_after;
+pub use channel::{Attempt, Channel, ChannelSettings, DataType, Message, Queue, State, TextCharset};
 pub use earlier::{tenant_migrations, tenant_schema_at};
 pub use error::{Error, Result};
 pub use folder::DataFolder;

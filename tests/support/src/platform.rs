@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::error::Doing as _;
-use crate::{Error, Postgres, Program, Result, Running, Sender, random_hex};
+use crate::{ChannelSettings, Error, Postgres, Program, Result, Running, Sender, random_hex};
 
 /// `bootstrap` changes roles, which belong to the whole cluster.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -211,7 +211,15 @@ impl Platform {
     /// # Errors
     /// When it does not come up.
     pub async fn serve(&self) -> Result<Server> {
-        let program = self.program("labor")?.args(["serve", "--listen", "127.0.0.1:0", "--secure-cookies", "false"]);
+        self.serve_at("127.0.0.1:0").await
+    }
+
+    /// The same at an address of one's choice, such as where one ran before.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn serve_at(&self, address: &str) -> Result<Server> {
+        let program = self.program("labor")?.args(["serve", "--listen", address, "--secure-cookies", "false"]);
         let running = program.start_with_log(&self.folder.join("api.log"))?;
         let line = running.wait_for_line("\"listening\"", START_LIMIT).await?;
         let said: Value = serde_json::from_str(&line).unwrap_or_default();
@@ -227,6 +235,12 @@ impl Platform {
         let running = program.start_with_log(&self.folder.join("worker.log"))?;
         running.wait_for_line("\"working\"", START_LIMIT).await?;
         Ok(running)
+    }
+
+    /// A channel of the engine towards a server, with the queue on.
+    #[must_use]
+    pub fn channel(&self, base: &str, source: &Source) -> ChannelSettings {
+        ChannelSettings::new(format!("{base}/v1/messages"), &source.id, &source.secret)
     }
 
     /// A channel of a source towards a server.
@@ -248,6 +262,9 @@ fn belongs(program: &str, setting: &str) -> bool {
                     | "LABOR_ACCEPT_WEAKER_ISOLATION"
                     | "LABOR_METRICS_LISTEN"
                     | "LABOR_TENANT_CONNECTIONS"
+                    | "LABOR_BODY_MEMORY"
+                    | "LABOR_TRUSTED_PROXIES"
+                    | "LABOR_HTTPS_ONLY"
             )
         }
         "labor-migrator" => {

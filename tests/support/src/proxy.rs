@@ -35,6 +35,8 @@ pub enum Mode {
     Delay(Duration),
     /// Connections are accepted, and nothing passes in either direction.
     Blackhole,
+    /// What clients send passes; what the server answers is lost.
+    Deaf,
     /// New connections are closed at once; open ones go on.
     Refuse,
 }
@@ -157,14 +159,14 @@ async fn serve(client: TcpStream, target: u16, counted: Counted) {
     let (from_server, to_server) = server.into_split();
     // How a connection ends is no news: both sides see it.
     tokio::select! {
-        () = pass(from_client, to_server, shared) => {}
-        () = pass(from_server, to_client, shared) => {}
+        () = pass(from_client, to_server, shared, false) => {}
+        () = pass(from_server, to_client, shared, true) => {}
         _ = cuts.changed() => {}
     }
 }
 
-/// One direction. What was read is sent on when its time has come, while more is read.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared) {
+/// One direction, which may be that of answers. What was read is sent on when its time has come, while more is read.
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared, answers: bool) {
     let (queue, mut due) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
     let read = async move {
         let (mut bytes, mut lost) = (vec![0; 64 * 1024], false);
@@ -172,7 +174,11 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared) 
             let Ok(count @ 1..) = from.read(&mut bytes).await else { return };
             let later = match *shared.mode.borrow() {
                 Mode::Delay(later) => later,
-                Mode::Pass | Mode::Refuse => Duration::ZERO,
+                Mode::Deaf if answers => {
+                    lost = true;
+                    continue;
+                }
+                Mode::Pass | Mode::Refuse | Mode::Deaf => Duration::ZERO,
                 Mode::Blackhole => {
                     lost = true;
                     continue;
