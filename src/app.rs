@@ -6,13 +6,12 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::settings::DatabaseSettings;
+use crate::body::Budget;
+use crate::caller::Edge;
+use crate::settings::{DatabaseSettings, ServeSettings};
 
 /// Argon2id takes 19 MiB and tens of milliseconds of one core; more at once than this would only queue on the cores.
 const PASSWORD_CHECKS_AT_ONCE: usize = 4;
-
-/// Bodies of messages are up to 32 MiB each and wholly in memory.
-const BODIES_AT_ONCE: usize = 32;
 
 /// Shared by all requests. Cheap to clone.
 #[derive(Clone)]
@@ -23,20 +22,20 @@ pub struct App {
     pub tenants: Tenants,
     /// For access tokens and laboratories' signing secrets.
     pub secrets: Secrets,
-    /// Largest message that is accepted, in bytes.
-    pub body_limit: usize,
     /// Figures of this process.
     pub metrics: Arc<Registry>,
     pub(crate) password_checks: Arc<Semaphore>,
-    pub(crate) bodies: Arc<Semaphore>,
+    pub(crate) bodies: Budget,
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) self_tests: crate::api::self_test::Limits,
 }
 
 impl App {
-    /// Opens the ways to the database; connections are made when they are needed.
+    /// Opens the ways to the database; connections are made when they are needed. What does not serve takes no settings for it.
     ///
     /// # Errors
     /// When a URL can't be read.
-    pub fn new(settings: &DatabaseSettings, secrets: Secrets, body_limit: usize) -> Result<Self, DbError> {
+    pub fn new(settings: &DatabaseSettings, secrets: Secrets, serve: Option<&ServeSettings>) -> Result<Self, DbError> {
         let control = Control::connect(&settings.control_url, settings.control_connections)?;
         let tenants = Tenants::new(settings.tenant_url(), secrets.clone(), settings.pool(), control.clone())?;
         let mut metrics = Registry::default();
@@ -46,9 +45,10 @@ impl App {
             control,
             metrics: Arc::new(metrics),
             secrets,
-            body_limit,
             password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS_AT_ONCE)),
-            bodies: Arc::new(Semaphore::new(BODIES_AT_ONCE)),
+            bodies: serve.map_or_else(|| Budget::new(0, 0), |serve| Budget::new(serve.body_memory, serve.body_limit)),
+            self_tests: crate::api::self_test::Limits::default(),
+            edge: Arc::new(serve.map(ServeSettings::edge).unwrap_or_default()),
         })
     }
 

@@ -3,6 +3,8 @@
 pub mod admin;
 pub mod api;
 pub mod app;
+mod body;
+mod caller;
 pub mod compliance;
 pub mod hardening;
 pub mod metrics;

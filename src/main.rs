@@ -142,7 +142,7 @@ fn start_log() {
 async fn run(command: Command) -> Result<(), Box<dyn Error>> {
     let answer: Value = match command {
         Command::Serve { database, server, serve, metrics } => {
-            let app = App::new(&database, database.secrets()?, serve.body_limit)?;
+            let app = App::new(&database, database.secrets()?, Some(&serve))?;
             let watch = Watch::begin(&app.control, server.accept_weaker_isolation.is_some()).await?;
             let _listening = metrics::listen(metrics.metrics_listen, &app).await?;
             return tokio::select! {
@@ -182,5 +182,5 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
 }
 
 fn open(database: &DatabaseSettings) -> Result<App, Box<dyn Error>> {
-    Ok(App::new(database, database.secrets()?, 0)?)
+    Ok(App::new(database, database.secrets()?, None)?)
 }

@@ -60,26 +60,30 @@ impl Problem {
         &self.detail
     }
 
+    /// Also says after how many seconds to try again.
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
     pub(crate) fn unavailable() -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
             "Not available right now",
             "The database can't be reached or is busy. Nothing was lost, and sending again does no harm; try again in a few seconds.",
-        );
-        problem.retry_after = Some(2);
-        problem
+        )
+        .retry_after(2)
     }
 
     fn other_version() -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "other-version",
             "Not available right now",
             "The practice's database is being brought to another version. Nothing was lost or changed; try again in a minute.",
-        );
-        problem.retry_after = Some(30);
-        problem
+        )
+        .retry_after(30)
     }
 }
 
@@ -93,8 +97,20 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.kind == "/problems/unauthorised" {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        // Names what is missing where a 401 must. The engine knows no such scheme and takes the 401 as it is.
+        let scheme = match self.kind.as_str() {
+            "/problems/unauthorised" => Some("Bearer"),
+            "/problems/sender-refused" => Some("Labor-Signature"),
+            _ => None,
+        };
+        if let Some(scheme) = scheme {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+        }
+        if self.kind == "/problems/https-only" {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("TLS/1.2, HTTP/1.1"));
+        }
+        if self.kind == "/problems/encoding" {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
         response
     }

@@ -1,8 +1,8 @@
 //! The route table. Everything that can be called over HTTP stands on this screen.
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::api::Security;
 use crate::problem::Problem;
-use crate::{App, api, pages, request};
+use crate::{App, api, body, pages, request};
 
 /// Description of the API; paths are added by the routes themselves.
 #[derive(OpenApi)]
@@ -34,6 +34,7 @@ fn api_routes() -> OpenApiRouter<App> {
         .routes(routes!(api::notices::read))
         .routes(routes!(api::patients::observations))
         .routes(routes!(api::messages::receive))
+        .routes(routes!(api::self_test::test))
         .routes(routes!(api::health::live))
         .routes(routes!(api::health::ready))
 }
@@ -55,9 +56,10 @@ pub(crate) fn router(app: App, secure_cookies: bool) -> Router {
         .merge(pages::routes(secure_cookies))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Not with this method", "See /openapi.json for what this address takes.")
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Not with this method", "See /openapi.json for what this address takes; the webhook takes POST.")
         })
         .layer(DefaultBodyLimit::max(64 * 1024))
+        .layer(middleware::from_fn(astray))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), request::trace))
         .layer(never_stored)
@@ -66,6 +68,21 @@ pub(crate) fn router(app: App, secure_cookies: bool) -> Router {
         .layer(constant(header::REFERRER_POLICY, "no-referrer"))
         .layer(constant(header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"))
         .with_state(app)
+}
+
+/// A laboratory's message at any other address than the webhook's: whatever the page there would answer, also a redirect, the engine
+/// could take it for success and lose the result.
+async fn astray(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let signed = headers.contains_key("x-labor-source") || headers.contains_key("x-labor-signature");
+    let webhook = matches!(request.uri().path(), "/v1/messages" | "/v1/messages/self-test");
+    if !signed || webhook {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    body::discard(&parts.headers, &mut body.into_data_stream()).await;
+    let detail = "Messages of laboratories are taken at /v1/messages; this one was not stored. Mend the URL.";
+    Problem::new(StatusCode::NOT_FOUND, "not-the-webhook", "This is not the webhook", detail).into_response()
 }
 
 fn constant(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

@@ -1,9 +1,12 @@
 //! Every configuration key of the `labor` program: command line or environment, secrets from files only.
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use labor_db::secrets::SecretsError;
 use labor_db::{PoolSettings, Secrets};
+
+use crate::caller::Edge;
 
 /// The way to the database.
 #[derive(Debug, Clone, clap::Args)]
@@ -64,9 +67,18 @@ pub struct ServeSettings {
     /// Address to listen at.
     #[arg(long, env = "LABOR_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Largest message that is accepted, in bytes.
+    /// Largest message that is accepted, in bytes, unpacked.
     #[arg(long, env = "LABOR_BODY_LIMIT", default_value_t = 32 * 1024 * 1024)]
     pub body_limit: usize,
+    /// Memory for messages on their way in, in bytes, all together; what finds no room waits, then gets 503. A quarter is for small ones.
+    #[arg(long, env = "LABOR_BODY_MEMORY", default_value_t = 256 * 1024 * 1024)]
+    pub body_memory: usize,
+    /// Networks of the proxies in front, separated by commas: only they are believed about a sender's address and HTTPS.
+    #[arg(long, env = "LABOR_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Refuse what a trusted proxy does not say came over HTTPS.
+    #[arg(long, env = "LABOR_HTTPS_ONLY", default_value_t = false, action = clap::ArgAction::Set)]
+    pub https_only: bool,
     /// Set on cookies when the pages are reached over HTTPS; turn off only for a demo on loopback.
     #[arg(long, env = "LABOR_SECURE_COOKIES", default_value_t = true, action = clap::ArgAction::Set)]
     pub secure_cookies: bool,
@@ -84,6 +96,19 @@ pub struct WorkSettings {
     /// Attempts before a message becomes a dead letter.
     #[arg(long, env = "LABOR_WORK_ATTEMPTS", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub attempts: u16,
+}
+
+impl ServeSettings {
+    pub(crate) fn edge(&self) -> Edge {
+        Edge { trusted: self.trusted_proxies.clone(), https_only: self.https_only }
+    }
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let net = text.parse().or_else(|_| text.parse().map(|address: IpAddr| IpNet::from(address)));
+    net.map_err(|_| "a network such as 10.0.0.0/8, or an address, is needed".to_owned())
 }
 
 impl DatabaseSettings {

@@ -29,33 +29,78 @@ pub(crate) enum BadSignature {
     Mismatch,
 }
 
-/// What the headers claim, well formed and within the source's time window.
+/// What the headers claim, well formed.
 #[derive(Debug)]
 pub(crate) struct Signed<'h> {
     timestamp: &'h str,
+    seconds: u64,
     tag: Vec<u8>,
 }
 
 impl<'h> Signed<'h> {
-    /// Looks at the headers alone, before the body is read.
+    /// Looks at the headers alone, before the body is read: well formed, and within the source's time window.
     pub(crate) fn of(
         source: &Source,
         timestamp: Option<&'h str>,
         signature: Option<&str>,
     ) -> Result<Self, BadSignature> {
+        let signed = Self::parse(timestamp, signature)?;
+        signed.in_time(source)?;
+        Ok(signed)
+    }
+
+    /// Only whether they are well formed.
+    pub(crate) fn parse(timestamp: Option<&'h str>, signature: Option<&str>) -> Result<Self, BadSignature> {
         let timestamp = timestamp.ok_or(BadSignature::Malformed)?;
         let seconds: u64 = timestamp.parse().map_err(|_| BadSignature::Malformed)?;
         let tag = signature.and_then(|s| s.strip_prefix("v1=")).and_then(|s| hex::decode(s).ok());
         let tag = tag.filter(|tag| tag.len() == 32).ok_or(BadSignature::Malformed)?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let too_old = source.window.is_some_and(|window| seconds.saturating_add(window.as_secs()) < now);
-        if too_old || seconds > now.saturating_add(AHEAD.as_secs()) {
-            return Err(BadSignature::Time);
-        }
-        Ok(Self { timestamp, tag })
+        Ok(Self { timestamp, seconds, tag })
     }
 
-    /// Whether it fits the body, with the current secret or the one before.
+    /// Whether the timestamp is within the source's time window.
+    pub(crate) fn in_time(&self, source: &Source) -> Result<(), BadSignature> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let too_old = source.window.is_some_and(|window| self.seconds.saturating_add(window.as_secs()) < now);
+        if too_old || self.seconds > now.saturating_add(AHEAD.as_secs()) {
+            return Err(BadSignature::Time);
+        }
+        Ok(())
+    }
+
+    /// Signatures begun with each secret that may be in use, the current and the one before: the body follows, piece by piece.
+    pub(crate) fn begin(&self, secrets: &Secrets, in_use: KeysInUse, source: &Source) -> Vec<hmac::Context> {
+        secrets_of(secrets, in_use, source).map(|secret| self.begin_with(secret.as_bytes())).collect()
+    }
+
+    fn begin_with(&self, key: &[u8]) -> hmac::Context {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+        context.update(self.timestamp.as_bytes());
+        context.update(b".");
+        context
+    }
+
+    /// Whether it is the signature of these bytes with this key.
+    pub(crate) fn fits(&self, key: &[u8], bytes: &[u8]) -> bool {
+        let mut context = self.begin_with(key);
+        context.update(bytes);
+        self.is_one_of(vec![context])
+    }
+
+    /// Whether the bytes alone were signed.
+    pub(crate) fn fits_without_timestamp(&self, key: &[u8], bytes: &[u8]) -> bool {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+        context.update(bytes);
+        self.is_one_of(vec![context])
+    }
+
+    /// Whether one of these is the signature that was sent.
+    pub(crate) fn is_one_of(&self, finished: Vec<hmac::Context>) -> bool {
+        let fits = |tag: hmac::Tag| aws_lc_rs::constant_time::verify_slices_are_equal(tag.as_ref(), &self.tag).is_ok();
+        finished.into_iter().any(|context| fits(context.sign()))
+    }
+
+    /// Whether it fits a body that is there as a whole.
     pub(crate) fn verify(
         &self,
         secrets: &Secrets,
@@ -63,27 +108,25 @@ impl<'h> Signed<'h> {
         source: &Source,
         body: &[u8],
     ) -> Result<(), BadSignature> {
-        let current = (source.secret_version, source.secret_number);
-        let former = (source.secret_version - 1, source.former_secret_number);
-        let accepted =
-            [current, former].into_iter().filter(|(version, number)| *version >= 1 && in_use.accepts(*number));
-        let fits =
-            accepted.filter_map(|(version, number)| Some((version, secrets.get(number)?))).any(|(version, master)| {
-                let secret = master.source_secret(source.id, version);
-                let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()));
-                context.update(self.timestamp.as_bytes());
-                context.update(b".");
-                context.update(body);
-                aws_lc_rs::constant_time::verify_slices_are_equal(context.sign().as_ref(), &self.tag).is_ok()
-            });
-        match fits {
-            true => Ok(()),
-            false if in_use.accepts(source.secret_number) && secrets.get(source.secret_number).is_none() => {
-                Err(BadSignature::Lacking)
-            }
-            false => Err(BadSignature::Mismatch),
+        let mut contexts = self.begin(secrets, in_use, source);
+        contexts.iter_mut().for_each(|context| context.update(body));
+        if self.is_one_of(contexts) {
+            return Ok(());
         }
+        if in_use.accepts(source.secret_number) && secrets.get(source.secret_number).is_none() {
+            return Err(BadSignature::Lacking);
+        }
+        Err(BadSignature::Mismatch)
     }
+}
+
+/// The texts of the source's secrets that are accepted now: the current one first, then the one before.
+pub(crate) fn secrets_of(secrets: &Secrets, in_use: KeysInUse, source: &Source) -> impl Iterator<Item = String> {
+    let current = (source.secret_version, source.secret_number);
+    let former = (source.secret_version - 1, source.former_secret_number);
+    let accepted =
+        [current, former].into_iter().filter(move |(version, number)| *version >= 1 && in_use.accepts(*number));
+    accepted.filter_map(|(version, number)| Some(secrets.get(number)?.source_secret(source.id, version)))
 }
 
 #[cfg(test)]

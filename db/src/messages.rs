@@ -18,6 +18,8 @@ pub struct NewMessage<'a> {
     pub content_type: Option<&'a str>,
     /// The bytes.
     pub body: &'a [u8],
+    /// SHA-256 of them ([`sha256`]): whoever received them has computed it on the way.
+    pub sha256: [u8; 32],
     /// When it became durable, if that was before now: a part of a message keeps the whole's place in the order of arrival.
     pub received_at: Option<chrono::DateTime<chrono::Utc>>,
 }
@@ -27,10 +29,21 @@ pub struct NewMessage<'a> {
 pub struct Stored {
     /// The message's id; for a duplicate the id of the first one.
     pub id: Uuid,
-    /// SHA-256 of the bytes.
-    pub sha256: [u8; 32],
     /// Whether it was there already.
     pub duplicate: bool,
+    /// Whether the sender's own id came with other bytes before.
+    pub id_reused: bool,
+}
+
+/// The warning that is kept with a message whose sender gave its id to other bytes before.
+pub const ID_REUSED: &str = "message-id-reused";
+
+/// SHA-256 of a message's bytes.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref());
+    sha256
 }
 
 /// Why a message does not go on.
@@ -43,11 +56,17 @@ pub enum Verdict {
 }
 
 statements! { Messages {
-    /// Enqueues in the same statement; a duplicate is neither stored nor enqueued nor audited again.
+    /// Enqueues in the same statement; a duplicate is neither stored nor enqueued nor audited again. An id that came with other bytes
+    /// is looked for among the latest messages: no index is kept for a fault that shows at once, or not at all.
     STORE_MESSAGE = "
-WITH stored AS (
-  INSERT INTO raw_messages (id, source_id, sender_message_id, sha256, body, content_type, received_at)
-  VALUES ($1, $2, $3, $4, $5, $6, coalesce($9, now()))
+WITH latest AS MATERIALIZED (
+  SELECT source_id, sender_message_id, sha256 FROM raw_messages WHERE $3::text IS NOT NULL ORDER BY id DESC LIMIT 300
+), reused AS MATERIALIZED (
+  SELECT EXISTS (SELECT FROM latest WHERE source_id = $2 AND sender_message_id = $3::text AND sha256 <> $4) AS so
+), stored AS (
+  INSERT INTO raw_messages (id, source_id, sender_message_id, sha256, body, content_type, received_at, warnings)
+  SELECT $1::uuid, $2::uuid, $3::text, $4::bytea, $5::bytea, $6::text, coalesce($9::timestamptz, now()),
+         CASE WHEN so THEN '[{\"code\": \"message-id-reused\"}]' ELSE '[]' END::jsonb FROM reused
   ON CONFLICT (source_id, sha256) DO NOTHING
   RETURNING id
 ), queued AS (
@@ -56,9 +75,9 @@ WITH stored AS (
   INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
   SELECT $7, $10, $11, 'message.store', 'raw_messages', id, 'success', $8 FROM stored
 )
-SELECT id, false AS duplicate FROM queued WHERE entry IS NOT NULL
+SELECT id, false AS duplicate, (SELECT so FROM reused) FROM queued WHERE entry IS NOT NULL
 UNION ALL
-SELECT m.id, true FROM raw_messages m WHERE m.source_id = $2 AND m.sha256 = $4";
+SELECT m.id, true, false FROM raw_messages m WHERE m.source_id = $2 AND m.sha256 = $4";
     LOAD_MESSAGE = "SELECT id, source_id, sender_message_id, content_type, body, received_at, state = 'received'
             FROM raw_messages WHERE id = $1";
     SET_ASIDE = "WITH changed AS (
@@ -96,9 +115,6 @@ SELECT m.id, true FROM raw_messages m WHERE m.source_id = $2 AND m.sha256 = $4";
 /// # Errors
 /// When the database can't be asked; then the sender has to try again.
 pub async fn store(session: &mut TenantSession, message: NewMessage<'_>) -> Result<Stored, DbError> {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, message.body);
-    let mut sha256 = [0; 32];
-    sha256.copy_from_slice(digest.as_ref());
     let (id, audit_id, request) = (Uuid::now_v7(), Uuid::now_v7(), session.request_id());
     let (actor, role) = session.actor();
     // A twin that commits while this statement waits for it is invisible to the statement's snapshot: no row comes back,
@@ -111,7 +127,7 @@ pub async fn store(session: &mut TenantSession, message: NewMessage<'_>) -> Resu
                     &id,
                     &message.source_id,
                     &message.sender_message_id,
-                    &&sha256[..],
+                    &&message.sha256[..],
                     &message.body,
                     &message.content_type,
                     &audit_id,
@@ -123,7 +139,7 @@ pub async fn store(session: &mut TenantSession, message: NewMessage<'_>) -> Resu
             }])
             .await?;
         if let Some(row) = rows.first().and_then(|rows| rows.first()) {
-            return Ok(Stored { id: row.get(0), sha256, duplicate: row.get(1) });
+            return Ok(Stored { id: row.get(0), duplicate: row.get(1), id_reused: row.get(2) });
         }
     }
     Err(DbError::Conflict)

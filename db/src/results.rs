@@ -18,7 +18,7 @@ statements! { Results {
     LOCK_MESSAGE = "SELECT received_at FROM raw_messages WHERE id = $1 AND state = 'received' FOR UPDATE";
     END_UNCHANGED = "SELECT";
     MARK_PROCESSED = "WITH done AS (
-            UPDATE raw_messages SET state = 'processed', format = $2, charset = $3, warnings = $4, processed_at = now()
+            UPDATE raw_messages SET state = 'processed', format = $2, charset = $3, warnings = warnings || $4, processed_at = now()
              WHERE id = $1 RETURNING id
           )
           INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)

@@ -6,6 +6,8 @@ pub(crate) mod notices;
 pub(crate) mod paging;
 pub(crate) mod patients;
 pub(crate) mod reports;
+pub(crate) mod self_test;
+pub(crate) mod sender;
 pub(crate) mod sign_in;
 
 use utoipa::Modify;

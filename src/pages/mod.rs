@@ -13,7 +13,7 @@ mod wording;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
@@ -39,6 +39,12 @@ pub(crate) fn routes(secure_cookies: bool) -> Router<App> {
         .route_layer(middleware::from_fn_with_state(SessionCookie::new(secure_cookies), around))
 }
 
+/// Whether a browser's form sends this.
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+}
+
 async fn home(_: SignedIn) -> Redirect {
     Redirect::to("/inbox")
 }
@@ -51,6 +57,9 @@ async fn around(State(cookie): State<SessionCookie>, mut request: Request, next:
     let address = (request.method() == Method::GET).then(|| request.uri().to_string());
     let answer = if request.method() == Method::POST && !origin::is_ours(request.headers(), request.uri()) {
         PageError::elsewhere().into_response()
+    } else if request.method() == Method::POST && !is_form(request.headers()) {
+        // What a page answers to a form may be a redirect: only forms shall get one.
+        PageError::bad_link().into_response()
     } else {
         next.run(request).await
     };

@@ -5,6 +5,8 @@ pub(crate) mod process;
 pub(crate) mod route;
 mod translate;
 
+pub(crate) use translate::format;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -129,6 +129,7 @@ async fn deliver(
         sender_message_id: message.sender_message_id.as_deref(),
         content_type: message.content_type.as_deref(),
         body,
+        sha256: messages::sha256(body),
         received_at: Some(message.received_at),
     };
     messages::store(&mut session, part).await?;

@@ -84,6 +84,7 @@ async fn a_message_whose_sender_hangs_up_at_any_point_is_stored_wholly_or_not_at
             sender_message_id: None,
             content_type: None,
             body: &[polls],
+            sha256: messages::sha256(&[polls]),
             received_at: None,
         };
         done = dropped_after(polls.into(), messages::store(&mut session, message))
@@ -119,8 +120,14 @@ async fn a_worker_dropped_between_two_statements_leaves_nothing_open_and_stores_
     let practice = world.another("midway", 57).await;
     let tenants = pools(world, 2, 1);
     let body = b"midway";
-    let message =
-        NewMessage { source_id: Uuid::nil(), sender_message_id: None, content_type: None, body, received_at: None };
+    let message = NewMessage {
+        source_id: Uuid::nil(),
+        sender_message_id: None,
+        content_type: None,
+        body,
+        sha256: messages::sha256(body),
+        received_at: None,
+    };
     let mut receiver = session(&tenants, Claims::receiver(practice.name.clone())).await;
     let id = messages::store(&mut receiver, message).await.unwrap().id;
     drop(receiver);
