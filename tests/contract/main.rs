@@ -6,6 +6,7 @@ mod bodies;
 #[path = "../flows/clinic.rs"]
 #[expect(dead_code, reason = "written for the flows, which use more of it")]
 mod clinic;
+mod document;
 mod edge;
 mod faults;
 mod outage;
