@@ -103,6 +103,7 @@ mod tests {
         let budget = Budget::new(40 * MIB, 20 * MIB);
         let first = budget.share(Some(20 * MIB)).await.unwrap();
         assert_eq!(budget.share(Some(20 * MIB)).await.unwrap_err(), Refused::Busy);
+        let _rest = budget.share(Some(10 * MIB)).await.unwrap();
         let small: Vec<_> = futures_util::future::join_all((0..10).map(|_| budget.share(Some(MIB)))).await;
         assert!(small.iter().all(Result::is_ok));
         drop(first);

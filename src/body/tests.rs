@@ -96,6 +96,14 @@ async fn what_is_too_large_is_refused_whether_sent_or_unpacked() {
     assert_eq!(received(&[("content-length", &declared)], never).await.unwrap_err(), too_large, "before it is read");
 }
 
+/// Members of gzip that hold nothing: they could be sent for ever.
+#[tokio::test]
+async fn packed_bodies_that_unpack_to_nothing_are_limited_too() {
+    let nothing = gzip(b"").repeat(LIMIT / 10);
+    let refused = received(&[GZIP], pieces(&nothing, 1024 * 1024)).await.unwrap_err();
+    assert_eq!(refused, Refused::TooLarge { limit: LIMIT });
+}
+
 #[tokio::test]
 async fn a_bomb_is_refused_while_it_unpacks() {
     let bomb = gzip(&vec![b' '; 100 * 1024 * 1024]);
@@ -186,9 +194,9 @@ async fn a_silent_and_a_crawling_sender_are_given_up() {
     let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"0138000"))]);
     let silent = Body::from_stream(futures_util::StreamExt::chain(first, stream::pending()));
     assert!(matches!(received(&[], silent).await.unwrap_err(), Refused::Stalled { .. }));
-    let crawling = stream::unfold((), |()| async {
+    let crawling = stream::unfold(0, |sent| async move {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        Some((Ok::<_, std::io::Error>(Bytes::from_static(b"0")), ()))
+        (sent < 100).then(|| (Ok::<_, std::io::Error>(Bytes::from_static(b"0")), sent + 1))
     });
     let started = tokio::time::Instant::now();
     assert!(matches!(received(&[], Body::from_stream(crawling)).await.unwrap_err(), Refused::TooSlow { .. }));

@@ -1,9 +1,13 @@
 //! Senders that stop, lie or ask first, and many large ones at once.
+use std::io::Write as _;
 use std::time::Duration;
 
 use axum::extract::{Request, State as Shared};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::future::join_all;
 use labor_testing::Sender;
 
 use crate::clinic::{Clinic, LIMIT, without_worker};
@@ -60,6 +64,35 @@ async fn a_refusal_reaches_a_sender_that_writes_everything_first() {
     assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("at most"), "{answer}");
     let stranger = Sender::new(&clinic.server.base, "01a20000-0000-7000-8000-000000000000", b"x").unwrap();
     assert_eq!(stranger.send(&large[..20 * MIB]).await.unwrap().status, 401);
+}
+
+/// Eight bodies of 100 kB that would unpack to 100 MB each: refused before they have cost as much as one of them.
+#[tokio::test]
+async fn bombs_cost_the_server_little_memory() {
+    let clinic = without_worker("contract_bombs").await;
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(&vec![b' '; 100 * MIB]).unwrap();
+    let bomb = packer.finish().unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let now = chrono::Utc::now().timestamp().unsigned_abs();
+    let post = async || {
+        let post = http.post(format!("{}/v1/messages", clinic.server.base)).header("X-Labor-Source", &clinic.source.id);
+        let post =
+            post.header("X-Labor-Timestamp", now).header("X-Labor-Signature", clinic.sender.signature(now, &bomb));
+        post.header("Content-Encoding", "gzip").body(bomb.clone()).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(post().await, 413);
+    let before = most_memory(clinic.server.running.pid());
+    assert_eq!(join_all((0..8).map(|_| post())).await, [413; 8]);
+    let grown = most_memory(clinic.server.running.pid()) - before;
+    assert!(grown < 64 * MIB, "{} MiB", grown / MIB);
+}
+
+/// The most memory that a process has had (`VmHWM`), in bytes.
+fn most_memory(pid: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
 }
 
 /// There is memory for one large message. While one comes slowly, a second is told to come again, and small ones pass.
@@ -120,7 +153,11 @@ async fn the_round_trip_of_basic_authentication_breaks_nothing() {
         assert_eq!(messages[0].attempts.len(), 1, "{messages:?}");
         assert_eq!(kept(&clinic, &report(number)).await, 1);
     }
-    // Labor's own 401 names a scheme that is not Basic: the engine takes it as the answer.
+    // Labor's own 401 names a scheme that is not Basic: the engine takes it as the answer, and sends no password.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let refused = client.post(format!("{}/v1/messages", clinic.server.base)).body("x").send().await.unwrap();
+    assert_eq!(refused.status().as_u16(), 401);
+    assert_eq!(refused.headers()["www-authenticate"], "Labor-Signature");
     let wrong = channel(&clinic, |settings| {
         settings.basic = password;
         settings.secret = "wrong".to_owned();
