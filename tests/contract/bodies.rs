@@ -1,4 +1,6 @@
 //! Every form in which the HTTP Sender sends a file: what is kept is the file, byte for byte.
+use std::io::Write as _;
+
 use labor_testing::{ChannelSettings, DataType, State, TextCharset, postgres};
 use serde_json::Value;
 
@@ -94,6 +96,26 @@ async fn kept_by_length(clinic: &Clinic, length: usize) -> i64 {
     let intake: String =
         client.query_one("SELECT name FROM control.tenants WHERE kind = 'intake'", &[]).await.unwrap().get(0);
     clinic.count(&format!("SELECT count(*) FROM {intake}.raw_messages WHERE octet_length(body) = {length}")).await
+}
+
+/// A sender that packs first and signs then, with a secret that the server does not know yet: it remembers the source as it was.
+#[tokio::test]
+async fn a_signature_over_the_packed_bytes_is_accepted_too() {
+    let clinic = without_worker("contract_packed_signed").await;
+    assert_eq!(clinic.sender.send(&report(1)).await.unwrap().status, 202);
+    let rotated = clinic.platform.json("labor", &["source", "rotate", &clinic.source.id], "").await.unwrap();
+    let secret = rotated["secret"].as_str().unwrap().as_bytes();
+    let sender = labor_testing::Sender::new(&clinic.server.base, &clinic.source.id, secret).unwrap();
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(&report(2)).unwrap();
+    let packed = packer.finish().unwrap();
+    let now = chrono::Utc::now().timestamp().unsigned_abs();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let post = http.post(format!("{}/v1/messages", clinic.server.base)).header("X-Labor-Source", &clinic.source.id);
+    let post = post.header("X-Labor-Timestamp", now).header("X-Labor-Signature", sender.signature(now, &packed));
+    let answer = post.header("Content-Encoding", "gzip").body(packed).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 202);
+    assert_eq!(kept(&clinic, &report(2)).await, 1);
 }
 
 #[tokio::test]
