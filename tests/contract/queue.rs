@@ -174,3 +174,26 @@ async fn a_rotating_queue_and_one_that_gives_up_behave_as_documented() {
     without.read("wrong", &report(3));
     assert_eq!(without.until(0, State::Error, LIMIT).await.unwrap().attempts.len(), 3);
 }
+
+/// `mirth-sim`, as docs/mirth.md shows it.
+#[tokio::test]
+async fn the_program_says_what_came_of_each_file() {
+    let clinic = without_worker("contract_program").await;
+    let (secret, file) = (clinic.platform.folder().join("secret.txt"), clinic.platform.folder().join("result.ldt"));
+    std::fs::write(&file, report(1)).unwrap();
+    let url = settings(&clinic).url;
+    for (key, options, ended, says) in [
+        (clinic.source.secret.as_str(), &["--gzip"] as &[_], Some(0), "Sent "),
+        ("wrong", &["--no-queue"], Some(1), "401: "),
+        ("wrong", &["--interval", "0", "--stop-after", "1"], Some(1), "Queued "),
+    ] {
+        std::fs::write(&secret, format!("{key}\n")).unwrap();
+        let program =
+            labor_testing::Program::named("mirth-sim").unwrap().args(["--url", &url, "--source", &clinic.source.id]);
+        let program = program.args(["--secret-file".as_ref(), secret.as_os_str()]).args(options).args([&file]);
+        let run = program.run().await.unwrap();
+        assert_eq!(run.status.code(), ended, "{}{}", run.stdout, run.stderr);
+        assert!(run.stdout.contains(says), "{}", run.stdout);
+    }
+    assert_eq!(kept(&clinic, &report(1)).await, 1);
+}
