@@ -1,0 +1,78 @@
+//! Orders (ORC, OBR and what stands under them) as reports.
+//!
+//! What must stay true: groups of one patient with the same order numbers are one report, in the sender's order; what is said of a
+//! group of values stays with it.
+
+use std::collections::HashMap;
+
+use crate::model::{Field, Patient, Report};
+use crate::reader::{Group, PatientGroup, bound_copies};
+use crate::segment::Seg;
+use crate::{Error, coded, result, status};
+
+/// Order numbers of the practice and of the laboratory: what makes orders one report.
+type Numbers = (Option<String>, Option<String>);
+
+/// The reports of one patient.
+pub(crate) fn reports(patient: Option<&Patient>, group: &PatientGroup<'_>) -> Result<Vec<Report>, Error> {
+    let mut reports: Vec<(Report, Vec<Option<String>>)> = Vec::new();
+    let mut known: HashMap<Numbers, usize> = HashMap::new();
+    for order in &group.orders {
+        let numbers = (number(order, 2), number(order, 3));
+        let at = *known.entry(numbers).or_insert_with_key(|(placer, filler)| {
+            let (order_number, lab_order_number) = (placer.clone(), filler.clone());
+            reports.push((Report { order_number, lab_order_number, ..Report::default() }, Vec::new()));
+            reports.len() - 1
+        });
+        if let Some((report, states)) = reports.get_mut(at) {
+            states.push(fill(report, order)?);
+        }
+    }
+    let about_patient: Vec<Field> = group.pid.iter().chain(&group.others).flat_map(|seg| seg.rest("")).collect();
+    let length: usize =
+        about_patient.iter().map(|field| field.text.len()).chain(group.notes.iter().map(String::len)).sum();
+    bound_copies(length, reports.len())?;
+    let finished = reports.into_iter().map(|(mut report, states)| {
+        report.status = status::of_report(&states, &report.results, report.attachments.len());
+        report.patient = patient.cloned();
+        report.notes.splice(0..0, group.notes.iter().cloned());
+        report.unmapped.extend(about_patient.iter().cloned());
+        report
+    });
+    Ok(finished.collect())
+}
+
+/// Placer (2) or filler (3) number: OBR's, else that of the ORC before it.
+fn number(order: &Group<'_>, field: usize) -> Option<String> {
+    let common = order.orc.as_ref().and_then(|orc| orc.text(field));
+    let own = order.obr.text(field);
+    match (&own, &common, &order.orc) {
+        // Another number than the one that counts has no place.
+        (Some(own), Some(common), Some(orc)) if own != common => orc.forget(field, 1, 1),
+        _ => {}
+    }
+    own.or(common)
+}
+
+/// Adds one order group to its report; says in which state it is.
+fn fill(report: &mut Report, order: &Group<'_>) -> Result<Option<String>, Error> {
+    let obr = &order.obr;
+    let label = coded::test(obr, 4).map(|test| test.code).unwrap_or_default();
+    obr.forget(4, 1, 1);
+    [2, 4, 5].into_iter().for_each(|part| obr.forget(4, 1, part));
+    let state = obr.text(25);
+    report.genetic |= matches!(obr.text(24).as_deref(), Some("GE" | "CG"));
+    if let Some(reported) = obr.time(22) {
+        report.reported = Some(reported).max(report.reported.take());
+    }
+    report.notes.extend(order.notes.iter().cloned());
+    result::read(report, order, state.as_deref())?;
+    // When and why it was sent is no part of the report: a resend has another time.
+    if let Some(orc) = &order.orc {
+        [1, 9].into_iter().for_each(|field| orc.skip(field, 0, 0, 0));
+        report.unmapped.extend(orc.rest(&label));
+    }
+    report.unmapped.extend(obr.rest(&label));
+    report.unmapped.extend(order.specimens.iter().chain(&order.others).flat_map(|seg: &Seg<'_>| seg.rest(&label)));
+    Ok(state)
+}

@@ -1,0 +1,253 @@
+//! Values (OBX) of one order.
+//!
+//! What must stay true: every OBX is a value, an attachment or a place for one; what was taken back is no value any more; the time
+//! of collection is the material's, so that a value that is measured again keeps the place of the one it corrects.
+
+use std::collections::HashMap;
+
+use crate::model::{Field, Report, ResultStatus, TestResult, Value};
+use crate::reader::{Group, Observed, bound_copies};
+use crate::segment::Seg;
+use crate::{Error, WarningKind, attachment, coded, range, status, time, value};
+
+/// What holds for several values of an order.
+#[derive(Clone)]
+struct Shared<'s> {
+    collected: Option<String>,
+    specimen: Option<String>,
+    parent: Option<String>,
+    state: Option<&'s str>,
+}
+
+/// Whether the values of one test (OBX-3 as sent) differ in their sub-id (OBX-4), and in their time (OBX-14).
+#[derive(Default)]
+struct Apart {
+    first: [Option<String>; 2],
+    differ: [bool; 2],
+}
+
+/// Adds the values of an order to its report.
+pub(crate) fn read(report: &mut Report, order: &Group<'_>, state: Option<&str>) -> Result<(), Error> {
+    let (collected, specimen) = (order.obr.time(7), specimen_source(&order.obr));
+    let shared = Shared { collected, specimen, parent: parent(&order.obr), state };
+    let specimens: Vec<_> = order.specimens.iter().map(|spm| (of_specimen(spm), spm.time(17))).collect();
+    let longest = specimens.iter().filter_map(|(specimen, _)| specimen.as_ref()).map(String::len).max();
+    let length = [&shared.specimen, &shared.parent].into_iter().flatten().map(String::len).sum::<usize>();
+    bound_copies(length + longest.unwrap_or_default(), order.observed.len())?;
+    let apart = told_apart(order);
+    let mut open_text: Option<String> = None;
+    for observed in &order.observed {
+        // One specimen is that of all values; of several, each is that of the values after it.
+        let nth = observed.specimen.or((specimens.len() == 1).then_some(0));
+        let (specimen, collected) = nth.and_then(|nth| specimens.get(nth)).cloned().unwrap_or_default();
+        let mut here = shared.clone();
+        here.collected = collected.or(here.collected);
+        here.specimen = specimen.or(here.specimen);
+        open_text = one(report, observed, here, &apart, open_text.as_deref())?;
+    }
+    Ok(())
+}
+
+/// One OBX. Gives back what the next line of the same text would look like, if this was one.
+fn one(
+    report: &mut Report,
+    observed: &Observed<'_>,
+    shared: Shared<'_>,
+    apart: &HashMap<String, Apart>,
+    open_text: Option<&str>,
+) -> Result<Option<String>, Error> {
+    let obx = &observed.obx;
+    let kind = obx.text(2).unwrap_or_default();
+    let result = described(obx, shared, apart)?;
+    let prefix = result.code.clone();
+    let mut line = None;
+    if matches!(kind.as_str(), "ED" | "RP") && result.status != ResultStatus::Withdrawn {
+        attach(report, obx, &kind, &result);
+        report.notes.extend(observed.notes.iter().cloned());
+    } else {
+        let values = value::values(obx, &kind);
+        let mark = [2, 3, 4, 6, 7, 8, 11, 14].map(|field| obx.raw(field)).join("\r");
+        let continued = open_text == Some(mark.as_str());
+        if matches!(kind.as_str(), "TX" | "FT") && observed.notes.is_empty() {
+            line = Some(mark);
+        }
+        push(report, result, values, &observed.notes, continued)?;
+    }
+    report.unmapped.extend(obx.rest(&prefix));
+    Ok(line)
+}
+
+/// Everything but the value.
+fn described(obx: &Seg<'_>, shared: Shared<'_>, apart: &HashMap<String, Apart>) -> Result<TestResult, Error> {
+    let test = coded::test(obx, 3).ok_or_else(|| Error::MissingField { at: obx.at(3) })?;
+    let (status, status_code) = status::of_value(obx, shared.state);
+    let flags = status::flags(obx);
+    let [several_ids, series] = apart.get(&obx.raw(3)).map(|apart| apart.differ).unwrap_or_default();
+    let mut notes = Vec::new();
+    if several_ids {
+        notes.extend(obx.text(4).map(|id| format!("Sub-ID {id}")));
+    }
+    notes.extend(shared.parent.clone());
+    notes.extend(flags.notes.iter().cloned());
+    let range = obx.whole(7, 1);
+    let (low, high) = range.as_deref().map(range::limits).unwrap_or_default();
+    Ok(TestResult {
+        code: test.code,
+        name: test.name,
+        loinc: test.loinc,
+        status,
+        status_code,
+        value: None,
+        unit: unit(obx),
+        range,
+        low,
+        high,
+        critical: flags.critical(),
+        flag: flags.sent,
+        interpretation: flags.interpretation,
+        collected: collected(obx, shared.collected, series),
+        specimen: shared.specimen,
+        notes,
+    })
+}
+
+/// One row for each value; a test without a value has one row. A text that goes on in the next OBX is one value.
+fn push(
+    report: &mut Report,
+    mut result: TestResult,
+    values: Vec<Value>,
+    notes: &[String],
+    continued: bool,
+) -> Result<(), Error> {
+    if result.status == ResultStatus::Withdrawn {
+        withdraw(&mut result, &values);
+        result.notes.extend(notes.iter().cloned());
+        report.results.push(result);
+        return Ok(());
+    }
+    if continued
+        && let (Some(before), [next]) =
+            (report.results.last_mut().and_then(|last| last.value.as_mut()), values.as_slice())
+    {
+        before.text.push('\n');
+        before.text.push_str(&next.text);
+        if let Some(last) = report.results.last_mut() {
+            last.notes.extend(notes.iter().cloned());
+        }
+        return Ok(());
+    }
+    let texts =
+        [Some(&result.code), result.name.as_ref(), result.range.as_ref(), result.unit.as_ref(), result.flag.as_ref()];
+    bound_copies(
+        texts.into_iter().flatten().map(String::len).sum::<usize>()
+            + result.notes.iter().map(String::len).sum::<usize>(),
+        values.len(),
+    )?;
+    let mut values = values.into_iter();
+    let first = TestResult { value: values.next(), ..result.clone() };
+    let at = report.results.len();
+    report.results.push(first);
+    report.results.extend(values.map(|value| TestResult { value: Some(value), ..result.clone() }));
+    if let Some(first) = report.results.get_mut(at) {
+        first.notes.extend(notes.iter().cloned());
+    }
+    Ok(())
+}
+
+/// What is wrong must not be read as a value, nor alarm anybody; but what it was is told.
+fn withdraw(result: &mut TestResult, values: &[Value]) {
+    let texts: Vec<_> = values.iter().map(|value| value.text.as_str()).collect();
+    let sent = [Some(texts.join(", ")), result.unit.clone(), result.flag.take()];
+    let sent: Vec<_> = sent.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    let mut note = "Taken back by the laboratory as wrong.".to_owned();
+    if !texts.is_empty() {
+        note.push_str(" It was: ");
+        note.push_str(&sent.join(" "));
+    }
+    result.notes.push(note);
+    result.critical = false;
+    result.interpretation = None;
+}
+
+fn attach(report: &mut Report, obx: &Seg<'_>, kind: &str, result: &TestResult) {
+    for repetition in 1..=obx.repetitions(5).max(1) {
+        let found =
+            if kind == "ED" { attachment::embedded(obx, repetition) } else { attachment::reference(obx, repetition) };
+        let Some(found) = found else {
+            obx.warn(WarningKind::InvalidAttachment, 5);
+            continue;
+        };
+        let name = result.name.as_ref().unwrap_or(&result.code).clone();
+        report.unmapped.push(Field { name: "Attachment".to_owned(), text: name });
+        report.attachments.push(found);
+    }
+    report.unmapped.extend(result.notes.iter().map(|note| Field { name: "Attachment".to_owned(), text: note.clone() }));
+}
+
+/// SPM-17, else OBR-7. OBX-14 is when it was measured at most laboratories; but where one test was done at several times, as
+/// in a tolerance test, it is what tells the values apart.
+fn collected(obx: &Seg<'_>, material: Option<String>, series: bool) -> Option<String> {
+    match material {
+        Some(material) if !series => {
+            if obx.peek(14, 1, 1, 1).and_then(|sent| time::iso(&sent)).as_ref() == Some(&material) {
+                obx.skip(14, 1, 1, 1);
+            }
+            Some(material)
+        }
+        other => obx.time(14).or(other),
+    }
+}
+
+/// OBX-6: the code, else its text. `10^9/l` with a forgotten escape is one unit and not the code `10`.
+fn unit(obx: &Seg<'_>) -> Option<String> {
+    let code = obx.peek(6, 1, 1, 1);
+    if code.as_ref().is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_digit())) {
+        return obx.whole(6, 1);
+    }
+    obx.skip(6, 1, 3, 0);
+    match (obx.component(6, 1, 1), obx.peek(6, 1, 2, 1)) {
+        (Some(code), text) => {
+            if text.as_ref() == Some(&code) {
+                obx.skip(6, 1, 2, 0);
+            }
+            Some(code)
+        }
+        (None, _) => obx.component(6, 1, 2),
+    }
+}
+
+/// OBR-15: the material's text, else its code.
+fn specimen_source(obr: &Seg<'_>) -> Option<String> {
+    let part = [2, 1].into_iter().find(|part| obr.peek(15, 1, 1, *part).is_some())?;
+    obr.part(15, 1, 1, part)
+}
+
+/// SPM-4: the material's text, else its code.
+fn of_specimen(spm: &Seg<'_>) -> Option<String> {
+    coded::text(spm, 4, 1)
+}
+
+/// OBR-26: of which value this order is a part, such as the germ of an antibiogram.
+fn parent(obr: &Seg<'_>) -> Option<String> {
+    let parts = [1, 2, 3]
+        .into_iter()
+        .filter_map(|part| if part == 1 { obr.part(26, 1, 1, 2) } else { obr.component(26, 1, part) });
+    let parts: Vec<_> = parts.collect();
+    (!parts.is_empty()).then(|| format!("Belongs to: {}", parts.join(" ")))
+}
+
+fn told_apart(order: &Group<'_>) -> HashMap<String, Apart> {
+    let mut tests: HashMap<String, Apart> = HashMap::new();
+    for observed in &order.observed {
+        let apart = tests.entry(observed.obx.raw(3)).or_default();
+        for (nth, field) in [4, 14].into_iter().enumerate() {
+            let said = observed.obx.raw(field);
+            if let (Some(first), Some(differ)) = (apart.first.get_mut(nth), apart.differ.get_mut(nth))
+                && !said.is_empty()
+            {
+                *differ |= *first.get_or_insert_with(|| said.clone()) != said;
+            }
+        }
+    }
+    tests
+}
