@@ -1,6 +1,6 @@
 //! Documents: ED (the bytes themselves) and RP (where they are).
 //!
-//! What must stay true: a document that can't be decoded is still noted, with a warning; the type is what the sender claims.
+//! What must stay true: a document that can't be decoded is still noted, as it was sent and with a warning; the type is what the sender claims.
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -24,8 +24,8 @@ pub(crate) fn embedded(obx: &Seg<'_>, repetition: usize) -> Option<Attachment> {
     if bytes.as_ref().is_none_or(Vec::is_empty) {
         obx.warn(WarningKind::InvalidAttachment, 5);
     }
-    let reference = bytes.is_none().then_some(data);
-    Some(Attachment { media_type: media_type(kind.as_deref(), subtype.as_deref()).to_owned(), bytes, reference })
+    let bytes = Some(bytes.unwrap_or_else(|| data.into_bytes()));
+    Some(Attachment { media_type: media_type(kind.as_deref(), subtype.as_deref()).to_owned(), bytes, reference: None })
 }
 
 /// RP: pointer, application, type and subtype.
@@ -113,7 +113,8 @@ mod tests {
         for sent in ["^AP^PDF^Base64^!!!", "^AP^PDF^Hex^F", "^AP^PDF^Hex^+1", "^AP^PDF^gzip^AA=="] {
             let (found, warnings) = of("ED", sent);
             let found = found.unwrap();
-            assert_eq!((found.bytes, found.reference.is_some(), warnings), (None, true, 1), "{sent}");
+            let data = sent.rsplit('^').next().map(|data| data.as_bytes().to_vec());
+            assert_eq!((found.bytes, warnings), (data, 1), "{sent}");
         }
         assert_eq!(of("ED", "^AP^PDF^Base64^").0, None);
         let (pointer, _) = of("RP", "\\\\srv\\T\\befund.pdf^LIS&1.2&ISO^AP^PDF");

@@ -108,6 +108,12 @@ pub enum Error {
         /// Where.
         at: Location,
     },
+    /// A number by which reports are found again, longer than any is.
+    #[error("{at} is longer than any number; the sender's software must be corrected")]
+    TooLong {
+        /// Where.
+        at: Location,
+    },
     /// Two practice numbers for one message.
     #[error("{at} names another practice than a field before it; one message is for one practice")]
     SeveralRecipients {
@@ -135,6 +141,7 @@ impl Error {
             Self::MisplacedSegment { .. } => "misplaced-segment",
             Self::NoResults => "no-results",
             Self::MissingField { .. } => "missing-field",
+            Self::TooLong { .. } => "too-long",
             Self::SeveralRecipients { .. } => "several-recipients",
         }
     }

@@ -4,6 +4,7 @@
 //! ordered is asked only if MSH-6 is empty, because a copy of a report goes to somebody else than who ordered it.
 
 use crate::model::{Laboratory, Recipient};
+use crate::order::LONGEST_NUMBER;
 use crate::segment::Seg;
 use crate::{Error, WarningKind};
 
@@ -29,6 +30,9 @@ pub(crate) fn check(msh: &Seg<'_>) -> Result<(), Error> {
 pub(crate) fn laboratory(msh: &Seg<'_>) -> Result<Laboratory, Error> {
     let said = [(4, 1), (4, 2), (3, 1), (3, 2)].into_iter().find_map(|(field, part)| msh.peek(field, 1, part, 1));
     let name = said.ok_or_else(|| Error::MissingField { at: msh.at(4) })?;
+    if name.len() > LONGEST_NUMBER {
+        return Err(Error::TooLong { at: msh.at(4) });
+    }
     Ok(Laboratory { bsnr: practice_number(msh, 4).filter(|number| is_bsnr(number)), name })
 }
 

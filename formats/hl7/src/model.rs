@@ -236,9 +236,9 @@ pub enum ResultStatus {
 pub struct Attachment {
     /// From what the sender claims; `application/octet-stream` if that is not known.
     pub media_type: String,
-    /// Its bytes; none for a reference, and for content that can't be decoded.
+    /// Its bytes, as sent if they can't be decoded; none for a reference.
     pub bytes: Option<Vec<u8>>,
-    /// Where it is instead (RP), or the content as sent if it can't be decoded.
+    /// Where it is instead (RP).
     pub reference: Option<String>,
 }
 

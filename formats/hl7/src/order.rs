@@ -10,6 +10,9 @@ use crate::reader::{Group, PatientGroup, bound_copies};
 use crate::segment::Seg;
 use crate::{Error, coded, result, status};
 
+/// More than an index takes is no number.
+pub(crate) const LONGEST_NUMBER: usize = 250;
+
 /// Order numbers of the practice and of the laboratory: what makes orders one report.
 type Numbers = (Option<String>, Option<String>);
 
@@ -18,7 +21,7 @@ pub(crate) fn reports(patient: Option<&Patient>, group: &PatientGroup<'_>) -> Re
     let mut reports: Vec<(Report, Vec<Option<String>>)> = Vec::new();
     let mut known: HashMap<Numbers, usize> = HashMap::new();
     for order in &group.orders {
-        let numbers = (number(order, 2), number(order, 3));
+        let numbers = (number(order, 2)?, number(order, 3)?);
         let at = *known.entry(numbers).or_insert_with_key(|(placer, filler)| {
             let (order_number, lab_order_number) = (placer.clone(), filler.clone());
             reports.push((Report { order_number, lab_order_number, ..Report::default() }, Vec::new()));
@@ -43,7 +46,7 @@ pub(crate) fn reports(patient: Option<&Patient>, group: &PatientGroup<'_>) -> Re
 }
 
 /// Placer (2) or filler (3) number: OBR's, else that of the ORC before it.
-fn number(order: &Group<'_>, field: usize) -> Option<String> {
+fn number(order: &Group<'_>, field: usize) -> Result<Option<String>, Error> {
     let common = order.orc.as_ref().and_then(|orc| orc.text(field));
     let own = order.obr.text(field);
     match (&own, &common, &order.orc) {
@@ -51,7 +54,11 @@ fn number(order: &Group<'_>, field: usize) -> Option<String> {
         (Some(own), Some(common), Some(orc)) if own != common => orc.forget(field, 1, 1),
         _ => {}
     }
-    own.or(common)
+    let number = own.or(common);
+    if number.as_ref().is_some_and(|number| number.len() > LONGEST_NUMBER) {
+        return Err(Error::TooLong { at: order.obr.at(field) });
+    }
+    Ok(number)
 }
 
 /// Adds one order group to its report; says in which state it is.

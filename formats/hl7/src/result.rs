@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::model::{Field, Report, ResultStatus, TestResult, Value};
 use crate::reader::{Group, Observed, bound_copies};
 use crate::segment::Seg;
-use crate::{Error, WarningKind, attachment, coded, range, status, time, value};
+use crate::{Error, attachment, coded, range, status, time, value};
 
 /// What holds for several values of an order.
 #[derive(Clone)]
@@ -61,9 +61,8 @@ fn one(
     let result = described(obx, shared, apart)?;
     let prefix = result.code.clone();
     let mut line = None;
-    if matches!(kind.as_str(), "ED" | "RP") && result.status != ResultStatus::Withdrawn {
-        attach(report, obx, &kind, &result);
-        report.notes.extend(observed.notes.iter().cloned());
+    if matches!(kind.as_str(), "ED" | "RP") {
+        document(report, observed, &kind, result)?;
     } else {
         let values = value::values(obx, &kind);
         let mark = [2, 3, 4, 6, 7, 8, 11, 14].map(|field| obx.raw(field)).join("\r");
@@ -169,19 +168,28 @@ fn withdraw(result: &mut TestResult, values: &[Value]) {
     result.interpretation = None;
 }
 
-fn attach(report: &mut Report, obx: &Seg<'_>, kind: &str, result: &TestResult) {
-    for repetition in 1..=obx.repetitions(5).max(1) {
-        let found =
-            if kind == "ED" { attachment::embedded(obx, repetition) } else { attachment::reference(obx, repetition) };
-        let Some(found) = found else {
-            obx.warn(WarningKind::InvalidAttachment, 5);
-            continue;
-        };
-        let name = result.name.as_ref().unwrap_or(&result.code).clone();
-        report.unmapped.push(Field { name: "Attachment".to_owned(), text: name });
-        report.attachments.push(found);
+/// ED and RP. What is said of a document like of a value stands in a row without a value; so does a document that is not there.
+fn document(report: &mut Report, observed: &Observed<'_>, kind: &str, result: TestResult) -> Result<(), Error> {
+    let obx = &observed.obx;
+    let name = result.name.as_ref().unwrap_or(&result.code).clone();
+    bound_copies(name.len(), obx.repetitions(5))?;
+    let mut found = Vec::new();
+    if result.status == ResultStatus::Withdrawn {
+        obx.skip(5, 0, 0, 0);
+    } else {
+        let one = if kind == "ED" { attachment::embedded } else { attachment::reference };
+        found.extend((1..=obx.repetitions(5)).filter_map(|repetition| one(obx, repetition)));
     }
-    report.unmapped.extend(result.notes.iter().map(|note| Field { name: "Attachment".to_owned(), text: note.clone() }));
+    let plain = matches!(result.status, ResultStatus::Final | ResultStatus::Unknown);
+    let silent = result.flag.is_none() && result.range.is_none() && result.unit.is_none();
+    if found.is_empty() || !plain || !silent {
+        push(report, result, Vec::new(), &observed.notes, false)?;
+    } else {
+        report.notes.extend(result.notes.into_iter().chain(observed.notes.iter().cloned()));
+    }
+    report.unmapped.extend(found.iter().map(|_| Field { name: "Attachment".to_owned(), text: name.clone() }));
+    report.attachments.extend(found);
+    Ok(())
 }
 
 /// SPM-17, else OBR-7. OBX-14 is when it was measured at most laboratories; but where one test was done at several times, as

@@ -121,9 +121,16 @@ fn work_and_memory_are_bounded() {
         ),
         format!("{head}OBR|1|A|B|C{}^^{note}\r{}", "|".repeat(22), obx.repeat(1000)),
         format!("{head}OBX|1|NM|{note}||{}|||||F\r", "1~".repeat(1000)),
+        format!("{head}OBX|1|RP|{note}||{}|||||F\r", "1~".repeat(1000)),
     ] {
         let refused = hl7::read(hostile.as_bytes()).err().map(|error| error.code());
         assert_eq!(refused, Some("too-large"));
+    }
+    for (field, hostile) in
+        [("OBR-3", head.replace("|B|", &format!("|{note}|"))), ("MSH-4", head.replace("|LAB|", &format!("|{note}|")))]
+    {
+        let refused = hl7::read(format!("{hostile}{obx}").as_bytes()).err().map(|error| error.to_string());
+        assert!(refused.is_some_and(|said| said.contains(field) && said.contains("longer than any number")));
     }
     let many = format!("{head}{}", obx.repeat(20_000));
     assert_eq!(hl7::read(many.as_bytes()).unwrap().reports[0].results.len(), 20_000);

@@ -232,3 +232,24 @@ fn a_resend_says_the_same() {
         assert_eq!(again.reports, whole.reports, "{name}");
     }
 }
+
+/// A document that is preliminary, flagged, taken back or not there yet is not lost.
+#[test]
+fn a_document_without_bytes_has_a_place() {
+    let text = String::from_utf8(bytes("microbiology_pdf")).unwrap();
+    let with = |from: &str, to: &str| {
+        assert!(text.contains(from));
+        hl7::read(text.replacen(from, to, 1).as_bytes()).unwrap().reports.remove(0)
+    };
+    let start = text.find("OBX|5|ED").unwrap();
+    let line = text[start..].split('\r').next().unwrap().to_owned();
+    let pdf = |report: &hl7::Report| report.results.iter().find(|r| r.code == "PDF").map(|r| (r.status, r.critical));
+    let pending = with(&line, "OBX|5|ED|PDF^Befund^L||||||||I");
+    assert_eq!((pdf(&pending), pending.attachments.len()), (Some((ResultStatus::Registered, false)), 0));
+    assert_eq!(pending.status, ReportStatus::Partial);
+    let withdrawn = with(&line, &line.replace("||||||F", "||||||W"));
+    assert_eq!((pdf(&withdrawn), withdrawn.attachments.len()), (Some((ResultStatus::Withdrawn, false)), 0));
+    let flagged = with(&line, &line.replace("||||||F", "|||HH|||F"));
+    assert_eq!((pdf(&flagged), flagged.attachments.len()), (Some((ResultStatus::Final, true)), 1));
+    assert_eq!(pdf(&with(&line, &line)), None);
+}
