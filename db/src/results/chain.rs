@@ -22,7 +22,8 @@ statements! { Chain {
     LIST_VERSIONS =
         "SELECT r.id, r.raw_message_id, r.content_sha256, r.confirmed_at, r.invalidates_earlier, r.notes,
                 (SELECT coalesce(jsonb_agg(jsonb_build_object('test', o.test_code, 'specimen', o.specimen,
-                        'collected_at', o.collected_at, 'unit', o.unit, 'valued', o.value_text IS NOT NULL)), '[]')
+                        'collected_at', o.collected_at, 'unit', o.unit, 'valued', o.value_text IS NOT NULL,
+                        'withdrawn', o.status = 'cancelled' AND o.value_text IS NULL AND coalesce(o.status_code IN ('D', 'W'), false))), '[]')
                    FROM observations o WHERE o.report_id = r.id),
                 (SELECT count(*) FROM documents d WHERE d.report_id = r.id), r.superseded_by IS NULL, r.version
            FROM reports r WHERE r.report_key = $1 ORDER BY r.version";
@@ -40,6 +41,20 @@ struct Shown {
     collected_at: Option<String>,
     unit: Option<String>,
     valued: bool,
+    /// The laboratory took the value back as wrong (HL7 OBX-11 = D or W; no LDT status has these codes).
+    withdrawn: bool,
+}
+
+impl Shown {
+    /// Whether this takes back the other, which has a value. A withdrawal need not repeat what the value was told apart by.
+    fn takes_back(&self, other: &Self) -> bool {
+        let same = |ours: &Option<String>, theirs: &Option<String>| ours.is_none() || ours == theirs;
+        self.withdrawn
+            && self.test == other.test
+            && same(&self.specimen, &other.specimen)
+            && same(&self.collected_at, &other.collected_at)
+            && same(&self.unit, &other.unit)
+    }
 }
 
 /// A version that is current, or is about to be.
@@ -70,6 +85,9 @@ impl Version {
             collected_at: o.collected_at.clone(),
             unit: o.unit.clone(),
             valued: o.value_text.is_some(),
+            withdrawn: o.status == "cancelled"
+                && o.value_text.is_none()
+                && matches!(o.status_code.as_deref(), Some("D" | "W")),
         });
         Self {
             id,
@@ -99,6 +117,7 @@ impl Version {
         for shown in &self.shown {
             *here.entry(shown).or_default() += 1;
         }
+        let mut withdrawals: Vec<&Shown> = self.shown.iter().filter(|shown| shown.withdrawn).collect();
         earlier.shown.iter().all(|wanted| {
             if !wanted.valued {
                 return self.shown.iter().any(|shown| shown.test == wanted.test);
@@ -108,7 +127,14 @@ impl Version {
                     *left -= 1;
                     true
                 }
-                _ => false,
+                // What was wrong must not stay; each withdrawal takes back one value.
+                _ => match withdrawals.iter().position(|withdrawal| withdrawal.takes_back(wanted)) {
+                    Some(at) => {
+                        withdrawals.swap_remove(at);
+                        true
+                    }
+                    None => false,
+                },
             }
         })
     }

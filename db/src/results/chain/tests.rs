@@ -9,6 +9,7 @@ fn version(message: u128, shown: &[(&str, &str, &str, bool)]) -> Version {
         collected_at: some(collected_at),
         unit: None,
         valued: *valued,
+        withdrawn: false,
     });
     Version {
         id: Uuid::from_u128(message),
@@ -59,4 +60,27 @@ fn a_report_of_text_or_pdf_alone_is_replaced_only_by_one_that_holds_it() {
 fn what_invalidates_everything_before_replaces_everything_before() {
     let whole = version(1, &[("K", "", "", true), ("TSH", "", "", true)]);
     assert!(Version { invalidates_earlier: true, ..version(2, &[("K", "", "", true)]) }.replaces(&whole));
+}
+
+/// The same, but what has no value was taken back.
+fn withdrawing(message: u128, shown: &[(&str, &str, &str, bool)]) -> Version {
+    let mut version = version(message, shown);
+    version.shown.iter_mut().for_each(|shown| shown.withdrawn = !shown.valued);
+    version
+}
+
+#[test]
+fn a_value_that_was_taken_back_does_not_keep_its_version() {
+    let wrong = version(1, &[("K", "Serum", "08:00", true), ("CREA", "Serum", "08:00", true)]);
+    assert!(withdrawing(2, &[("K", "Serum", "08:00", false), ("CREA", "Serum", "08:00", true)]).replaces(&wrong));
+    assert!(withdrawing(2, &[("K", "", "", false), ("CREA", "Serum", "08:00", true)]).replaces(&wrong));
+    assert!(!withdrawing(2, &[("K", "", "", false)]).replaces(&wrong), "what was not taken back stays");
+    let other = withdrawing(2, &[("K", "Urin", "", false), ("CREA", "Serum", "08:00", true)]);
+    assert!(!other.replaces(&wrong), "of another material");
+    let series = version(1, &[("GLU", "", "08:00", true), ("GLU", "", "09:00", true)]);
+    assert!(!withdrawing(2, &[("GLU", "", "", false)]).replaces(&series), "one withdrawal, one value");
+    assert!(
+        !version(2, &[("K", "", "", false), ("CREA", "Serum", "08:00", true)]).replaces(&wrong),
+        "pending is not wrong"
+    );
 }
