@@ -114,7 +114,7 @@ pub struct NewDocument {
 /// One record of a message.
 #[derive(Debug, Clone)]
 pub struct NewReport {
-    /// LDT record type.
+    /// LDT record type, or the HL7 message type.
     pub kind: String,
     /// State of the whole.
     pub status: &'static str,
@@ -124,9 +124,9 @@ pub struct NewReport {
     pub laboratory_name: String,
     /// Whom it is about.
     pub subject: Subject,
-    /// LDT 8310.
+    /// LDT 8310, HL7 OBR-2.
     pub order_number: Option<String>,
-    /// LDT 8311.
+    /// LDT 8311, HL7 OBR-3.
     pub lab_order_number: Option<String>,
     /// LDT 3 7305.
     pub report_number: Option<String>,
@@ -153,8 +153,8 @@ pub struct NewReport {
 pub struct ReadMessage {
     /// Which.
     pub id: Uuid,
-    /// LDT2 or LDT3.
-    pub format: &'static str,
+    /// LDT2 or LDT3; none for HL7, which the column's CHECK does not know.
+    pub format: Option<&'static str>,
     /// Character set it was read with.
     pub charset: String,
     /// Codes and places of what was tolerated.

@@ -2,8 +2,10 @@
 //! Must stay true: an entry leaves the queue only after its effect committed; a killed worker's entry comes again and finds its
 //! effect done or not begun; one bad message stops nothing but itself.
 pub(crate) mod process;
+mod read;
 pub(crate) mod route;
 mod translate;
+mod translate_hl7;
 
 pub(crate) use translate::format;
 

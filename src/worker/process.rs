@@ -6,10 +6,10 @@ use labor_db::messages::{self, NewMessage, RawMessage, Verdict};
 use labor_db::queue::Entry;
 use labor_db::results::{self, Effect, ReadMessage};
 use labor_db::{Claims, TenantName, TenantSession};
-use ldt::Package;
 use uuid::Uuid;
 
-use super::{JobError, route, translate};
+use super::read::{Message, Unreadable};
+use super::{JobError, route};
 use crate::App;
 
 /// Processes one entry; says in a word what came of it.
@@ -20,51 +20,46 @@ pub(crate) async fn process(app: &App, entry: &Entry, job_id: Uuid) -> Result<&'
     if !message.waiting {
         return Ok("was done before");
     }
-    // No text of the database can hold it, and no LDT file does: what has one was damaged on its way.
+    // No text of the database can hold it, and no LDT file and no HL7 message does: what has one was damaged on its way.
     if message.body.contains(&0) {
-        let reason = "nul-byte: the message holds a NUL byte, which LDT does not know; send it again";
+        let reason = "nul-byte: the message holds a NUL byte, which neither LDT nor HL7 knows; send it again";
         messages::set_aside(&mut session, message.id, Verdict::Quarantined, reason).await?;
         return Ok("quarantined");
     }
     let message = Arc::new(message);
-    let (package, readable) = match read(message.clone()).await? {
+    let (read, readable) = match read(message.clone()).await? {
         Ok(read) => read,
         Err(error) => {
-            tracing::info!(code = error.code(), "quarantined");
-            messages::set_aside(&mut session, message.id, Verdict::Quarantined, &reason(&error)).await?;
+            tracing::info!(code = error.code, "quarantined");
+            messages::set_aside(&mut session, message.id, Verdict::Quarantined, &error.to_string()).await?;
             return Ok("quarantined");
         }
     };
     if app.control.intake().await? == entry.tenant {
-        hand_on(app, &mut session, &message, &package, job_id).await
+        hand_on(app, &mut session, &message, &read, job_id).await
     } else {
-        store(app, &mut session, &entry.tenant, &package, &readable).await
+        store(app, &mut session, &entry.tenant, &read, &readable).await
     }
 }
 
 /// Large messages and attachments take a while, so they are read outside the async threads.
-async fn read(message: Arc<RawMessage>) -> Result<Result<(Package, ReadMessage), ldt::Error>, JobError> {
+async fn read(message: Arc<RawMessage>) -> Result<Result<(Message, ReadMessage), Unreadable>, JobError> {
     let reading = tokio::task::spawn_blocking(move || {
-        let package = ldt::read(&message.body)?;
-        let readable = translate::message(&message, &package);
-        Ok((package, readable))
+        let read = Message::read(&message.body)?;
+        let readable = read.readable(&message);
+        Ok((read, readable))
     });
     reading.await.map_err(|_| JobError::Fault("the reader panicked"))
-}
-
-/// Code, place and text of the fault: the reader's errors hold no content of the message.
-fn reason(error: &ldt::Error) -> String {
-    format!("{}: {error}", error.code())
 }
 
 async fn store(
     app: &App,
     session: &mut TenantSession,
     tenant: &TenantName,
-    package: &Package,
+    read: &Message,
     readable: &ReadMessage,
 ) -> Result<&'static str, JobError> {
-    let addressees = route::addressees(package);
+    let addressees = read.addressees();
     // Checked again, against today's registry: what is stored here is shown here.
     if route::single_tenant(&app.control, &addressees).await?.as_ref() != Some(tenant) {
         let reason = "wrong-recipient: not every record is addressed to this practice; correct the practice's identifiers and replay";
@@ -83,10 +78,10 @@ async fn hand_on(
     app: &App,
     session: &mut TenantSession,
     message: &RawMessage,
-    package: &Package,
+    read: &Message,
     job_id: Uuid,
 ) -> Result<&'static str, JobError> {
-    let addressees = route::addressees(package);
+    let addressees = read.addressees();
     let whole = route::single_tenant(&app.control, &addressees).await?;
     let mut unknown = 0;
     if let Some(tenant) = whole {
@@ -96,7 +91,7 @@ async fn hand_on(
         for addressee in &addressees {
             match route::tenant(&app.control, addressee).await? {
                 Some(tenant) => {
-                    deliver(app, tenant, message, &package.extract(&message.body, &addressee.recipient), job_id).await?
+                    deliver(app, tenant, message, &read.extract(&message.body, &addressee.recipient), job_id).await?
                 }
                 None => unknown += 1,
             }
@@ -111,7 +106,7 @@ async fn hand_on(
         messages::set_aside(session, message.id, Verdict::Quarantined, &reason).await?;
         return Ok("quarantined");
     }
-    messages::handed_on(session, message.id, translate::format(package), &format!("{:?}", package.charset)).await?;
+    messages::handed_on(session, message.id, read.format(), &read.charset()).await?;
     Ok("handed on")
 }
 

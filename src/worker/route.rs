@@ -5,6 +5,8 @@ use labor_db::control::Address;
 use labor_db::{Control, DbError, TenantName};
 use ldt::{Package, Recipient};
 
+use super::read::Message;
+
 /// A recipient as the message names it, with the laboratory that its customer numbers belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Addressee {
@@ -14,13 +16,28 @@ pub(crate) struct Addressee {
 
 /// The recipients of a message; none when it can't be read.
 pub(crate) fn recipients(bytes: &[u8]) -> Vec<Addressee> {
-    ldt::read(bytes).map(|package| addressees(&package)).unwrap_or_default()
+    Message::read(bytes).map(|message| message.addressees()).unwrap_or_default()
 }
 
 /// The recipients of a package, each once.
-pub(crate) fn addressees(package: &Package) -> Vec<Addressee> {
+pub(crate) fn of_package(package: &Package) -> Vec<Addressee> {
     let laboratory = laboratory(package);
     package.recipients().into_iter().map(|recipient| Addressee { recipient, laboratory: laboratory.clone() }).collect()
+}
+
+/// The recipient of an HL7 message, if it names one: a message has one MSH-6.
+pub(crate) fn of_hl7(message: &hl7::Message) -> Vec<Addressee> {
+    let hl7::Recipient { bsnr, customer_number } = message.recipient.clone();
+    let recipient = Recipient { bsnr, customer_number, ..Recipient::default() };
+    if recipient.is_empty() {
+        return Vec::new();
+    }
+    vec![Addressee { recipient, laboratory: Some(hl7_laboratory(message)) }]
+}
+
+/// What stands for the laboratory of an HL7 message, as of an LDT package: its BSNR, else its name.
+pub(crate) fn hl7_laboratory(message: &hl7::Message) -> String {
+    message.laboratory.bsnr.clone().unwrap_or_else(|| message.laboratory.name.clone())
 }
 
 /// What stands for the laboratory: its BSNR, else its name.

@@ -1,13 +1,12 @@
 //! From what the `ldt` reader found to what `labor-db` stores.
 //! Must stay true: nothing is interpreted beyond the KBV's code lists, and nothing that was read is dropped.
 use chrono::{DateTime, NaiveDate, Utc};
-use labor_db::messages::RawMessage;
-use labor_db::results::{NewDocument, NewObservation, NewReport, ReadMessage, Subject, Unmapped};
+use labor_db::results::{NewDocument, NewObservation, NewReport, Subject, Unmapped};
 use ldt::{
     Attachment, Comparator, Interpretation, Package, Patient, Report, ReportStatus, ResultStatus, TestResult, Value,
     Version,
 };
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::route;
@@ -20,16 +19,10 @@ pub(crate) fn format(package: &Package) -> &'static str {
     }
 }
 
-/// A message that was read, ready to be stored.
-pub(crate) fn message(message: &RawMessage, package: &Package) -> ReadMessage {
+/// The warnings and the reports of a package.
+pub(crate) fn message(package: &Package, received_at: DateTime<Utc>) -> (Json, Vec<NewReport>) {
     let warnings = package.warnings.iter().map(|w| json!({ "code": w.code(), "line": w.at.line })).collect();
-    ReadMessage {
-        id: message.id,
-        format: format(package),
-        charset: format!("{:?}", package.charset),
-        warnings,
-        reports: package.reports.iter().map(|r| report(package, r, message.received_at)).collect(),
-    }
+    (warnings, package.reports.iter().map(|r| report(package, r, received_at)).collect())
 }
 
 fn report(package: &Package, report: &Report, received_at: DateTime<Utc>) -> NewReport {
@@ -225,7 +218,7 @@ fn document(attachment: &Attachment) -> NewDocument {
 }
 
 /// A complete date; a partial one (`1966`, `1966-10`) stays in the raw message only.
-fn date(text: &str) -> Option<NaiveDate> {
+pub(super) fn date(text: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(text.get(..10)?, "%Y-%m-%d").ok()
 }
 
@@ -237,7 +230,7 @@ fn effective(result: &TestResult, reported_on: Option<NaiveDate>, received_at: D
         .unwrap_or(received_at)
 }
 
-fn moment(text: &str) -> Option<DateTime<Utc>> {
+pub(super) fn moment(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Some(at.to_utc());
     }

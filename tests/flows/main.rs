@@ -10,6 +10,7 @@ mod clinic;
 mod crash;
 mod export_delete;
 mod half_migrated;
+mod hl7;
 mod kill;
 mod lock_budget;
 mod locks;

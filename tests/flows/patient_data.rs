@@ -24,6 +24,18 @@ async fn logs_queue_and_control_tables_hold_no_patient_data() {
             }
         }
     }
+    for (_, bytes) in crate::hl7::samples("good").into_iter().chain(crate::hl7::samples("broken")) {
+        clinic.post(&bytes).await;
+        let patients =
+            hl7::read(&bytes).into_iter().flat_map(|message| message.reports).filter_map(|report| report.patient);
+        for patient in patients {
+            let said =
+                [patient.family_name, patient.given_name, patient.birth_date, patient.insurance_number, patient.number];
+            // A year alone is in every date.
+            terms.extend(said.into_iter().flatten().filter(|term| term.chars().count() > 4));
+        }
+    }
+    assert!(terms.contains("Beispiel") && terms.contains("Größe"));
     assert!(terms.contains("Müller") && terms.len() >= 4, "{terms:?}");
     clinic.until_idle().await;
     let doctor = clinic.doctor("a").await;
