@@ -56,6 +56,11 @@ impl Problem {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// The kind of problem, without the address.
+    pub(crate) fn name(&self) -> &str {
+        self.kind.trim_start_matches("/problems/")
+    }
+
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }

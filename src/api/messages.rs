@@ -1,20 +1,22 @@
-//! The webhook: laboratories post LDT messages here.
+//! The webhook: laboratories post LDT and HL7 messages here.
 //! Must stay true (what Mirth does with answers decides it): 202 as soon as the bytes are durable, the same answer for a
 //! duplicate, never a redirect, never 409; what can't be understood or routed is accepted and set aside; 4xx only when the
 //! sender itself must be mended; 503 when nothing is durable. The answer holds no patient data: senders store it.
-use axum::Json;
 use axum::body::{BodyDataStream, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use labor_db::control::Source;
 use labor_db::messages::{self, NewMessage, Stored};
-use labor_db::{Claims, DbError, TenantName};
+use labor_db::{Claims, DbError, KeysInUse, TenantName};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::acknowledge;
 use super::sender::{self, refused_sender, text};
 use crate::App;
-use crate::body::{self, Shape};
+use crate::body::{self, Received, Shape};
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::request::{RequestId, Who};
@@ -51,10 +53,10 @@ pub(crate) struct Accepted {
             (Vec<u8> = "application/octet-stream"),
             (Vec<u8> = "multipart/form-data")
         ),
-        description = "LDT 2 or LDT 3, as the body itself or as the one file of a form"
+        description = "LDT 2, LDT 3 or HL7 v2 ORU^R01, as the body itself or as the one file of a form"
     ),
     responses(
-        (status = 202, description = "Durable; it will be worked on", body = Accepted),
+        (status = 202, description = "Durable; it will be worked on. An HL7 acknowledgement if Accept names x-application/hl7-v2+er7 or application/hl7-v2", body = Accepted),
         (status = 400, description = "The body is damaged or ended early", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Source or signature not accepted", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Not from this address", body = Problem, content_type = "application/problem+json"),
@@ -70,16 +72,17 @@ pub(crate) async fn receive(
     axum::Extension(who): axum::Extension<Who>,
     axum::Extension(caller): axum::Extension<Caller>,
     request: Request,
-) -> Result<(StatusCode, Json<Accepted>), Problem> {
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let mut wire = body.into_data_stream();
     let taken = Box::pin(take(&app, &who, request_id, &caller, &parts.headers, &mut wire)).await;
     if taken.is_err() {
         body::discard(&parts.headers, &mut wire).await;
     }
-    Ok((StatusCode::ACCEPTED, Json(taken?)))
+    taken
 }
 
+/// Reads the body; from then on a sender of HL7 can be answered in its own words.
 async fn take(
     app: &App,
     who: &Who,
@@ -87,7 +90,7 @@ async fn take(
     caller: &Caller,
     headers: &HeaderMap,
     wire: &mut BodyDataStream,
-) -> Result<Accepted, Problem> {
+) -> Result<Response, Problem> {
     let source = sender::source_of(app, headers, caller).await?;
     let refuse = |error: BadSignature| refused_sender(error.to_string());
     let (timestamp, tag) = (text(headers, "x-labor-timestamp"), text(headers, "x-labor-signature"));
@@ -97,7 +100,29 @@ async fn take(
     let in_use = app.control.keys_in_use().await?;
     let signatures = signed.begin(&app.secrets, in_use, &source);
     let mut received = body::receive(&app.bodies, shape, wire, signatures).await?;
-    sender::verify(app, &signed, in_use, &source, &mut received).await?;
+    let sent = Sent { headers, signed: &signed, in_use, source: &source };
+    let outcome = keep(app, who, request_id, sent, &mut received).await;
+    Ok(acknowledge::answer(headers, &received.bytes, outcome))
+}
+
+/// Who sent the body, and how.
+struct Sent<'r> {
+    headers: &'r HeaderMap,
+    signed: &'r Signed<'r>,
+    in_use: KeysInUse,
+    source: &'r Source,
+}
+
+/// Checks the signature and makes the body durable.
+async fn keep(
+    app: &App,
+    who: &Who,
+    request_id: Uuid,
+    sent: Sent<'_>,
+    received: &mut Received,
+) -> Result<Accepted, Problem> {
+    let Sent { headers, signed, in_use, source } = sent;
+    sender::verify(app, signed, in_use, source, received).await?;
     let tenant = tenant_for(app, &received.bytes).await?;
     let message = NewMessage {
         source_id: source.id,
@@ -111,16 +136,13 @@ async fn take(
     if stored.id_reused {
         tracing::warn!(source = %source.id, message = %stored.id, "X-Message-Id came with other bytes before; both are kept");
     }
-    let accepted = Accepted {
+    Ok(Accepted {
         message_id: stored.id,
         sha256: hex::encode(received.sha256),
         bytes: received.bytes.len(),
         duplicate: stored.duplicate,
         warnings: stored.id_reused.then_some(messages::ID_REUSED).into_iter().collect(),
-    };
-    // Until here the memory was its own.
-    drop(received.share);
-    Ok(accepted)
+    })
 }
 
 /// Stores in a tenant; when that one was frozen or deleted a moment ago, in the intake: nothing is lost, nothing is refused.

@@ -1,11 +1,13 @@
-//! HL7 v2: webhook → raw message → worker → `hl7` → results; what nobody can read or route.
+//! HL7 v2: webhook → raw message → worker → `hl7` → results; the acknowledgement; what nobody can read or route.
 use std::collections::HashSet;
 use std::path::Path;
 
 use labor_testing::postgres;
 use serde_json::Value;
 
-use crate::clinic::{Clinic, LIMIT, clinic};
+use crate::clinic::{Clinic, LIMIT, clinic, without_worker};
+
+const ER7: &str = "x-application/hl7-v2+er7";
 
 #[tokio::test]
 async fn a_critical_value_reaches_the_doctor_as_it_was_sent() {
@@ -194,6 +196,50 @@ async fn each_broken_message_is_accepted_and_quarantined_with_its_code() {
         assert!(!reason.contains("Müller"), "{reason}");
     }
     assert!(clinic.doctor("a").await.reports().await.is_empty());
+}
+
+#[tokio::test]
+async fn who_asks_for_it_is_answered_with_an_acknowledgement() {
+    let clinic = without_worker("hl7_ack").await;
+    let body = sample("chemistry_critical.hl7");
+    let plain = post(&clinic, "*/*", &body, true).await;
+    assert_eq!((plain.0, plain.1.as_str()), (202, "application/json"), "JSON is the default");
+    // The same bytes: the same answer, durable since the first time.
+    for accept in [ER7, "application/hl7-v2"] {
+        let (status, media_type, text) = post(&clinic, accept, &body, true).await;
+        assert_eq!((status, media_type.as_str()), (202, accept));
+        let segments: Vec<_> = text.split('\r').collect();
+        let msh: Vec<_> = segments[0].split('|').collect();
+        assert_eq!(msh[2..6], ["LABOR", "PRAXIS^123456700^BSNR", "TESTLIS", "TESTLABOR^987654300^BSNR"], "{text}");
+        assert_eq!((msh[8], msh[9].len(), msh[11], msh[17]), ("ACK^R01^ACK", 20, "2.5.1", "UNICODE UTF-8"), "{text}");
+        assert_eq!(segments[1..], ["MSA|AA|MSG-2026-0104", ""], "{text}");
+    }
+    let (status, media_type, text) = post(&clinic, ER7, &body, false).await;
+    assert_eq!((status, media_type.as_str()), (401, ER7));
+    assert!(
+        text.contains("\rMSA|AR|MSG-2026-0104\rERR|||207^Application error^HL70357|E|sender-refused|||the signature"),
+        "{text}"
+    );
+    assert!(!text.contains("Müller"), "{text}");
+    // Nobody to acknowledge: as without asking.
+    assert_eq!(post(&clinic, ER7, b"no HL7", true).await.1, "application/json");
+    assert_eq!(post(&clinic, ER7, b"no HL7", false).await.1, "application/problem+json");
+    // What can't be read is durable too, and says so.
+    let broken = samples("broken").into_iter().find(|(name, _)| name == "not-results.hl7").unwrap().1;
+    assert!(post(&clinic, ER7, &broken, true).await.2.contains("\rMSA|AA|1\r"));
+}
+
+/// Posts with `Accept`; status, media type and body of the answer.
+async fn post(clinic: &Clinic, accept: &str, body: &[u8], signed: bool) -> (u16, String, String) {
+    let now = chrono::Utc::now().timestamp().unsigned_abs();
+    let signature = clinic.sender.signature(now, if signed { body } else { b"another" });
+    let request =
+        reqwest::Client::builder().no_proxy().build().unwrap().post(format!("{}/v1/messages", clinic.server.base));
+    let request = request.header("Accept", accept).header("X-Labor-Source", &clinic.source.id);
+    let request = request.header("X-Labor-Timestamp", now.to_string()).header("X-Labor-Signature", signature);
+    let answer = request.body(body.to_vec()).send().await.unwrap();
+    let media_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
+    (answer.status().as_u16(), media_type, answer.text().await.unwrap())
 }
 
 /// The one current report of a practice, with everything in it.
