@@ -17,7 +17,7 @@ use labor_testing::{Channel, ChannelSettings, DataType, Message, Queue, State, T
     about = "Sends files as a channel of Mirth Connect or Open Integration Engine does"
 )]
 struct Arguments {
-    /// Where to post, such as https://labor.example/v1/messages.
+    /// Where to post: the whole address of the webhook, or of its self-test.
     #[arg(long)]
     url: String,
     /// Id of the source.
