@@ -200,12 +200,7 @@ pub async fn set_aside(session: &mut TenantSession, id: Uuid, verdict: Verdict, 
 ///
 /// # Errors
 /// When the database can't be asked.
-pub async fn handed_on(
-    session: &mut TenantSession,
-    id: Uuid,
-    format: Option<&str>,
-    charset: &str,
-) -> Result<(), DbError> {
+pub async fn handed_on(session: &mut TenantSession, id: Uuid, format: &str, charset: &str) -> Result<(), DbError> {
     let (audit_id, request) = (Uuid::now_v7(), session.request_id());
     session.run(&[Query { sql: HANDED_ON, params: &[&id, &format, &charset, &audit_id, &request] }]).await?;
     Ok(())

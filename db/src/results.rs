@@ -153,8 +153,8 @@ pub struct NewReport {
 pub struct ReadMessage {
     /// Which.
     pub id: Uuid,
-    /// LDT2 or LDT3; none for HL7, which the column's CHECK does not know.
-    pub format: Option<&'static str>,
+    /// LDT2, LDT3 or HL7.
+    pub format: &'static str,
     /// Character set it was read with.
     pub charset: String,
     /// Codes and places of what was tolerated.

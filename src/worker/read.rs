@@ -35,12 +35,11 @@ impl Message {
         ldt::read(bytes).map(Self::Ldt).map_err(refused)
     }
 
-    /// What the `raw_messages.format` column says. Null for HL7: the column's CHECK takes LDT2 and LDT3 only, and practices at the
-    /// version before must be able to store what this release reads.
-    pub(crate) fn format(&self) -> Option<&'static str> {
+    /// What the `raw_messages.format` column says.
+    pub(crate) fn format(&self) -> &'static str {
         match self {
-            Self::Ldt(package) => Some(translate::format(package)),
-            Self::Hl7(_) => None,
+            Self::Ldt(package) => translate::format(package),
+            Self::Hl7(_) => "HL7",
         }
     }
 

@@ -44,7 +44,7 @@ async fn a_critical_value_reaches_the_doctor_as_it_was_sent() {
     );
     assert!(report["unmapped"].as_array().unwrap().iter().any(|field| field["field"] == "CHEM OBR-16"), "{report}");
     // The column's CHECK knows LDT only.
-    let kept = "state = 'processed' AND format IS NULL AND charset = 'Utf8'";
+    let kept = "state = 'processed' AND format = 'HL7' AND charset = 'Utf8'";
     let kept = format!("SELECT count(*) FROM {}.raw_messages WHERE {kept}", clinic.tenants[0]);
     assert_eq!(clinic.count(&kept).await, 1);
     let number = format!(

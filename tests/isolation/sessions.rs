@@ -133,7 +133,7 @@ async fn a_worker_dropped_between_two_statements_leaves_nothing_open_and_stores_
     drop(receiver);
     let read = ReadMessage {
         id,
-        format: Some("LDT2"),
+        format: "LDT2",
         charset: "Latin9".into(),
         warnings: json!([]),
         reports: vec![report()],

@@ -18,7 +18,7 @@ pub(crate) struct Content {
     readable: bool,
     /// Why not: a stable code, and the place.
     fault: Option<Notice>,
-    /// `LDT2` or `LDT3`.
+    /// `LDT2`, `LDT3` or `HL7`.
     format: Option<&'static str>,
     /// The charset that the text was read in.
     charset: Option<String>,
@@ -35,9 +35,9 @@ pub(crate) struct Content {
 pub(crate) struct Notice {
     code: &'static str,
     text: String,
-    /// From 1.
+    /// From 1; of HL7 the segment.
     line: Option<usize>,
-    /// How often.
+    /// How often; of HL7 each place is told for itself.
     count: usize,
 }
 
@@ -90,6 +90,9 @@ pub(super) async fn of(app: &App, bytes: &Bytes) -> Result<Content, DbError> {
 
 /// The file's facts, and its recipients with the number of their reports.
 fn read(bytes: &[u8]) -> (Content, Vec<(Addressee, usize)>) {
+    if hl7::looks_like_hl7(bytes) {
+        return read_hl7(bytes);
+    }
     let lines = lines(bytes);
     let package = match ldt::read(bytes) {
         Ok(package) => package,
@@ -117,8 +120,36 @@ fn read(bytes: &[u8]) -> (Content, Vec<(Addressee, usize)>) {
     };
     let reports =
         |addressee: &Addressee| package.reports.iter().filter(|report| report.recipient == addressee.recipient).count();
-    let recipients = route::addressees(&package).into_iter().map(|addressee| (reports(&addressee), addressee));
+    let recipients = route::of_package(&package).into_iter().map(|addressee| (reports(&addressee), addressee));
     (content, recipients.map(|(reports, addressee)| (addressee, reports)).collect())
+}
+
+/// HL7 has no lengths. One message goes to one recipient.
+fn read_hl7(bytes: &[u8]) -> (Content, Vec<(Addressee, usize)>) {
+    let format = Some("HL7");
+    let message = match hl7::read(bytes) {
+        Ok(message) => message,
+        Err(error) => {
+            let fault = Some(Notice { code: error.code(), text: error.to_string(), line: None, count: 1 });
+            return (Content { fault, format, ..Content::default() }, Vec::new());
+        }
+    };
+    let notice = |warning: &hl7::Warning| Notice {
+        code: warning.code(),
+        text: warning.code().replace('-', " "),
+        line: Some(warning.at.segment),
+        count: 1,
+    };
+    let content = Content {
+        readable: true,
+        format,
+        charset: Some(format!("{:?}", message.charset)),
+        warnings: message.warnings.iter().map(notice).collect(),
+        records: Records { total: message.reports.len(), ..Records::default() },
+        ..Content::default()
+    };
+    let recipients = route::of_hl7(&message).into_iter().map(|addressee| (addressee, message.reports.len()));
+    (content, recipients.collect())
 }
 
 fn lines(bytes: &[u8]) -> Lines {
@@ -160,8 +191,9 @@ mod tests {
     /// Whatever is in the file, none of it comes back.
     #[test]
     fn nothing_of_the_content_is_told() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("formats/ldt/tests/fixtures");
-        for entry in ["good", "broken"].iter().flat_map(|kind| std::fs::read_dir(folder.join(kind)).unwrap()) {
+        let formats = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("formats");
+        let folders = ["ldt/tests/fixtures/good", "ldt/tests/fixtures/broken", "hl7/tests/fixtures/good"];
+        for entry in folders.iter().flat_map(|folder| std::fs::read_dir(formats.join(folder)).unwrap()) {
             let path = entry.unwrap().path();
             let bytes = std::fs::read(&path).unwrap();
             let told = serde_json::to_string(&read(&bytes).0).unwrap();

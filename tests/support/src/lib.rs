@@ -9,8 +9,8 @@
 //!
 //! Linux only (`/proc`, `setpriv` from util-linux).
 
-mod dropped;
 mod channel;
+mod dropped;
 mod earlier;
 mod error;
 mod folder;
@@ -32,8 +32,8 @@ mod shared;
 mod wait;
 mod wire;
 
-pub use dropped::dropped_after;
 pub use channel::{Attempt, Channel, ChannelSettings, DataType, Message, Queue, State, TextCharset};
+pub use dropped::dropped_after;
 pub use earlier::{tenant_migrations, tenant_schema_at};
 pub use error::{Error, Result};
 pub use folder::DataFolder;
