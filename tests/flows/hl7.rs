@@ -91,6 +91,21 @@ async fn a_correction_and_a_withdrawal_supersede_what_was_wrong() {
     assert_eq!(values, ["0.93"], "a trend shows no wrong value");
 }
 
+/// The order of arrival decides and not that of the work: what was taken back before it was worked on is not shown either.
+#[tokio::test]
+async fn a_withdrawal_that_is_worked_on_first_takes_back_all_the_same() {
+    let mut clinic = without_worker("hl7_reverse").await;
+    clinic.post(&sample("correction_2_corrected.hl7")).await;
+    clinic.execute("UPDATE pgmq.q_messages SET vt = clock_timestamp() + interval '5 seconds'").await;
+    clinic.post(&sample("correction_3_withdrawn.hl7")).await;
+    clinic.worker = Some(clinic.platform.work(&[]).await.unwrap());
+    clinic.until_idle().await;
+    let first =
+        format!("SELECT count(*) FROM {}.reports WHERE version = 1 AND superseded_by IS NULL", clinic.tenants[0]);
+    assert_eq!(clinic.count(&first).await, 1, "the withdrawal was worked on first");
+    assert_eq!(value(&only_report(&clinic, "a").await, "K")["value"], Value::Null);
+}
+
 #[tokio::test]
 async fn two_patients_and_two_orders_of_one_message_become_three_reports() {
     let clinic = clinic("hl7_two").await;

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn what_has_no_readable_header_has_no_acknowledgement() {
-        let long = format!("MSH|^~\\&|{}|||||ORU^R01|1\r", "x".repeat(LONGEST));
+        let long = format!("MSH|^~\\&|{}||||||ORU^R01|1\r", "x".repeat(LONGEST));
         for message in [
             &b""[..],
             b"PID|1",

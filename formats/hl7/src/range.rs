@@ -15,15 +15,12 @@ pub(crate) fn limits(text: &str) -> (Option<String>, Option<String>) {
             Comparator::Greater | Comparator::GreaterOrEqual => (limit, None),
         };
     }
-    let dashes = text.match_indices(['-', '–']).filter_map(|(at, dash)| {
+    // A dash that is a sign leaves no number on one of its sides, so at most one parts two numbers.
+    let parted = text.match_indices(['-', '–']).find_map(|(at, dash)| {
         let (low, high) = (text.get(..at)?.trim(), text.get(at + dash.len()..)?.trim());
         (decimal(low).is_some() && decimal(high).is_some()).then(|| (low.to_owned(), high.to_owned()))
     });
-    let mut pairs = dashes.collect::<Vec<_>>();
-    match (pairs.pop(), pairs.is_empty()) {
-        (Some((low, high)), true) => (Some(low), Some(high)),
-        _ => (None, None),
-    }
+    parted.map_or((None, None), |(low, high)| (Some(low), Some(high)))
 }
 
 #[cfg(test)]

@@ -253,3 +253,13 @@ fn a_document_without_bytes_has_a_place() {
     assert_eq!((pdf(&flagged), flagged.attachments.len()), (Some((ResultStatus::Final, true)), 1));
     assert_eq!(pdf(&with(&line, &line)), None);
 }
+
+/// GenDG: what the diagnostic service calls genetics is held back from release.
+#[test]
+fn genetics_are_marked() {
+    let text = String::from_utf8(bytes("chemistry_critical")).unwrap();
+    let of = |section: &str| {
+        hl7::read(text.replace("||LAB|", &format!("||{section}|")).as_bytes()).unwrap().reports.remove(0)
+    };
+    assert!(of("GE").genetic && of("CG").genetic && !of("LAB").genetic);
+}
