@@ -2,6 +2,7 @@
 //! Must stay true: nothing is served unless an address is set; it is never one of the addresses that practices and laboratories reach;
 //! no figure names a practice or a person.
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -18,6 +19,9 @@ use crate::App;
 
 /// What Prometheus and its relatives read (OpenMetrics).
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// For so long the figures of the pools wait for those of the queue.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The listener. Dropped, it ends.
 #[derive(Debug)]
@@ -50,7 +54,8 @@ pub async fn listen(address: Option<SocketAddr>, app: &App) -> std::io::Result<O
 async fn answer(metrics: &Registry, queue: &Queue) -> Response {
     let mut text = String::new();
     // Without the database there are no figures of the queue: none is better than an old one.
-    let queue = queue.state().await.map(figures).unwrap_or_default();
+    let state = tokio::time::timeout(PATIENCE, queue.state()).await;
+    let queue = state.ok().and_then(Result::ok).map(figures).unwrap_or_default();
     let encoded = [metrics, &queue]
         .into_iter()
         .try_for_each(|registry| encode_registry(&mut text, registry))

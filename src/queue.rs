@@ -26,7 +26,7 @@ pub enum QueueCommand {
     Discard {
         /// Number of the dead letter (`labor queue dead`).
         number: i64,
-        /// Why; no health data. It is noted beside the message.
+        /// Why; no health data. It is noted beside the message if that is still `failed`.
         #[arg(long)]
         reason: String,
     },
@@ -73,10 +73,12 @@ async fn discard(app: &App, queue: &Queue, letter: &Letter, reason: &str) -> Res
     if reason.trim().is_empty() || reason.chars().count() > 200 {
         return Err(AdminError::Invalid("a reason has 1 to 200 characters".to_owned()));
     }
+    let mut noted = false;
     if let Some(entry) = &letter.entry {
         let mut session = app.session(&Claims::worker(entry.tenant.clone()), Uuid::now_v7()).await?;
-        messages::discarded(&mut session, entry.message_id, reason.trim()).await?;
+        noted = messages::discarded(&mut session, entry.message_id, reason.trim()).await?;
     }
     queue.remove_dead_letter(letter.number).await?;
-    Ok(json!({ "discarded": letter.number, "message": letter.entry.as_ref().map(|entry| entry.message_id) }))
+    let message = letter.entry.as_ref().map(|entry| entry.message_id);
+    Ok(json!({ "discarded": letter.number, "message": message, "noted": noted }))
 }

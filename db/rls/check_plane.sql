@@ -38,14 +38,22 @@ SELECT 'grant', format('%s.%s', r.schema, r.relname), format('%s has %s', g.name
   FROM relations r CROSS JOIN aclexplode(r.relacl) a
  CROSS JOIN LATERAL (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END) g (name)
  WHERE a.grantee <> r.relowner
-   AND NOT CASE g.name
+   AND (a.is_grantable OR NOT CASE g.name
          WHEN 'labor_control' THEN r.schema = 'pgmq' OR (r.schema = 'control' AND (a.privilege_type = 'SELECT'
                                    OR (r.relname, a.privilege_type) IN (SELECT w.relation, w.privilege FROM writes w)))
-         WHEN 'labor_backup'  THEN a.privilege_type = 'SELECT'
+         WHEN 'labor_backup'  THEN a.privilege_type = 'SELECT' AND r.schema <> 'guard'
          WHEN 'labor_guard'   THEN r.schema = 'pgmq' AND a.privilege_type IN ('SELECT', 'INSERT', 'USAGE')
          -- pgmq gives it the numbers of its queues.
          WHEN 'pg_monitor'    THEN r.schema = 'pgmq' AND a.privilege_type = 'SELECT'
-         ELSE false END
+         ELSE false END)
+UNION ALL
+SELECT 'column_grant', format('%s.%s.%s', r.schema, r.relname, t.attname),
+       format('%s has %s on the column', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END, a.privilege_type)
+  FROM relations r JOIN pg_attribute t ON t.attrelid = r.oid AND t.attacl IS NOT NULL CROSS JOIN aclexplode(t.attacl) a
+ WHERE a.is_grantable OR a.grantee = 0
+    OR (r.schema, r.relname, t.attname, a.privilege_type, pg_get_userbyid(a.grantee)) NOT IN (VALUES
+         ('control', 'requests', 'approved_by', 'UPDATE', 'labor_control'), ('control', 'requests', 'approved_at', 'UPDATE', 'labor_control'),
+         ('control', 'requests', 'state', 'UPDATE', 'labor_control'))
 UNION ALL
 SELECT 'schema_grant', o.name, format('%s has %s on the schema', g.name, a.privilege_type)
   FROM ours o JOIN pg_namespace n ON n.oid = o.oid CROSS JOIN aclexplode(n.nspacl) a

@@ -76,6 +76,8 @@ WITH tenant AS MATERIALIZED (
         AND encode(sha256(convert_to(username, 'UTF8')), 'hex') = (SELECT guard.claim_subject()))$r$),
       ('notices', 'r', $r$(SELECT guard.permits({}, '{admin,worker}')) OR ((SELECT guard.permits({}, '{doctor,lab_technician,patient}'))
         AND recipient = (SELECT guard.claim_subject()))$r$),
+      ('report_events', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
+        AND actor = (SELECT guard.claim_subject()))$r$),
       ('report_events', 'a', $r$guard.permits_actor({}, '{admin,doctor,lab_technician,patient}', actor, actor_role)$r$),
       ('audit', 'a', $r$guard.permits_actor({}, '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}', actor, actor_role)$r$)
     ) AS r (tab, command, expression)

@@ -19,8 +19,8 @@ DECLARE
     ['reports',         'adlpw',   'w',        'adw',   '' ],
     ['observations',    'adlpw',   'w',        '',      '' ],
     ['documents',       'adlpw',   'w',        'w',     '' ],
-    ['report_events',   'adlw',    'adlp',     '',      '' ],
-    ['notices',         'adlpw',   'w',        'adlp',  '' ],
+    ['report_events',   'adlpw',   'adlp',     '',      '' ],
+    ['notices',         'adlpw',   'w',        '',      '' ],
     ['audit',           'a',       'adlpwrs',  '',      '' ]
   ];
   -- Whom the matrix lets SELECT some rows only, and which; db/rls/check_tables.sql expects the same. Everybody else is asked about
@@ -33,6 +33,7 @@ DECLARE
     ['p', 'reports',      $r$released_at IS NOT NULL AND patient_id = $r$ || own],
     ['p', 'observations', $r$EXISTS (SELECT FROM reports r WHERE r.id = report_id)$r$],
     ['p', 'documents',    $r$EXISTS (SELECT FROM reports r WHERE r.id = report_id)$r$],
+    ['p', 'report_events', $r$actor = (SELECT guard.claim_subject())$r$],
     -- What somebody is told is for them alone; an admin sees who still has to read it, and the worker what was told already.
     ['dlp', 'notices',    $r$recipient = (SELECT guard.claim_subject())$r$],
     -- Users: a patient only themselves, at sign-in only the one row whose name was typed; the rest of the practice sees colleagues.

@@ -86,7 +86,6 @@ CREATE TABLE example.notices (
     kind text NOT NULL,
     replaced_by uuid NOT NULL,
     written_at timestamp with time zone DEFAULT now() NOT NULL,
-    read_at timestamp with time zone,
     CONSTRAINT notices_kind_check CHECK ((kind = ANY (ARRAY['corrected'::text, 'invalidated'::text])))
 );
 
@@ -94,7 +93,7 @@ ALTER TABLE ONLY example.notices FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE example.notices OWNER TO labor_owner;
 
-COMMENT ON TABLE example.notices IS 'What somebody has to be told because they saw a value that does not count any more';
+COMMENT ON TABLE example.notices IS 'What somebody has to be told because they saw a value that does not count any more; rows are only ever added';
 
 COMMENT ON COLUMN example.notices.recipient IS 'Subject of the claims of whoever saw it: a user''s id';
 
@@ -105,8 +104,6 @@ COMMENT ON COLUMN example.notices.kind IS 'corrected: a value is another now, or
 COMMENT ON COLUMN example.notices.replaced_by IS 'The version that came instead';
 
 COMMENT ON COLUMN example.notices.written_at IS 'When it was written';
-
-COMMENT ON COLUMN example.notices.read_at IS 'When the recipient said that they have read it';
 
 CREATE TABLE example.observations (
     id uuid NOT NULL,
@@ -340,7 +337,7 @@ CREATE TABLE example.report_events (
     CONSTRAINT report_events_check CHECK (((kind <> 'acknowledged'::text) OR (actor_role = 'doctor'::text))),
     CONSTRAINT report_events_check1 CHECK (((kind = 'acknowledged'::text) OR ((on_behalf_of IS NULL) AND (comment IS NULL)))),
     CONSTRAINT report_events_comment_check CHECK (((length(comment) >= 1) AND (length(comment) <= 1000))),
-    CONSTRAINT report_events_kind_check CHECK ((kind = ANY (ARRAY['seen'::text, 'acknowledged'::text])))
+    CONSTRAINT report_events_kind_check CHECK ((kind = ANY (ARRAY['seen'::text, 'acknowledged'::text, 'told'::text])))
 );
 
 ALTER TABLE ONLY example.report_events FORCE ROW LEVEL SECURITY;
@@ -353,7 +350,7 @@ COMMENT ON COLUMN example.report_events.id IS 'UUIDv7';
 
 COMMENT ON COLUMN example.report_events.report_id IS 'Which version of which report';
 
-COMMENT ON COLUMN example.report_events.kind IS 'seen: opened for the first time by this person; acknowledged: a doctor has taken note of it';
+COMMENT ON COLUMN example.report_events.kind IS 'seen: opened for the first time by this person; acknowledged: a doctor has taken note of it; told: this person has read the notice that it does not count any more';
 
 COMMENT ON COLUMN example.report_events.at IS 'Database time';
 
@@ -699,7 +696,7 @@ CREATE POLICY claim_select ON example.patients AS RESTRICTIVE FOR SELECT USING (
 
 CREATE POLICY claim_select ON example.raw_messages AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,worker,receiver}'::text[]) AS permits));
 
-CREATE POLICY claim_select ON example.report_events AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits));
+CREATE POLICY claim_select ON example.report_events AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (actor = ( SELECT guard.claim_subject() AS claim_subject)))));
 
 CREATE POLICY claim_select ON example.reports AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (released_at IS NOT NULL) AND (patient_id = ( SELECT u.patient_id
    FROM example.users u
@@ -708,8 +705,6 @@ CREATE POLICY claim_select ON example.reports AS RESTRICTIVE FOR SELECT USING ((
 CREATE POLICY claim_select ON example.users AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND ((id)::text = ( SELECT guard.claim_subject() AS claim_subject))) OR (( SELECT guard.permits('example'::text, '{sign_in}'::text[]) AS permits) AND (encode(sha256(convert_to(username, 'UTF8'::name)), 'hex'::text) = ( SELECT guard.claim_subject() AS claim_subject)))));
 
 CREATE POLICY claim_update ON example.documents AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
-
-CREATE POLICY claim_update ON example.notices AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,patient}'::text[]) AS permits));
 
 CREATE POLICY claim_update ON example.orders AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
 
@@ -776,7 +771,7 @@ GRANT SELECT ON TABLE example.audit TO labor_backup;
 GRANT SELECT,INSERT,UPDATE ON TABLE example.documents TO example_app;
 GRANT SELECT ON TABLE example.documents TO labor_backup;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE example.notices TO example_app;
+GRANT SELECT,INSERT ON TABLE example.notices TO example_app;
 GRANT SELECT ON TABLE example.notices TO labor_backup;
 
 GRANT SELECT,INSERT ON TABLE example.observations TO example_app;

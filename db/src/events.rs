@@ -19,12 +19,21 @@ statements! { Events {
     EVENTS_OF_REPORT = "SELECT e.kind, e.at, e.actor_role, u.display_name, b.display_name, e.comment
           FROM report_events e LEFT JOIN users u ON u.id::text = e.actor LEFT JOIN users b ON b.id = e.on_behalf_of
          WHERE e.report_id = $1 ORDER BY e.at, e.id";
-    SEEN_BEFORE = "SELECT DISTINCT ON (e.actor) e.kind, e.at, e.actor_role, u.display_name, NULL::text, NULL::text
-          FROM reports r JOIN report_events e ON e.report_id = r.id AND e.kind = 'seen' LEFT JOIN users u ON u.id::text = e.actor
-         WHERE r.superseded_by = $1 ORDER BY e.actor, e.at DESC";
+    SEEN_BEFORE = "WITH RECURSIVE before (id) AS (
+            SELECT r.id FROM reports r WHERE r.superseded_by = $1
+            UNION SELECT r.id FROM before b JOIN reports r ON r.superseded_by = b.id
+          )
+        SELECT DISTINCT ON (e.actor) e.kind, e.at, e.actor_role, u.display_name, NULL::text, NULL::text
+          FROM before b JOIN report_events e ON e.report_id = b.id AND e.kind = 'seen' LEFT JOIN users u ON u.id::text = e.actor
+         ORDER BY e.actor, e.at DESC";
+    /// What counts stays so until this transaction ends: who supersedes it waits.
     WHAT_COUNTS = "SELECT r.superseded_by, $2::uuid IS NULL OR EXISTS (
                  SELECT FROM users u WHERE u.id = $2 AND u.role = 'doctor' AND u.active)
-          FROM reports r WHERE r.id = $1";
+          FROM reports r WHERE r.id = $1 FOR KEY SHARE OF r";
+    /// All that a list of a patient's values can show: rather one told too many. In the same order as above.
+    MARK_VALUES_SEEN = "INSERT INTO report_events (id, report_id, kind, actor, actor_role)
+        SELECT gen_random_uuid(), r.id, 'seen', $1, $2 FROM reports r
+         WHERE r.patient_id = $3 AND r.superseded_by IS NULL ORDER BY r.id ON CONFLICT DO NOTHING";
     ACKNOWLEDGE_REPORT = "WITH counts AS (
             SELECT r.id FROM reports r
              WHERE r.id = $1 AND r.superseded_by IS NULL
@@ -40,7 +49,7 @@ statements! { Events {
 /// What somebody did with one version of a report.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ReportEvent {
-    /// seen or acknowledged.
+    /// seen, acknowledged, or told: the person has read the notice that it does not count any more.
     pub kind: String,
     /// When.
     pub at: DateTime<Utc>,
@@ -82,6 +91,7 @@ pub async fn acknowledge(
     let results = session
         .run(&[
             Query { sql: WHAT_COUNTS, params: &[&report, &on_behalf_of] },
+            Query { sql: MARK_SEEN, params: &[&Uuid::now_v7(), &actor, &role, &report] },
             Query {
                 sql: ACKNOWLEDGE_REPORT,
                 params: &[&report, &id, &actor, &role, &on_behalf_of, &comment, &audit_id, &request],

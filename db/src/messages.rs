@@ -94,9 +94,11 @@ SELECT m.id, true, false FROM raw_messages m WHERE m.source_id = $2 AND m.sha256
           SELECT $4, 'message.hand_on', 'raw_messages', id, 'success', $5 FROM changed";
     DISCARD_LETTER = "WITH changed AS (
             UPDATE raw_messages SET reason = reason || '; discarded: ' || $2::text WHERE id = $1 AND state = 'failed' RETURNING id
+          ), audited AS (
+            INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
+            SELECT $3, $4, $5, 'message.discard', 'raw_messages', id, 'success', $6 FROM raw_messages WHERE id = $1
           )
-          INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
-          SELECT $3, $4, $5, 'message.discard', 'raw_messages', id, 'success', $6 FROM changed";
+          SELECT id FROM changed";
     LIST_SET_ASIDE = "SELECT id, state, coalesce(reason, 'waits for a worker for more than a quarter of an hour'), received_at FROM raw_messages
            WHERE state IN ('quarantined', 'failed') OR (state = 'received' AND received_at < now() - interval '15 minutes')
            ORDER BY received_at DESC, id DESC LIMIT 200";
@@ -206,14 +208,16 @@ pub async fn handed_on(session: &mut TenantSession, id: Uuid, format: &str, char
     Ok(())
 }
 
-/// Notes beside a message that was given up why an operator does not want it worked on again. It stays `failed`, with its bytes.
+/// Notes beside a message that was given up why an operator does not want it worked on again. It stays `failed`, with its bytes. False when
+/// it is not `failed` any more: then only the audit tells.
 ///
 /// # Errors
 /// When the database can't be asked.
-pub async fn discarded(session: &mut TenantSession, id: Uuid, reason: &str) -> Result<(), DbError> {
+pub async fn discarded(session: &mut TenantSession, id: Uuid, reason: &str) -> Result<bool, DbError> {
     let (audit_id, request, (actor, role)) = (Uuid::now_v7(), session.request_id(), session.actor());
-    session.run(&[Query { sql: DISCARD_LETTER, params: &[&id, &reason, &audit_id, &actor, &role, &request] }]).await?;
-    Ok(())
+    let discard = Query { sql: DISCARD_LETTER, params: &[&id, &reason, &audit_id, &actor, &role, &request] };
+    let rows = session.run(&[discard]).await?;
+    Ok(rows.iter().any(|rows| !rows.is_empty()))
 }
 
 /// One message that was set aside.

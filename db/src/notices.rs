@@ -11,30 +11,50 @@ use crate::statements::statements;
 use crate::{DbError, TenantSession};
 
 statements! { Notices {
-    /// $1 was replaced by $2; $3: the laboratory says that nothing of it counts. A value that only became more complete is no correction.
-    TELL_READERS = "INSERT INTO notices (recipient, report_id, kind, replaced_by)
-        SELECT e.actor, $1, CASE WHEN $3 THEN 'invalidated' ELSE 'corrected' END, $2
+    /// $1 was replaced by $2; $3: the laboratory says that nothing of it counts. Whoever saw $1 or what was before it is told if a value that
+    /// they saw is another now or gone. A value that only became more complete is no correction.
+    TELL_READERS = "WITH RECURSIVE before (id) AS (
+            SELECT $1::uuid
+            UNION SELECT r.id FROM before b JOIN reports r ON r.superseded_by = b.id
+          )
+        INSERT INTO notices (recipient, report_id, kind, replaced_by)
+        SELECT e.actor, e.report_id, CASE WHEN $3 THEN 'invalidated' ELSE 'corrected' END, $2
+          FROM before b JOIN report_events e ON e.report_id = b.id AND e.kind = 'seen'
+         WHERE $3
+            OR EXISTS (SELECT FROM observations o
+                        WHERE o.report_id = b.id AND o.value_text IS NOT NULL
+                          AND NOT EXISTS (
+                            SELECT FROM observations n
+                             WHERE n.report_id = $2 AND n.test_code = o.test_code AND n.value_text = o.value_text AND n.critical = o.critical
+                               AND (n.specimen, n.collected_at, n.unit, n.flag, n.interpretation, n.status = 'cancelled')
+                                   IS NOT DISTINCT FROM (o.specimen, o.collected_at, o.unit, o.flag, o.interpretation, o.status = 'cancelled')))
+        ON CONFLICT DO NOTHING";
+    /// The same where $2 corrects or takes back single values of $1, which stays current because of its others.
+    TELL_READERS_OF_SOME = "INSERT INTO notices (recipient, report_id, kind, replaced_by)
+        SELECT e.actor, $1, 'corrected', $2
           FROM report_events e
          WHERE e.report_id = $1 AND e.kind = 'seen'
-           AND ($3 OR EXISTS (
-                 SELECT FROM observations o
-                  WHERE o.report_id = $1 AND o.value_text IS NOT NULL
-                    AND NOT EXISTS (
-                      SELECT FROM observations n
-                       WHERE n.report_id = $2 AND n.test_code = o.test_code AND n.value_text = o.value_text AND n.critical = o.critical
-                         AND (n.specimen, n.collected_at, n.unit, n.flag, n.interpretation, n.status = 'cancelled')
-                             IS NOT DISTINCT FROM (o.specimen, o.collected_at, o.unit, o.flag, o.interpretation, o.status = 'cancelled'))))
+           AND EXISTS (SELECT FROM observations o JOIN observations n ON n.report_id = $2 AND n.test_code = o.test_code
+                        WHERE o.report_id = $1 AND o.value_text IS NOT NULL AND n.status IN ('corrected', 'cancelled')
+                          AND (n.specimen IS NULL OR n.specimen = o.specimen) AND (n.collected_at IS NULL OR n.collected_at = o.collected_at)
+                          AND n.value_text IS DISTINCT FROM o.value_text)
         ON CONFLICT DO NOTHING";
     MY_NOTICES = "SELECT n.report_id, n.kind, n.replaced_by, n.written_at, r.subject_family_name, r.subject_given_name, r.laboratory_name
           FROM notices n JOIN reports r ON r.id = n.report_id
-         WHERE n.recipient = $1 AND n.read_at IS NULL ORDER BY n.written_at DESC, n.report_id LIMIT 200";
-    MARK_READ = "WITH changed AS (
-            UPDATE notices SET read_at = now() WHERE recipient = $1 AND report_id = $2 AND read_at IS NULL RETURNING report_id
+         WHERE n.recipient = $1
+           -- A patient is told once the version that counts was released to them.
+           AND EXISTS (SELECT FROM reports c WHERE c.id = n.replaced_by)
+           AND NOT EXISTS (SELECT FROM report_events e WHERE e.report_id = n.report_id AND e.kind = 'told' AND e.actor = n.recipient)
+         ORDER BY n.written_at DESC, n.report_id LIMIT 200";
+    MARK_READ = "WITH written AS (
+            INSERT INTO report_events (id, report_id, kind, actor, actor_role)
+            SELECT $6, n.report_id, 'told', $1, $4 FROM notices n WHERE n.recipient = $1 AND n.report_id = $2
+            ON CONFLICT DO NOTHING RETURNING report_id
           ), audited AS (
             INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
-            SELECT $3, $1, $4, 'notice.read', 'notices', report_id, 'success', $5 FROM changed
+            SELECT $3, $1, $4, 'notice.read', 'notices', report_id, 'success', $5 FROM written
           )
-          SELECT report_id FROM changed";
+          SELECT report_id FROM written";
     AUDIT_NOTICES = "INSERT INTO audit (id, actor, actor_role, action, object_kind, outcome, request_id)
         VALUES ($1, $2, $3, 'notice.list', 'notices', 'success', $4)";
 } }
@@ -91,8 +111,10 @@ pub async fn unread(session: &mut TenantSession) -> Result<Vec<Notice>, DbError>
 /// # Errors
 /// When the database can't be asked.
 pub async fn mark_read(session: &mut TenantSession, report: Uuid) -> Result<bool, DbError> {
-    let (audit_id, request) = (Uuid::now_v7(), session.request_id());
+    let (audit_id, event, request) = (Uuid::now_v7(), Uuid::now_v7(), session.request_id());
     let (actor, role) = session.actor();
-    let rows = session.run(&[Query { sql: MARK_READ, params: &[&actor, &report, &audit_id, &role, &request] }]).await?;
+    let rows = session
+        .run(&[Query { sql: MARK_READ, params: &[&actor, &report, &audit_id, &role, &request, &event] }])
+        .await?;
     Ok(rows.iter().any(|rows| !rows.is_empty()))
 }

@@ -83,13 +83,9 @@ impl Queue {
     pub async fn take(&self, count: i32, hidden: Duration, wait: Duration) -> Result<Vec<Delivery>, DbError> {
         let until = Instant::now() + wait;
         loop {
-            let mut taken = self.take_after(&self.last(), count, hidden).await?;
-            if taken.is_empty() && !self.last().is_empty() {
-                // Nobody comes after whoever was last: from the beginning.
-                taken = self.take_after("", count, hidden).await?;
-            }
+            let taken = self.take_after(&self.last(), count, hidden).await?;
             if !taken.is_empty() {
-                return self.deliveries(taken).await;
+                return Ok(self.deliveries(taken).await);
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -103,23 +99,27 @@ impl Queue {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What is due of the tenants after this name: the first of each, then the second of each, and so on. More are looked at than are
-    /// wanted, because another worker may be about to take the same.
+    /// What is due, of the tenants after this name and then of the others: the first of each, then the second of each, and so on. More are
+    /// looked at than are wanted, because another worker may be about to take the same.
     async fn take_after(&self, last: &str, count: i32, hidden: Duration) -> Result<Vec<Taken>, DbError> {
         let rows = sqlx::query_as!(
             Taken,
-            r#"WITH RECURSIVE turns (tenant, turn) AS (
-                 SELECT (SELECT coalesce(nullif(q.message ->> 'tenant', ''), '?') FROM pgmq.q_messages q
-                          WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') > $1
-                          ORDER BY coalesce(nullif(q.message ->> 'tenant', ''), '?') LIMIT 1), 1::bigint
+            r#"WITH RECURSIVE turns (tenant, turn, again) AS (
+                 SELECT $1::text, 0::bigint, false
                  UNION ALL
-                 SELECT (SELECT coalesce(nullif(q.message ->> 'tenant', ''), '?') FROM pgmq.q_messages q
-                          WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') > t.tenant
-                          ORDER BY coalesce(nullif(q.message ->> 'tenant', ''), '?') LIMIT 1), t.turn + 1
-                   FROM turns t WHERE t.tenant IS NOT NULL
+                 -- The next tenant by name; after the last one the first, until whoever it began with has come.
+                 SELECT n.tenant, t.turn + 1, n.again
+                   FROM turns t CROSS JOIN LATERAL (
+                          (SELECT coalesce(nullif(q.message ->> 'tenant', ''), '?') AS tenant, t.again FROM pgmq.q_messages q
+                            WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') > t.tenant
+                            ORDER BY coalesce(nullif(q.message ->> 'tenant', ''), '?') LIMIT 1)
+                          UNION ALL
+                          SELECT '', true WHERE NOT t.again
+                          LIMIT 1) n
+                  WHERE NOT n.again OR n.tenant <= $1
                ), waiting AS MATERIALIZED (
                  SELECT t.tenant, t.turn FROM turns t
-                  WHERE EXISTS (SELECT FROM pgmq.q_messages q
+                  WHERE t.turn > 0 AND EXISTS (SELECT FROM pgmq.q_messages q
                                  WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') = t.tenant AND q.vt <= statement_timestamp())
                   LIMIT $2 * 4
                ), due AS MATERIALIZED (
@@ -145,7 +145,7 @@ impl Queue {
         Ok(taken)
     }
 
-    async fn deliveries(&self, taken: Vec<Taken>) -> Result<Vec<Delivery>, DbError> {
+    async fn deliveries(&self, taken: Vec<Taken>) -> Vec<Delivery> {
         let mut deliveries = Vec::with_capacity(taken.len());
         for Taken { number, attempt, message, .. } in taken {
             match serde_json::from_value::<Entry>(message.clone()) {
@@ -155,12 +155,15 @@ impl Queue {
                 }
                 // Of another version, or made by hand: it must not stop its neighbours.
                 Err(_) => {
-                    tracing::error!(entry = number, "not an entry of this queue, now a dead letter");
-                    self.dead_letter(number, &json!({ "entry": message, "reason": "malformed entry" })).await?;
+                    tracing::error!(entry = number, "not an entry of this queue, to be a dead letter");
+                    let letter = json!({ "entry": message, "reason": "malformed entry" });
+                    if let Err(error) = self.dead_letter(number, &letter).await {
+                        tracing::warn!(%error, entry = number, "could not be moved; it comes again");
+                    }
                 }
             }
         }
-        Ok(deliveries)
+        deliveries
     }
 
     /// Removes an entry whose effect has committed.
@@ -179,6 +182,21 @@ impl Queue {
     pub async fn retry_after(&self, delivery: &Delivery, delay: Duration) -> Result<(), DbError> {
         let seconds = i32::try_from(delay.as_secs().max(1)).unwrap_or(i32::MAX);
         self.pgmq.set_vt_with_cxn::<_, Value, Value>(MESSAGES, delivery.number, seconds, &self.pool).await?;
+        Ok(())
+    }
+
+    /// Lets an entry come again after `delay` as if it had never been taken: that it could not be worked on was no fault of it.
+    ///
+    /// # Errors
+    /// When the database can't be asked; the entry then comes again when its time is over.
+    pub async fn leave(&self, delivery: &Delivery, delay: Duration) -> Result<(), DbError> {
+        sqlx::query!(
+            "UPDATE pgmq.q_messages SET vt = clock_timestamp() + $2 * interval '1 second', read_ct = 0 WHERE msg_id = $1",
+            delivery.number,
+            delay.as_secs_f64()
+        )
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 

@@ -278,15 +278,18 @@ pub async fn observations_of(
     let known = Query { sql: KNOWN_PATIENT, params: &[&patient] };
     let (actor, role) = session.actor();
     let audit = Query { sql: AUDIT_PATIENT, params: &[&audit_id, &actor, &role, &patient, &request] };
+    let seen = Query { sql: events::MARK_VALUES_SEEN, params: &[&actor, &role, &patient] };
     let results = match &after {
-        None => session.run(&[known, Query { sql: TREND_FIRST_PAGE, params: &[&patient, &fetch] }, audit]).await?,
+        None => {
+            session.run(&[seen, known, Query { sql: TREND_FIRST_PAGE, params: &[&patient, &fetch] }, audit]).await?
+        }
         Some(c) => {
             session
-                .run(&[known, Query { sql: TREND_NEXT_PAGE, params: &[&patient, &fetch, &c.at, &c.id] }, audit])
+                .run(&[seen, known, Query { sql: TREND_NEXT_PAGE, params: &[&patient, &fetch, &c.at, &c.id] }, audit])
                 .await?
         }
     };
-    let [known, values, _] = results.as_slice() else {
+    let [_, known, values, _] = results.as_slice() else {
         return Err(DbError::Data("a statement gave no result"));
     };
     if known.is_empty() {

@@ -112,6 +112,7 @@ pub(crate) fn size(bytes: i64) -> String {
 pub(crate) fn event(kind: &str) -> &'static str {
     match kind {
         "acknowledged" => "acknowledged",
+        "told" => "correction read",
         _ => "first opened",
     }
 }

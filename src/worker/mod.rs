@@ -30,8 +30,8 @@ const WAIT: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause between two attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(600);
-/// Longest pause while a practice is not served because of its schema's version: its messages shall not wait long after that.
-const LONGEST_WAIT_FOR_A_VERSION: Duration = Duration::from_secs(30);
+/// Pause while a practice is not served because of its schema's version: its messages shall not wait long after that.
+const WAIT_FOR_A_VERSION: Duration = Duration::from_secs(5);
 
 /// Works until `stop`; what was begun is finished. When the database can't be asked it tries again.
 pub async fn work(app: App, settings: &WorkSettings, stop: CancellationToken) {
@@ -95,6 +95,14 @@ impl Job {
         let entry = &self.delivery.entry;
         let span = tracing::info_span!("job", %job_id, tenant = %entry.tenant, message = %entry.message_id, attempt = self.delivery.attempt);
         async {
+            // Delivered more often than it was tried to the end: it may be what killed the workers before.
+            if self.delivery.attempt > i32::from(self.attempts) {
+                let ended = self.give_up("workers ended while they were at it", job_id).await;
+                if let Err(error) = ended {
+                    tracing::warn!(%error, "the queue entry could not be changed; it comes again");
+                }
+                return;
+            }
             let ended = match self.effect(job_id).await {
                 Ok(what) => {
                     tracing::info!(what, "done");
@@ -138,22 +146,25 @@ impl Job {
         }
         if let JobError::Database(DbError::OtherVersion(_)) = error {
             // No fault of the message, so it is never given up for it.
-            let pause = backoff(self.delivery.attempt, job_id).min(LONGEST_WAIT_FOR_A_VERSION);
-            tracing::warn!(%error, seconds = pause.as_secs(), "left in the queue");
-            return self.queue.retry_after(&self.delivery, pause).await;
+            tracing::warn!(%error, seconds = WAIT_FOR_A_VERSION.as_secs(), "left in the queue");
+            return self.queue.leave(&self.delivery, WAIT_FOR_A_VERSION).await;
         }
         if self.delivery.attempt < i32::from(self.attempts) {
             let pause = backoff(self.delivery.attempt, job_id);
             tracing::warn!(%error, seconds = pause.as_secs(), "failed, will be tried again");
             return self.queue.retry_after(&self.delivery, pause).await;
         }
-        let reason = format!("given up after {} attempts: {error}", self.delivery.attempt);
+        self.give_up(&error.to_string(), job_id).await
+    }
+
+    async fn give_up(&self, why: &str, job_id: Uuid) -> Result<(), DbError> {
+        let reason = format!("given up after {} attempts: {why}", self.delivery.attempt);
         // A dead letter's message must say so itself, else nobody could replay it.
         if let Err(fault) = self.set_aside(Verdict::Failed, &reason, job_id).await {
-            tracing::warn!(%error, %fault, "failed, and can't be marked so; will be tried again");
+            tracing::warn!(why, %fault, "failed, and can't be marked so; will be tried again");
             return self.queue.retry_after(&self.delivery, LONGEST_BACKOFF).await;
         }
-        tracing::error!(%error, "given up, now a dead letter");
+        tracing::error!(why, "given up, now a dead letter");
         self.queue.bury(&self.delivery, &reason).await
     }
 

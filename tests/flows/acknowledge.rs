@@ -144,3 +144,79 @@ async fn a_reader_whom_the_correction_overtakes_is_told() {
     let told = format!("SELECT count(*) FROM {tenant}.notices WHERE recipient = 'reader' AND report_id = '{report}'");
     assert_eq!(clinic.count(&told).await, 1);
 }
+
+/// One order of one patient, with these results (OBX from its third field on).
+fn results(number: usize, obx: &[&str]) -> Vec<u8> {
+    let mut message = format!(
+        "MSH|^~\\&|LIS|LABOR^987654300^BSNR|PVS|PRAXIS^123456700^BSNR|2026100810{number:02}||ORU^R01|M{number}|P|2.5\r\
+         PID|1||P1||Muster^Erika||19661024|F\rOBR|1|A-1|L-1|CHEM|||20261008080000\r"
+    );
+    for (index, obx) in obx.iter().enumerate() {
+        message += &format!("OBX|{}|NM|{obx}\r", index + 1);
+    }
+    message.into_bytes()
+}
+
+/// A version that only added to what was seen tells nobody; the one after it that corrects tells whoever saw the first.
+#[tokio::test]
+async fn who_saw_a_value_two_versions_ago_is_told_also_who_saw_it_among_all_values_of_the_patient() {
+    let clinic = clinic("acknowledge_three").await;
+    clinic.platform.user("a", "other", "Dr. Other", "doctor", PASSWORD).await.unwrap();
+    let (doctor, other) =
+        (clinic.doctor("a").await, User::sign_in(&clinic.server.base, "a", "other", PASSWORD).await.unwrap());
+    let versions = [
+        results(1, &["K||7.1|mmol/L||HH|||F"]),
+        results(2, &["K||7.1|mmol/L||HH|||F", "KREA||0.9|mg/dL|||||F"]),
+        results(3, &["K||4.4|mmol/L||N|||C", "KREA||0.9|mg/dL|||||F"]),
+    ];
+    clinic.post(&versions[0]).await;
+    clinic.until_idle().await;
+    let first = the_report(&doctor).await;
+    doctor.json(&format!("/v1/reports/{}", id(&first, "id"))).await;
+    other.json(&format!("/v1/patients/{}/observations", id(&first, "patient_id"))).await;
+    clinic.post(&versions[1]).await;
+    clinic.until_idle().await;
+    assert_eq!((notices(&doctor).await.len(), notices(&other).await.len()), (0, 0), "more complete is no correction");
+    clinic.post(&versions[2]).await;
+    clinic.until_idle().await;
+    let third = the_report(&doctor).await;
+    assert_eq!(third["version"], 3);
+    for reader in [&doctor, &other] {
+        let told = notices(reader).await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!((&told[0]["report_id"], &told[0]["replaced_by"]), (&first["id"], &third["id"]));
+    }
+    let seen_before = doctor.json(&format!("/v1/reports/{}", id(&third, "id"))).await["seen_before"].clone();
+    let mut names: Vec<_> = seen_before.as_array().unwrap().iter().map(|event| id(event, "name")).collect();
+    names.sort();
+    assert_eq!(names, ["Dr. Other", "Dr. Test"]);
+}
+
+/// What it does not mention stays, so the version before stays current; whoever saw the wrong value is told all the same.
+#[tokio::test]
+async fn who_saw_a_value_that_is_taken_back_alone_is_told() {
+    let clinic = clinic("acknowledge_part").await;
+    let doctor = clinic.doctor("a").await;
+    clinic.post(&results(1, &["K||7.1|mmol/L||HH|||F", "KREA||0.9|mg/dL|||||F"])).await;
+    clinic.until_idle().await;
+    let first = id(&the_report(&doctor).await, "id");
+    doctor.json(&format!("/v1/reports/{first}")).await;
+    clinic.post(&results(2, &["K||||||||W"])).await;
+    clinic.until_idle().await;
+    assert_eq!(doctor.reports().await.len(), 2);
+    let told = notices(&doctor).await;
+    assert!(told.len() == 1 && told[0]["report_id"] == first, "{told:?}");
+}
+
+/// Germ 2 has the same antibiotics as germ 1.
+#[tokio::test]
+async fn one_germs_antibiogram_does_not_replace_another_s() {
+    let clinic = clinic("acknowledge_germs").await;
+    for (number, germ) in [(1, "2"), (2, "3")] {
+        clinic
+            .post(&results(number, &[&format!("AMP|{germ}|4|mg/L||R|||F"), &format!("CIP|{germ}|8|mg/L||R|||F")]))
+            .await;
+        clinic.until_idle().await;
+    }
+    assert_eq!(clinic.doctor("a").await.reports().await.len(), 2);
+}

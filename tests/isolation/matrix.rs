@@ -21,8 +21,8 @@ const MAY: [(&str, [&str; 8]); 12] = [
     ("reports",                 ["SU",  "SU", "S",   "S",    "SIU", "",   "",  "S"]),
     ("observations",            ["S",   "S",  "S",   "S",    "SI",  "",   "",  "S"]),
     ("documents",               ["S",   "S",  "S",   "S",    "SIU", "",   "",  "S"]),
-    ("report_events",           ["SI",  "SI", "SI",  "I",    "S",   "",   "",  "S"]),
-    ("notices",                 ["SU",  "SU", "SU",  "SU",   "SI",  "",   "",  "S"]),
+    ("report_events",           ["SI",  "SI", "SI",  "SI",   "S",   "",   "",  "S"]),
+    ("notices",                 ["S",   "S",  "S",   "S",    "SI",  "",   "",  "S"]),
     ("audit",                   ["SI",  "I",  "I",   "I",    "I",   "I",  "I", "S"]),
     ("schema_stamp",            ["",    "",   "",    "",     "",    "",   "",  "S"]),
     ("refinery_schema_history", ["",    "",   "",    "",     "",    "",   "",  "S"]),
@@ -40,7 +40,7 @@ const SEES: [(&str, [i64; 8]); 11] = [
     ("reports",                 [5,    5,     5,     1,      5,     0,    0,      5]),
     ("observations",            [5,    5,     5,     1,      5,     0,    0,      5]),
     ("documents",               [5,    5,     5,     1,      5,     0,    0,      5]),
-    ("report_events",           [2,    2,     2,     0,      2,     0,    0,      2]),
+    ("report_events",           [3,    3,     3,     1,      3,     0,    0,      3]),
     ("notices",                 [4,    1,     1,     1,      4,     0,    0,      4]),
     ("audit",                   [1,    0,     0,     0,      0,     0,    0,      1]),
     ("schema_stamp",            [0,    0,     0,     0,      0,     0,    0,      1]),
@@ -58,7 +58,7 @@ const NEW_ROWS: [(&str, &str); 12] = [
     ("observations", "(id, report_id, position, test_code, status, effective_at) VALUES (gen_random_uuid(), '{report}', 99, 'x', 'final', now())"),
     ("documents", "(id, report_id, raw_message_id, position, media_type, sha256, size_bytes)
                    VALUES (gen_random_uuid(), '{report}', '{message}', 99, 'x', sha256('x'), 1)"),
-    ("report_events", "(id, report_id, kind) VALUES (gen_random_uuid(), '{report}', 'seen')"),
+    ("report_events", "(id, report_id, kind) VALUES (gen_random_uuid(), '{report}', 'told')"),
     ("notices", "(recipient, report_id, kind, replaced_by) VALUES ('x', '{report}', 'corrected', '{report}')"),
     ("audit", "(id, action, object_kind, outcome) VALUES (gen_random_uuid(), 'x', 'x', 'success')"),
     ("schema_stamp", "(singleton, tenant, version, chain_checksum) VALUES (true, 'x', 1, 'x')"),
@@ -76,7 +76,7 @@ fn column(table: &str) -> &'static str {
         "orders" => "order_number",
         "patients" => "patient_number",
         "report_events" => "comment",
-        "notices" => "read_at",
+        "notices" => "kind",
         _ => "laboratory_name",
     }
 }

@@ -118,8 +118,10 @@ pub(crate) fn sql(tenant: &str, seeds: &Seeds) -> String {
     }
     text += &format!(
         "INSERT INTO report_events (id, report_id, kind, actor, actor_role) VALUES
-           (gen_random_uuid(), '{0}', 'seen', '{mark}', 'doctor'), (gen_random_uuid(), '{0}', 'acknowledged', '{mark}', 'doctor');\n",
-        id(Row::Released)
+           (gen_random_uuid(), '{0}', 'seen', '{mark}', 'doctor'), (gen_random_uuid(), '{0}', 'acknowledged', '{mark}', 'doctor'),
+           (gen_random_uuid(), '{0}', 'seen', '{1}', 'patient');\n",
+        id(Row::Released),
+        id(Row::UserOne)
     );
     for recipient in [Row::Doctor, Row::Technician, Row::UserOne, Row::UserTwo] {
         text += &format!(

@@ -131,13 +131,8 @@ async fn a_worker_dropped_between_two_statements_leaves_nothing_open_and_stores_
     let mut receiver = session(&tenants, Claims::receiver(practice.name.clone())).await;
     let id = messages::store(&mut receiver, message).await.unwrap().id;
     drop(receiver);
-    let read = ReadMessage {
-        id,
-        format: "LDT2",
-        charset: "Latin9".into(),
-        warnings: json!([]),
-        reports: vec![report()],
-    };
+    let read =
+        ReadMessage { id, format: "LDT2", charset: "Latin9".into(), warnings: json!([]), reports: vec![report()] };
     let (mut done, mut polls) = (false, 0);
     while !done {
         let mut worker = session(&tenants, Claims::worker(practice.name.clone())).await;

@@ -153,7 +153,6 @@ pub const TENANT: &[Column] = &[
     column("notices", "kind", Technical),
     column("notices", "replaced_by", Technical),
     column("notices", "written_at", Technical),
-    column("notices", "read_at", Technical),
     column("audit", "id", Technical),
     column("audit", "at", Technical),
     column("audit", "actor", Identity),

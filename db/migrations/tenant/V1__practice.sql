@@ -281,7 +281,7 @@ CREATE INDEX audit_object ON audit (object_id) WHERE object_id IS NOT NULL;
 CREATE TABLE report_events (
   id           uuid        PRIMARY KEY,
   report_id    uuid        NOT NULL REFERENCES reports (id),
-  kind         text        NOT NULL CHECK (kind IN ('seen', 'acknowledged')),
+  kind         text        NOT NULL CHECK (kind IN ('seen', 'acknowledged', 'told')),
   at           timestamptz NOT NULL DEFAULT clock_timestamp(),
   actor        text        NOT NULL DEFAULT guard.claim_subject(),
   actor_role   text        NOT NULL DEFAULT guard.claim_role(),
@@ -294,7 +294,7 @@ CREATE TABLE report_events (
 COMMENT ON TABLE  report_events              IS 'What people did with one version of a report; rows are only ever added';
 COMMENT ON COLUMN report_events.id           IS 'UUIDv7';
 COMMENT ON COLUMN report_events.report_id    IS 'Which version of which report';
-COMMENT ON COLUMN report_events.kind         IS 'seen: opened for the first time by this person; acknowledged: a doctor has taken note of it';
+COMMENT ON COLUMN report_events.kind         IS 'seen: opened for the first time by this person; acknowledged: a doctor has taken note of it; told: this person has read the notice that it does not count any more';
 COMMENT ON COLUMN report_events.at           IS 'Database time';
 COMMENT ON COLUMN report_events.actor        IS 'Subject of the verified claim';
 COMMENT ON COLUMN report_events.actor_role   IS 'Role of the verified claim';
@@ -308,16 +308,14 @@ CREATE TABLE notices (
   kind        text        NOT NULL CHECK (kind IN ('corrected', 'invalidated')),
   replaced_by uuid        NOT NULL REFERENCES reports (id),
   written_at  timestamptz NOT NULL DEFAULT now(),
-  read_at     timestamptz,
   PRIMARY KEY (recipient, report_id)
 );
-COMMENT ON TABLE  notices             IS 'What somebody has to be told because they saw a value that does not count any more';
+COMMENT ON TABLE  notices             IS 'What somebody has to be told because they saw a value that does not count any more; rows are only ever added';
 COMMENT ON COLUMN notices.recipient   IS 'Subject of the claims of whoever saw it: a user''s id';
 COMMENT ON COLUMN notices.report_id   IS 'The version that was seen';
 COMMENT ON COLUMN notices.kind        IS 'corrected: a value is another now, or gone; invalidated: the laboratory says that nothing of it counts';
 COMMENT ON COLUMN notices.replaced_by IS 'The version that came instead';
 COMMENT ON COLUMN notices.written_at  IS 'When it was written';
-COMMENT ON COLUMN notices.read_at     IS 'When the recipient said that they have read it';
 CREATE INDEX notices_report_id   ON notices (report_id);
 CREATE INDEX notices_replaced_by ON notices (replaced_by);
 

@@ -44,10 +44,11 @@ impl ControlPool {
     pub(super) fn new(url: &str, connections: u32) -> Result<Self, DbError> {
         let options: PgConnectOptions =
             url.parse().map_err(|_| DbError::Unavailable("the control database URL can't be read".to_owned()))?;
-        // Waiting for the queue is slow on purpose: statements are not logged for their time.
+        // Statements are not logged, whatever their time.
         let options = options.application_name("labor control").options(BOUNDS).disable_statement_logging();
-        // The queue is empty at one moment and long at the next, and a plan that was made for the one must do for the other.
-        let options = options.options([("enable_seqscan", "off")]);
+        // The queue is empty at one moment and long at the next, and a plan that was made for the one must do for the other. What is
+        // read without an index all the same then looks so expensive that it would be compiled.
+        let options = options.options([("enable_seqscan", "off"), ("jit", "off")]);
         let silent_since = Arc::new(Mutex::new(None));
         let pool = PgPoolOptions::new()
             .max_connections(connections)

@@ -210,7 +210,7 @@ impl<C> State<C> {
         let yields = |to: &Desk<C>, wants: usize, has: usize| {
             let overdue = to.is_overdue(now, longest) && (!busy || to.unserved < unserved);
             let fewer = if busy { wants + 2 <= has } else { wants < has };
-            fewer || (turn_is_over && (overdue || (busy && wants == 0)))
+            fewer || (turn_is_over && ((overdue && wants <= has) || (busy && wants == 0)))
         };
         let next = self.neediest(now, |name, tenant, desk| {
             if *name == key.0 {

@@ -44,7 +44,7 @@ impl Queue {
         Ok(sqlx::query_as!(
             QueueState,
             r#"SELECT count(*) FILTER (WHERE vt <= clock_timestamp()) AS "waiting!", count(*) FILTER (WHERE vt > clock_timestamp()) AS "hidden!",
-                      coalesce(extract(epoch FROM clock_timestamp() - min(enqueued_at)), 0)::float8 AS "oldest_seconds!",
+                      coalesce(extract(epoch FROM clock_timestamp() - (SELECT q.enqueued_at FROM pgmq.q_messages q ORDER BY q.msg_id LIMIT 1)), 0)::float8 AS "oldest_seconds!",
                       (SELECT count(*) FROM pgmq.q_dead_messages) AS "dead!"
                  FROM pgmq.q_messages"#
         )

@@ -12,20 +12,21 @@ use uuid::Uuid;
 
 use super::{NewReport, patient};
 use crate::DbError;
-use crate::notices::TELL_READERS;
+use crate::notices::{TELL_READERS, TELL_READERS_OF_SOME};
 use crate::session::Unit;
 use crate::statements::statements;
 
 statements! { Chain {
     /// The first version's row is the lock of the chain.
-    LOCK_CHAIN = "SELECT FROM reports WHERE report_key = $1 AND version = 1 FOR UPDATE";
+    LOCK_CHAIN = "SELECT FROM reports WHERE report_key = $1 AND version = 1 FOR NO KEY UPDATE";
     LIST_VERSIONS =
         "SELECT r.id, r.raw_message_id, r.content_sha256, r.confirmed_at, r.invalidates_earlier, r.notes,
                 (SELECT coalesce(jsonb_agg(jsonb_build_object('test', o.test_code, 'specimen', o.specimen,
                         'collected_at', o.collected_at, 'unit', o.unit, 'valued', o.value_text IS NOT NULL,
+                        'part_of', (SELECT coalesce(jsonb_agg(n), '[]') FROM unnest(o.notes) AS n WHERE n LIKE 'Sub-ID %' OR n LIKE 'Belongs to:%'),
                         'withdrawn', o.status = 'cancelled' AND o.value_text IS NULL AND coalesce(o.status_code IN ('D', 'W'), false))), '[]')
                    FROM observations o WHERE o.report_id = r.id),
-                (SELECT count(*) FROM documents d WHERE d.report_id = r.id), r.superseded_by IS NULL, r.version
+                ARRAY(SELECT d.sha256 FROM documents d WHERE d.report_id = r.id), r.superseded_by IS NULL, r.version
            FROM reports r WHERE r.report_key = $1 ORDER BY r.version";
     CONFIRM_VERSION = "UPDATE reports SET confirmed_at = $2, invalidates_earlier = $3 WHERE id = $1";
     /// Whoever reads this version for the first time has done so before, or reads that it was replaced (`events::MARK_SEEN`).
@@ -40,6 +41,8 @@ struct Shown {
     specimen: Option<String>,
     collected_at: Option<String>,
     unit: Option<String>,
+    /// To which germ or series it belongs, as its notes say it: another germ's antibiogram has the same tests.
+    part_of: Vec<String>,
     valued: bool,
     /// The laboratory took the value back as wrong (HL7 OBX-11 = D or W; no LDT status has these codes).
     withdrawn: bool,
@@ -54,6 +57,7 @@ impl Shown {
             && same(&self.specimen, &other.specimen)
             && same(&self.collected_at, &other.collected_at)
             && same(&self.unit, &other.unit)
+            && (self.part_of.is_empty() || self.part_of == other.part_of)
     }
 }
 
@@ -67,7 +71,8 @@ pub(super) struct Version {
     invalidates_earlier: bool,
     shown: Vec<Shown>,
     notes: Vec<String>,
-    documents: i64,
+    /// SHA-256 of each.
+    documents: Vec<Vec<u8>>,
 }
 
 impl Version {
@@ -84,6 +89,12 @@ impl Version {
             specimen: o.specimen.clone(),
             collected_at: o.collected_at.clone(),
             unit: o.unit.clone(),
+            part_of: o
+                .notes
+                .iter()
+                .filter(|note| note.starts_with("Sub-ID ") || note.starts_with("Belongs to:"))
+                .cloned()
+                .collect(),
             valued: o.value_text.is_some(),
             withdrawn: o.status == "cancelled"
                 && o.value_text.is_none()
@@ -97,7 +108,7 @@ impl Version {
             invalidates_earlier: report.invalidates_earlier,
             shown: shown.collect(),
             notes: report.notes.clone(),
-            documents: i64::try_from(report.documents.len()).unwrap_or(i64::MAX),
+            documents: report.documents.iter().map(|document| document.sha256.to_vec()).collect(),
         }
     }
 
@@ -108,8 +119,16 @@ impl Version {
         }
         self.invalidates_earlier
             || (self.covers_values(earlier)
-                && self.documents >= earlier.documents
+                && self.covers_documents(earlier)
                 && (!earlier.shown.is_empty() || earlier.notes.iter().all(|note| self.notes.contains(note))))
+    }
+
+    /// Beside values a document is their printed form, which is another each time. Alone it is the result itself.
+    fn covers_documents(&self, earlier: &Self) -> bool {
+        if earlier.shown.is_empty() {
+            return earlier.documents.iter().all(|document| self.documents.contains(document));
+        }
+        self.documents.len() >= earlier.documents.len()
     }
 
     fn covers_values(&self, earlier: &Self) -> bool {
@@ -190,6 +209,7 @@ impl Chain {
             content: same.content.clone(),
             shown: same.shown.clone(),
             notes: same.notes.clone(),
+            documents: same.documents.clone(),
             ..*same
         };
         unit.execute(CONFIRM_VERSION, &[&confirmed.id, &confirmed.arrived_at, &confirmed.invalidates_earlier]).await?;
@@ -205,6 +225,9 @@ impl Chain {
                 unit.execute(LOCK_VERSION, &[&earlier.id]).await?;
                 unit.execute(SUPERSEDE_VERSION, &[&earlier.id, &later.id]).await?;
                 unit.execute(TELL_READERS, &[&earlier.id, &later.id, &later.invalidates_earlier]).await?;
+            } else if later.message_id != earlier.message_id {
+                unit.execute(LOCK_VERSION, &[&earlier.id]).await?;
+                unit.execute(TELL_READERS_OF_SOME, &[&earlier.id, &later.id]).await?;
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ fn version(message: u128, shown: &[(&str, &str, &str, bool)]) -> Version {
         specimen: some(specimen),
         collected_at: some(collected_at),
         unit: None,
+        part_of: Vec::new(),
         valued: *valued,
         withdrawn: false,
     });
@@ -19,7 +20,7 @@ fn version(message: u128, shown: &[(&str, &str, &str, bool)]) -> Version {
         invalidates_earlier: false,
         shown: shown.collect(),
         notes: Vec::new(),
-        documents: 0,
+        documents: Vec::new(),
     }
 }
 
@@ -49,11 +50,23 @@ fn two_records_of_one_message_stand_beside_each_other() {
 #[test]
 fn a_report_of_text_or_pdf_alone_is_replaced_only_by_one_that_holds_it() {
     let text = Version { notes: vec!["Befund".to_owned()], ..version(1, &[]) };
-    let pdf = Version { documents: 1, ..version(1, &[]) };
+    let pdf = Version { documents: vec![vec![1]], ..version(1, &[]) };
     let values = version(2, &[("K", "", "", true)]);
     assert!(!values.replaces(&text) && !values.replaces(&pdf));
     assert!(Version { notes: vec!["Befund".to_owned()], ..version(2, &[]) }.replaces(&text));
-    assert!(Version { documents: 1, ..version(2, &[]) }.replaces(&pdf));
+    assert!(Version { documents: vec![vec![1], vec![2]], ..version(2, &[]) }.replaces(&pdf));
+    assert!(!Version { documents: vec![vec![2]], ..version(2, &[]) }.replaces(&pdf), "another document");
+}
+
+#[test]
+fn beside_values_a_document_is_printed_anew_and_another_germ_has_values_of_its_own() {
+    let partial = Version { documents: vec![vec![1]], ..version(1, &[("K", "", "", true)]) };
+    assert!(Version { documents: vec![vec![2]], ..version(2, &[("K", "", "", true)]) }.replaces(&partial));
+    let mut germ = version(1, &[("AMP", "", "", true)]);
+    germ.shown[0].part_of = vec!["Sub-ID 1".to_owned()];
+    let mut other = version(2, &[("AMP", "", "", true)]);
+    other.shown[0].part_of = vec!["Sub-ID 2".to_owned()];
+    assert!(!other.replaces(&germ));
 }
 
 #[test]
