@@ -49,6 +49,14 @@ pub enum Error {
         /// Delimiters and line ends accepted.
         limit: usize,
     },
+    /// One text is said of so many values or reports that the copies would fill the memory.
+    #[error(
+        "what the message says would take more than {limit} bytes, because one text belongs to so many values; send fewer in one message"
+    )]
+    TooManyCopies {
+        /// Bytes that copies of texts may take.
+        limit: usize,
+    },
     /// It does not begin with MSH.
     #[error(
         "this is not HL7 v2 (it does not begin with an MSH segment); check the format and that the bytes were not re-encoded"
@@ -130,6 +138,7 @@ impl Error {
             Self::Empty => "empty",
             Self::TooLarge { .. } => "too-large",
             Self::TooManyFields { .. } => "too-many-fields",
+            Self::TooManyCopies { .. } => "too-many-copies",
             Self::NotHl7 => "not-hl7",
             Self::BadDelimiters => "bad-delimiters",
             Self::BadSegment { .. } => "bad-segment",

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use crate::model::{Field, Patient, Report};
-use crate::reader::{Group, PatientGroup, bound_copies};
-use crate::segment::Seg;
+use crate::reader::{Group, PatientGroup};
+use crate::segment::{PER_TEXT, Seg};
 use crate::{Error, coded, result, status};
 
 /// More than an index takes is no number.
@@ -32,9 +32,16 @@ pub(crate) fn reports(patient: Option<&Patient>, group: &PatientGroup<'_>) -> Re
         }
     }
     let about_patient: Vec<Field> = group.pid.iter().chain(&group.others).flat_map(|seg| seg.rest("")).collect();
-    let length: usize =
-        about_patient.iter().map(|field| field.text.len()).chain(group.notes.iter().map(String::len)).sum();
-    bound_copies(length, reports.len())?;
+    let person = patient.into_iter().flat_map(|patient| {
+        let Patient { number, insurance_number, family_name, given_name, birth_date, sex: _ } = patient;
+        [number, insurance_number, family_name, given_name, birth_date].into_iter().flatten()
+    });
+    let fields = about_patient.iter().flat_map(|field| [&field.name, &field.text]);
+    let texts = person.chain(fields).chain(&group.notes);
+    if let Some(order) = group.orders.first() {
+        let each = size_of::<Report>() + texts.map(|text| text.len() + 2 * PER_TEXT).sum::<usize>();
+        order.obr.context.copies(each, reports.len())?;
+    }
     let finished = reports.into_iter().map(|(mut report, states)| {
         report.status = status::of_report(&states, &report.results, report.attachments.len());
         report.patient = patient.cloned();
@@ -72,6 +79,7 @@ fn fill(report: &mut Report, order: &Group<'_>) -> Result<Option<String>, Error>
     if let Some(reported) = obr.time(22) {
         report.reported = Some(reported).max(report.reported.take());
     }
+    obr.context.copies(order.notes.iter().map(|note| note.len() + PER_TEXT).sum(), 1)?;
     report.notes.extend(order.notes.iter().cloned());
     result::read(report, order, state.as_deref())?;
     // When and why it was sent is no part of the report: a resend has another time.
@@ -81,5 +89,6 @@ fn fill(report: &mut Report, order: &Group<'_>) -> Result<Option<String>, Error>
     }
     report.unmapped.extend(obr.rest(&label));
     report.unmapped.extend(order.specimens.iter().chain(&order.others).flat_map(|seg: &Seg<'_>| seg.rest(&label)));
+    obr.context.within()?;
     Ok(state)
 }

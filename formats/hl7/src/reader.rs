@@ -10,10 +10,10 @@ use er7::Separators;
 use crate::segment::{Context, Seg};
 use crate::{Charset, Error, Message, WarningKind, header, order, patient};
 
-/// The longest message that is read; also the longest that copies of one text (a note for each report) may become.
+/// The longest message that is read.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
-/// As many delimiters and line ends as are read. Each costs some 300 bytes when it is taken apart; a large report has ten thousand.
-const MAX_PARTS: usize = 250_000;
+/// As many delimiters and line ends as are read. Each costs some 400 bytes when it is taken apart; a large report has ten thousand.
+const MAX_PARTS: usize = 100_000;
 
 /// Begin and end of a message on a bare connection (MLLP).
 const BLOCK: (u8, u8) = (0x0B, 0x1C);
@@ -77,7 +77,7 @@ pub fn read(bytes: &[u8]) -> Result<Message, Error> {
     let (charset, contradiction) = Charset::of(bytes, &declared_charset(bytes, &separators));
     let text = charset.decode(bytes);
     let parsed = er7::parse(&text).map_err(|_| Error::BadDelimiters)?;
-    let context = Context::new(separators, charset);
+    let context = Context::new(separators, charset).of_length(text.len());
     let segments: Vec<_> = parsed.segments.iter().enumerate().map(|(n, s)| Seg::new(s, n + 1, &context)).collect();
     let Some(msh) = segments.first() else { return Err(Error::Empty) };
     contradiction.into_iter().for_each(|kind| msh.warn(kind, 18));
@@ -146,6 +146,7 @@ fn group<'m>(segments: impl Iterator<Item = Seg<'m>>) -> Result<Vec<PatientGroup
     let mut before_all: Vec<Seg<'m>> = Vec::new();
     for segment in segments {
         let at = segment.at(0);
+        let context = segment.context;
         let order = patients.last_mut().and_then(|patient| patient.orders.last_mut()).filter(|_| orc.is_none());
         match (segment.name(), order) {
             ("MSH" | "FHS" | "BHS" | "BTS" | "FTS", _) => return Err(Error::SeveralMessages { at }),
@@ -171,6 +172,7 @@ fn group<'m>(segments: impl Iterator<Item = Seg<'m>>) -> Result<Vec<PatientGroup
                 None => before_all.push(segment),
             },
         }
+        context.within()?;
     }
     if let Some(orc) = orc {
         return Err(Error::MisplacedSegment { at: orc.at(0) });
@@ -275,10 +277,4 @@ fn declared_charset(bytes: &[u8], separators: &Separators) -> String {
     let field = line.split(|byte| char::from(*byte) == separators.field).nth(17).unwrap_or_default();
     let first = field.split(|byte| char::from(*byte) == separators.repetition).next().unwrap_or_default();
     String::from_utf8_lossy(first).into_owned()
-}
-
-/// Refuses a message that says one thing for so many that the copies would fill the memory.
-pub(crate) fn bound_copies(length: usize, times: usize) -> Result<(), Error> {
-    let length = length.saturating_mul(times);
-    if length > MAX_BYTES { Err(Error::TooLarge { length, limit: MAX_BYTES }) } else { Ok(()) }
 }

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use crate::model::{Field, Report, ResultStatus, TestResult, Value};
-use crate::reader::{Group, Observed, bound_copies};
-use crate::segment::Seg;
+use crate::reader::{Group, Observed};
+use crate::segment::{PER_TEXT, Seg};
 use crate::{Error, attachment, coded, range, status, time, value};
 
 /// What holds for several values of an order.
@@ -31,9 +31,6 @@ pub(crate) fn read(report: &mut Report, order: &Group<'_>, state: Option<&str>) 
     let (collected, specimen) = (order.obr.time(7), specimen_source(&order.obr));
     let shared = Shared { collected, specimen, parent: parent(&order.obr), state };
     let specimens: Vec<_> = order.specimens.iter().map(|spm| (of_specimen(spm), spm.time(17))).collect();
-    let longest = specimens.iter().filter_map(|(specimen, _)| specimen.as_ref()).map(String::len).max();
-    let length = [&shared.specimen, &shared.parent].into_iter().flatten().map(String::len).sum::<usize>();
-    bound_copies(length + longest.unwrap_or_default(), order.observed.len())?;
     let apart = told_apart(order);
     let mut open_text: Option<String> = None;
     for observed in &order.observed {
@@ -70,9 +67,10 @@ fn one(
         if matches!(kind.as_str(), "TX" | "FT") && observed.notes.is_empty() {
             line = Some(mark);
         }
-        push(report, result, values, &observed.notes, continued)?;
+        push(report, result, values, observed, continued)?;
     }
     report.unmapped.extend(obx.rest(&prefix));
+    obx.context.within()?;
     Ok(line)
 }
 
@@ -115,10 +113,13 @@ fn push(
     report: &mut Report,
     mut result: TestResult,
     values: Vec<Value>,
-    notes: &[String],
+    observed: &Observed<'_>,
     continued: bool,
 ) -> Result<(), Error> {
+    let (notes, context) = (&observed.notes, observed.obx.context);
+    context.copies(notes.iter().map(|note| note.len() + PER_TEXT).sum(), 1)?;
     if result.status == ResultStatus::Withdrawn {
+        context.copies(cost(&result), 1)?;
         withdraw(&mut result, &values);
         result.notes.extend(notes.iter().cloned());
         report.results.push(result);
@@ -135,13 +136,7 @@ fn push(
         }
         return Ok(());
     }
-    let texts =
-        [Some(&result.code), result.name.as_ref(), result.range.as_ref(), result.unit.as_ref(), result.flag.as_ref()];
-    bound_copies(
-        texts.into_iter().flatten().map(String::len).sum::<usize>()
-            + result.notes.iter().map(String::len).sum::<usize>(),
-        values.len(),
-    )?;
+    context.copies(cost(&result), values.len().max(1))?;
     let mut values = values.into_iter();
     let first = TestResult { value: values.next(), ..result.clone() };
     let at = report.results.len();
@@ -151,6 +146,14 @@ fn push(
         first.notes.extend(notes.iter().cloned());
     }
     Ok(())
+}
+
+/// What a row takes without its value, which stands in the message as well.
+fn cost(result: &TestResult) -> usize {
+    let TestResult { name, loinc, status_code, unit, range, low, high, flag, collected, specimen, .. } = result;
+    let texts = [name, loinc, status_code, unit, range, low, high, flag, collected, specimen];
+    let texts = texts.into_iter().flatten().chain([&result.code]).chain(&result.notes);
+    size_of::<TestResult>() + texts.map(|text| text.len() + PER_TEXT).sum::<usize>()
 }
 
 /// What is wrong must not be read as a value, nor alarm anybody; but what it was is told.
@@ -172,7 +175,7 @@ fn withdraw(result: &mut TestResult, values: &[Value]) {
 fn document(report: &mut Report, observed: &Observed<'_>, kind: &str, result: TestResult) -> Result<(), Error> {
     let obx = &observed.obx;
     let name = result.name.as_ref().unwrap_or(&result.code).clone();
-    bound_copies(name.len(), obx.repetitions(5))?;
+    obx.context.copies(size_of::<Field>() + name.len() + PER_TEXT, obx.repetitions(5))?;
     let mut found = Vec::new();
     if result.status == ResultStatus::Withdrawn {
         obx.skip(5, 0, 0, 0);
@@ -183,8 +186,10 @@ fn document(report: &mut Report, observed: &Observed<'_>, kind: &str, result: Te
     let plain = matches!(result.status, ResultStatus::Final | ResultStatus::Unknown);
     let silent = result.flag.is_none() && result.range.is_none() && result.unit.is_none();
     if found.is_empty() || !plain || !silent {
-        push(report, result, Vec::new(), &observed.notes, false)?;
+        push(report, result, Vec::new(), observed, false)?;
     } else {
+        let notes = result.notes.iter().chain(&observed.notes);
+        obx.context.copies(notes.map(|note| note.len() + PER_TEXT).sum(), 1)?;
         report.notes.extend(result.notes.into_iter().chain(observed.notes.iter().cloned()));
     }
     report.unmapped.extend(found.iter().map(|_| Field { name: "Attachment".to_owned(), text: name.clone() }));

@@ -3,17 +3,21 @@
 //! What must stay true: what nobody read is told by [`Seg::rest`], so that a field without a place is shown and not dropped. Peeking
 //! is not reading.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 use er7::{Segment, Separators};
 
 use crate::model::Field;
 use crate::warning::Warnings;
-use crate::{Charset, Location, WarningKind, text, time};
+use crate::{Charset, Error, Location, WarningKind, text, time};
 
 /// As much of a code as stands before a field's name.
 const LONGEST_PREFIX: usize = 60;
+/// What copies of texts and rows may take, beside the message's own length: a large report needs a tenth of it.
+const ALLOWANCE: usize = 16 * 1024 * 1024;
+/// What a text costs beside its length.
+pub(crate) const PER_TEXT: usize = 24;
 /// Names that may stand in an error; any other could be content.
 const KNOWN: [&str; 29] = [
     "MSH", "SFT", "PID", "PD1", "NTE", "NK1", "PV1", "PV2", "ORC", "OBR", "TQ1", "TQ2", "CTD", "OBX", "FT1", "CTI",
@@ -25,11 +29,35 @@ pub(crate) struct Context {
     pub(crate) separators: Separators,
     pub(crate) charset: Charset,
     warnings: RefCell<Warnings>,
+    allowance: usize,
+    spent: Cell<usize>,
 }
 
 impl Context {
     pub(crate) fn new(separators: Separators, charset: Charset) -> Self {
-        Self { separators, charset, warnings: RefCell::default() }
+        Self { separators, charset, warnings: RefCell::default(), allowance: ALLOWANCE, spent: Cell::new(0) }
+    }
+
+    /// The same for a message of this length, which may be said once more.
+    pub(crate) fn of_length(mut self, bytes: usize) -> Self {
+        self.allowance = ALLOWANCE.saturating_add(bytes);
+        self
+    }
+
+    /// Draws on what the whole message may take. What is not asked for beforehand must be small, and [`Self::within`] comes soon.
+    pub(crate) fn spend(&self, bytes: usize) {
+        self.spent.set(self.spent.get().saturating_add(bytes));
+    }
+
+    /// Refuses a message that took more than it may.
+    pub(crate) fn within(&self) -> Result<(), Error> {
+        if self.spent.get() > self.allowance { Err(Error::TooManyCopies { limit: self.allowance }) } else { Ok(()) }
+    }
+
+    /// To be asked before something of this length is written so many times.
+    pub(crate) fn copies(&self, length: usize, times: usize) -> Result<(), Error> {
+        self.spend(length.saturating_mul(times));
+        self.within()
     }
 
     pub(crate) fn warn(&self, kind: WarningKind, at: Location) {
@@ -89,6 +117,8 @@ impl<'m> Seg<'m> {
             return None;
         }
         let (text, unknown) = text::decode(raw, &self.context.separators, self.context.charset);
+        // Formatting commands stand for more than they are.
+        self.context.spend(text.len().saturating_sub(raw.len()));
         if unknown {
             self.warn(WarningKind::UnknownEscape, field);
         }
@@ -181,6 +211,7 @@ impl<'m> Seg<'m> {
             if !parts.is_empty() {
                 let blank = if prefix.is_empty() { "" } else { " " };
                 let name = format!("{prefix}{blank}{}-{number}", self.segment.name);
+                self.context.spend(size_of::<Field>() + name.len() + 2 * PER_TEXT);
                 rows.push(Field { name, text: parts.join(" ") });
             }
         }

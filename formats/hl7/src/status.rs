@@ -7,9 +7,17 @@ use crate::WarningKind;
 use crate::model::{Interpretation, ReportStatus, ResultStatus, TestResult};
 use crate::segment::Seg;
 
+/// More than this is no code.
+const LONGEST_CODE: usize = 8;
+
 /// The state of a value. Without one of its own it has that of its order, but for "corrected", which not every value is.
 pub(crate) fn of_value(obx: &Seg<'_>, order: Option<&str>) -> (ResultStatus, Option<String>) {
     let code = obx.text(11);
+    if code.as_ref().is_some_and(|code| code.chars().count() > LONGEST_CODE) {
+        obx.forget(11, 1, 1);
+        obx.warn(WarningKind::UnknownCode, 11);
+        return (ResultStatus::Unknown, None);
+    }
     let status = match code.as_deref() {
         Some("I" | "S" | "O") => ResultStatus::Registered,
         Some("P" | "R") => ResultStatus::Preliminary,
@@ -154,6 +162,9 @@ mod tests {
                 assert_eq!(status, (expected, Some(code.to_string())));
             }
         }
+        let long = with("OBX|1||K||7||||||FFFFFFFFF", |obx| (of_value(obx, Some("F")), obx.rest("").pop()));
+        assert_eq!(long.0, (ResultStatus::Unknown, None));
+        assert_eq!(long.1.map(|field| field.text).as_deref(), Some("FFFFFFFFF"), "what is no code is shown");
         for (order, expected) in [
             (Some("F"), ResultStatus::Final),
             (Some("C"), ResultStatus::Final),

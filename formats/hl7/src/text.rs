@@ -9,6 +9,8 @@ use crate::Charset;
 
 /// As many blanks or lines as one formatting command may ask for.
 const MOST_BLANKS: usize = 100;
+/// As many as all commands of one text may ask for; the others stay as sent.
+const MOST_OF_ALL: usize = 10_000;
 
 /// The text that the ER7 text stands for, and whether a sequence was not understood.
 pub(crate) fn decode(raw: &str, separators: &Separators, charset: Charset) -> (String, bool) {
@@ -16,7 +18,7 @@ pub(crate) fn decode(raw: &str, separators: &Separators, charset: Charset) -> (S
         return (raw.to_owned(), false);
     }
     let mut out = String::with_capacity(raw.len());
-    let mut unknown = false;
+    let (mut unknown, mut left) = (false, MOST_OF_ALL);
     // Bytes of one character may stand in two sequences beside each other.
     let mut bytes: Vec<u8> = Vec::new();
     for token in escapes(raw, separators) {
@@ -35,7 +37,7 @@ pub(crate) fn decode(raw: &str, separators: &Separators, charset: Charset) -> (S
             Escape::Repetition => out.push(separators.repetition),
             Escape::EscapeCharacter => out.push(separators.escape),
             Escape::Highlight | Escape::Normal => {}
-            Escape::Formatting(command) if format(&mut out, command) => {}
+            Escape::Formatting(command) if format(&mut out, command, &mut left) => {}
             other => {
                 unknown = true;
                 other.write_er7(&mut out, separators);
@@ -47,11 +49,15 @@ pub(crate) fn decode(raw: &str, separators: &Separators, charset: Charset) -> (S
 }
 
 /// `\.br\` and its like (2.5.1, 2.7.6). False if the command is not known.
-fn format(out: &mut String, command: &str) -> bool {
+fn format(out: &mut String, command: &str, left: &mut usize) -> bool {
     let (name, count) = command.split_at_checked(2).unwrap_or((command, ""));
     let count = count.trim().trim_start_matches('+');
     let Ok(count) = (if count.is_empty() { Ok(1) } else { count.parse::<usize>() }) else { return false };
     let count = count.min(MOST_BLANKS);
+    if matches!(name, "sp" | "in" | "ti" | "sk") {
+        let Some(rest) = left.checked_sub(count) else { return false };
+        *left = rest;
+    }
     match name {
         "br" | "ce" => out.push('\n'),
         "sp" => out.extend(std::iter::repeat_n('\n', count)),

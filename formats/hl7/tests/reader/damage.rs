@@ -124,7 +124,7 @@ fn work_and_memory_are_bounded() {
         format!("{head}OBX|1|RP|{note}||{}|||||F\r", "1~".repeat(1000)),
     ] {
         let refused = hl7::read(hostile.as_bytes()).err().map(|error| error.code());
-        assert_eq!(refused, Some("too-large"));
+        assert_eq!(refused, Some("too-many-copies"));
     }
     for (field, hostile) in
         [("OBR-3", head.replace("|B|", &format!("|{note}|"))), ("MSH-4", head.replace("|LAB|", &format!("|{note}|")))]
@@ -132,11 +132,11 @@ fn work_and_memory_are_bounded() {
         let refused = hl7::read(format!("{hostile}{obx}").as_bytes()).err().map(|error| error.to_string());
         assert!(refused.is_some_and(|said| said.contains(field) && said.contains("longer than any number")));
     }
-    let many = format!("{head}{}", obx.repeat(20_000));
-    assert_eq!(hl7::read(many.as_bytes()).unwrap().reports[0].results.len(), 20_000);
+    let many = format!("{head}{}", obx.repeat(8_000));
+    assert_eq!(hl7::read(many.as_bytes()).unwrap().reports[0].results.len(), 8_000);
     let orders: String = (0..15_000).map(|n| format!("OBR|1|A{n}|B|C\r")).collect();
     assert_eq!(hl7::read(format!("{head}{orders}").as_bytes()).unwrap().reports.len(), 15_001);
-    let long_code = format!("{head}OBX|1|NM|{note}||1{}F\r", "|x".repeat(100_000));
+    let long_code = format!("{head}OBX|1|NM|{note}||1{}F\r", "|x".repeat(90_000));
     assert!(hl7::read(long_code.as_bytes()).is_ok());
     let escapes = format!("{head}OBX|1|FT|K||{}||||||F\r", "\\.sp 100\\".repeat(20_000));
     assert!(hl7::read(escapes.as_bytes()).is_ok());
