@@ -110,6 +110,12 @@ pub enum Error {
     /// There is no OBR.
     #[error("the message has no order group (OBR), so it reports nothing; the sender's software must be corrected")]
     NoResults,
+    /// More order groups (OBR) than any patient's message has: each becomes work of its own.
+    #[error("the message has more than {limit} order groups (OBR); send fewer in one message")]
+    TooManyReports {
+        /// Order groups accepted.
+        limit: usize,
+    },
     /// A field without which the rest can't be understood.
     #[error("{at} is empty; without it the result can't be used, the sender's software must be corrected")]
     MissingField {
@@ -149,6 +155,7 @@ impl Error {
             Self::Continued { .. } => "continued",
             Self::MisplacedSegment { .. } => "misplaced-segment",
             Self::NoResults => "no-results",
+            Self::TooManyReports { .. } => "too-many-reports",
             Self::MissingField { .. } => "missing-field",
             Self::TooLong { .. } => "too-long",
             Self::SeveralRecipients { .. } => "several-recipients",

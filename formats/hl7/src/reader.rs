@@ -14,6 +14,8 @@ use crate::{Charset, Error, Message, WarningKind, header, order, patient};
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// As many delimiters and line ends as are read. Each costs some 400 bytes when it is taken apart; a large report has ten thousand.
 const MAX_PARTS: usize = 100_000;
+/// As many order groups (OBR) as are read: each may become a report, and a laboratory sends a day's results of one patient.
+const MAX_ORDERS: usize = 1_000;
 
 /// Begin and end of a message on a bare connection (MLLP).
 const BLOCK: (u8, u8) = (0x0B, 0x1C);
@@ -144,6 +146,7 @@ fn group<'m>(segments: impl Iterator<Item = Seg<'m>>) -> Result<Vec<PatientGroup
     let mut patients: Vec<PatientGroup<'m>> = Vec::new();
     let mut orc: Option<Seg<'m>> = None;
     let mut before_all: Vec<Seg<'m>> = Vec::new();
+    let mut orders = 0;
     for segment in segments {
         let at = segment.at(0);
         let context = segment.context;
@@ -155,6 +158,10 @@ fn group<'m>(segments: impl Iterator<Item = Seg<'m>>) -> Result<Vec<PatientGroup
             ("PID", _) => patients.push(PatientGroup { pid: Some(segment), ..PatientGroup::default() }),
             ("ORC", _) => orc = Some(segment),
             ("OBR", _) => {
+                orders += 1;
+                if orders > MAX_ORDERS {
+                    return Err(Error::TooManyReports { limit: MAX_ORDERS });
+                }
                 if patients.is_empty() {
                     patients.push(PatientGroup::default());
                 }
