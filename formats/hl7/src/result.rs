@@ -15,6 +15,8 @@ use crate::{Error, attachment, coded, range, status, time, value};
 struct Shared<'s> {
     collected: Option<String>,
     specimen: Option<String>,
+    /// Which of several: two may have the same name.
+    nth: Option<usize>,
     parent: Option<String>,
     state: Option<&'s str>,
 }
@@ -29,7 +31,7 @@ struct Apart {
 /// Adds the values of an order to its report.
 pub(crate) fn read(report: &mut Report, order: &Group<'_>, state: Option<&str>) -> Result<(), Error> {
     let (collected, specimen) = (order.obr.time(7), specimen_source(&order.obr));
-    let shared = Shared { collected, specimen, parent: parent(&order.obr), state };
+    let shared = Shared { collected, specimen, nth: None, parent: parent(&order.obr), state };
     let specimens: Vec<_> = order.specimens.iter().map(|spm| (of_specimen(spm), spm.time(17))).collect();
     let apart = told_apart(order);
     let mut open_text: Option<String> = None;
@@ -40,6 +42,7 @@ pub(crate) fn read(report: &mut Report, order: &Group<'_>, state: Option<&str>) 
         let mut here = shared.clone();
         here.collected = collected.or(here.collected);
         here.specimen = specimen.or(here.specimen);
+        here.nth = nth;
         open_text = one(report, observed, here, &apart, open_text.as_deref())?;
     }
     Ok(())
@@ -55,6 +58,7 @@ fn one(
 ) -> Result<Option<String>, Error> {
     let obx = &observed.obx;
     let kind = obx.text(2).unwrap_or_default();
+    let material = shared.nth.map(|nth| nth.to_string()).unwrap_or_default();
     let result = described(obx, shared, apart)?;
     let prefix = result.code.clone();
     let mut line = None;
@@ -62,7 +66,7 @@ fn one(
         document(report, observed, &kind, result)?;
     } else {
         let values = value::values(obx, &kind);
-        let mark = [2, 3, 4, 6, 7, 8, 11, 14].map(|field| obx.raw(field)).join("\r");
+        let mark = [2, 3, 4, 6, 7, 8, 11, 14].map(|field| obx.raw(field)).join("\r") + "\r" + &material;
         let continued = open_text == Some(mark.as_str());
         if matches!(kind.as_str(), "TX" | "FT") && observed.notes.is_empty() {
             line = Some(mark);

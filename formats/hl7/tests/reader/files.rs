@@ -263,3 +263,21 @@ fn genetics_are_marked() {
     };
     assert!(of("GE").genetic && of("CG").genetic && !of("LAB").genetic);
 }
+
+/// What was seen in one material is not said of the other.
+#[test]
+fn texts_of_two_materials_stay_two() {
+    let head = "MSH|^~\\&|LIS|LAB||PRAXIS|20261008||ORU^R01|1|P|2.5\rOBR|1|A|B|C\r";
+    let text = |words: &str| format!("OBX|1|TX|MIK^Mikroskopie^L||{words}||||||F\r");
+    let spm = |name: &str| format!("SPM|1|||X^{name}^L\r");
+    let read = |between: &str| {
+        let message = format!("{head}{}{}{}{between}{}", spm("Urin"), text("eins"), text("zwei"), text("drei"));
+        let report = hl7::read(message.as_bytes()).unwrap().reports.remove(0);
+        let of = |r: &hl7::TestResult| (r.specimen.clone().unwrap(), r.value.as_ref().unwrap().text.clone());
+        report.results.iter().map(of).collect::<Vec<_>>()
+    };
+    let said = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect::<Vec<_>>();
+    assert_eq!(read(&spm("Sputum")), said(&[("Urin", "eins\nzwei"), ("Sputum", "drei")]));
+    assert_eq!(read(&spm("Urin")), said(&[("Urin", "eins\nzwei"), ("Urin", "drei")]));
+    assert_eq!(read(""), said(&[("Urin", "eins\nzwei\ndrei")]));
+}
