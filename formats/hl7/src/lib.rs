@@ -51,4 +51,5 @@ pub use model::{
     ResultStatus, Sex, TestResult, Value,
 };
 pub use reader::{MAX_BYTES, looks_like_hl7, read};
+pub use result::{PARENT_NOTE, SUB_ID_NOTE};
 pub use warning::{Warning, WarningKind};

@@ -10,6 +10,11 @@ use crate::reader::{Group, Observed};
 use crate::segment::{PER_TEXT, Seg};
 use crate::{Error, attachment, coded, range, status, time, value};
 
+/// How the note begins that says which of several the value belongs to (OBX-4): values that differ in it are of two things.
+pub const SUB_ID_NOTE: &str = "Sub-ID ";
+/// How the note begins that says of which value the order is a part (OBR-26), such as the germ of an antibiogram.
+pub const PARENT_NOTE: &str = "Belongs to:";
+
 /// What holds for several values of an order.
 #[derive(Clone)]
 struct Shared<'s> {
@@ -85,8 +90,11 @@ fn described(obx: &Seg<'_>, shared: Shared<'_>, apart: &HashMap<String, Apart>) 
     let flags = status::flags(obx);
     let [several_ids, series] = apart.get(&obx.raw(3)).map(|apart| apart.differ).unwrap_or_default();
     let mut notes = Vec::new();
-    if several_ids {
-        notes.extend(obx.text(4).map(|id| format!("Sub-ID {id}")));
+    // 1 is what many write where there is but one. Another is said even alone: the others may come in a message of their own.
+    let sub_id = obx.peek_whole(4, 1).map(|id| id.trim().to_owned()).filter(|id| several_ids || id != "1");
+    if let Some(id) = sub_id {
+        obx.skip(4, 1, 0, 0);
+        notes.push(format!("{SUB_ID_NOTE}{id}"));
     }
     notes.extend(shared.parent.clone());
     notes.extend(flags.notes.iter().cloned());
@@ -246,11 +254,13 @@ fn of_specimen(spm: &Seg<'_>) -> Option<String> {
 
 /// OBR-26: of which value this order is a part, such as the germ of an antibiogram.
 fn parent(obr: &Seg<'_>) -> Option<String> {
-    let parts = [1, 2, 3]
-        .into_iter()
-        .filter_map(|part| if part == 1 { obr.part(26, 1, 1, 2) } else { obr.component(26, 1, part) });
+    let parts = [1, 2, 3].into_iter().filter_map(|part| {
+        // Of the test its name, else its code.
+        let sub = if part == 1 && obr.peek(26, 1, 1, 2).is_some() { 2 } else { 1 };
+        obr.part(26, 1, part, sub)
+    });
     let parts: Vec<_> = parts.collect();
-    (!parts.is_empty()).then(|| format!("Belongs to: {}", parts.join(" ")))
+    (!parts.is_empty()).then(|| format!("{PARENT_NOTE} {}", parts.join(" ")))
 }
 
 fn told_apart(order: &Group<'_>) -> HashMap<String, Apart> {

@@ -160,6 +160,11 @@ impl<'m> Seg<'m> {
     /// Reads a repetition whole: delimiters that the sender forgot to escape are put back, and blanks before a line stay.
     pub(crate) fn whole(&self, field: usize, repetition: usize) -> Option<String> {
         self.skip(field, repetition, 0, 0);
+        self.peek_whole(field, repetition)
+    }
+
+    /// The same without counting it as read.
+    pub(crate) fn peek_whole(&self, field: usize, repetition: usize) -> Option<String> {
         let raw = self.segment.field(field)?.repetition(repetition)?.to_er7(&self.context.separators);
         Some(self.decode(&raw, field)?.trim_end().to_owned())
     }

@@ -281,3 +281,34 @@ fn texts_of_two_materials_stay_two() {
     assert_eq!(read(&spm("Urin")), said(&[("Urin", "eins\nzwei"), ("Urin", "drei")]));
     assert_eq!(read(""), said(&[("Urin", "eins\nzwei\ndrei")]));
 }
+
+/// Germ 2 may come in a message of its own, and must not be taken for germ 1.
+#[test]
+fn what_tells_germs_apart_is_said_even_alone() {
+    let notes = |obx4: &str, obr26: &str| {
+        let order = format!("OBR|1|A|B|C{}{obr26}", "|".repeat(22));
+        let obx = format!("OBX|1|SN|AMP^Ampicillin^L|{obx4}|>=^32|mg/l|||||F");
+        let text = format!("MSH|^~\\&|LIS|LAB||PRAXIS|20261008||ORU^R01|1|P|2.5\r{order}\r{obx}\r");
+        let mut report = hl7::read(text.as_bytes()).unwrap().reports.remove(0);
+        (report.results.remove(0).notes, unmapped(&report, "AMP OBX-4").join(" "))
+    };
+    for (obx4, obr26, expected, rest) in [
+        ("", "", &[][..], ""),
+        ("1", "", &[], "1"),
+        ("2", "", &["Sub-ID 2"], ""),
+        ("1.1", "", &["Sub-ID 1.1"], ""),
+        ("^2^1", "", &["Sub-ID ^2^1"], ""),
+        ("1", "KEIM&Keim&L^2^E. coli", &["Belongs to: Keim 2 E. coli"], "1"),
+        ("2", "KEIM^2", &["Sub-ID 2", "Belongs to: KEIM 2"], ""),
+        ("", "KEIM", &["Belongs to: KEIM"], ""),
+    ] {
+        let (found, left) = notes(obx4, obr26);
+        assert_eq!(
+            (found.as_slice(), left.as_str()),
+            (&expected.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()[..], rest),
+            "{obx4} {obr26}"
+        );
+        let known = |note: &String| note.starts_with(hl7::SUB_ID_NOTE) || note.starts_with(hl7::PARENT_NOTE);
+        assert!(found.iter().all(known), "{found:?}");
+    }
+}
