@@ -1,9 +1,20 @@
 //! Values (OBX) of one order.
 //!
-//! What must stay true: every OBX is a value, an attachment or a place for one; what was taken back is no value any more; the time
-//! of collection is the material's, so that a value that is measured again keeps the place of the one it corrects.
+//! What must stay true: every OBX is a value, an attachment or a place for one; what was taken back is no value any more; two points
+//! of a series don't fall on one time wherever they can be told from values that were measured together.
+//!
+//! **When it was collected.** The material's time is SPM-17, else OBR-7. OBX-14 is when the sender says that the value holds, but most
+//! laboratories write there when it was measured, which changes when it is measured again. So OBX-14 counts, unless it is
+//! - none, no time, or the material's time; or
+//! - later than the material's (in the same time zone, or of its day if no more is known), and the only one of its order group,
+//!   in which two different tests (OBX-3) or more have it: then it is when they were measured, and the material's time counts.
+//!
+//! Where this errs, it keeps two values beside each other that are one: a single value corrected in a message of its own with
+//! another time of measurement, or a group whose tests were measured at several times and then again. What stays ambiguous: one
+//! point of a series of two tests (glucose and insulin after an hour) sent in a group of its own whose OBR-7 is that of the series'
+//! begin looks like two tests measured together, and falls on OBR-7.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::{Field, Report, ResultStatus, TestResult, Value};
 use crate::reader::{Group, Observed};
@@ -26,11 +37,13 @@ struct Shared<'s> {
     state: Option<&'s str>,
 }
 
-/// Whether the values of one test (OBX-3 as sent) differ in their sub-id (OBX-4), and in their time (OBX-14).
+/// What can be told only of all values of an order.
 #[derive(Default)]
 struct Apart {
-    first: [Option<String>; 2],
-    differ: [bool; 2],
+    /// For each test (OBX-3 as sent) its first sub-id (OBX-4), and whether another has a different one.
+    sub_ids: HashMap<String, (Option<String>, bool)>,
+    /// Whether two tests have a time (OBX-14), and all of them the same.
+    one_time: bool,
 }
 
 /// Adds the values of an order to its report.
@@ -58,7 +71,7 @@ fn one(
     report: &mut Report,
     observed: &Observed<'_>,
     shared: Shared<'_>,
-    apart: &HashMap<String, Apart>,
+    apart: &Apart,
     open_text: Option<&str>,
 ) -> Result<Option<String>, Error> {
     let obx = &observed.obx;
@@ -84,11 +97,11 @@ fn one(
 }
 
 /// Everything but the value.
-fn described(obx: &Seg<'_>, shared: Shared<'_>, apart: &HashMap<String, Apart>) -> Result<TestResult, Error> {
+fn described(obx: &Seg<'_>, shared: Shared<'_>, apart: &Apart) -> Result<TestResult, Error> {
     let test = coded::test(obx, 3).ok_or_else(|| Error::MissingField { at: obx.at(3) })?;
     let (status, status_code) = status::of_value(obx, shared.state);
     let flags = status::flags(obx);
-    let [several_ids, series] = apart.get(&obx.raw(3)).map(|apart| apart.differ).unwrap_or_default();
+    let several_ids = apart.sub_ids.get(&obx.raw(3)).is_some_and(|(_, differ)| *differ);
     let mut notes = Vec::new();
     // 1 is what many write where there is but one. Another is said even alone: the others may come in a message of their own.
     let sub_id = obx.peek_whole(4, 1).map(|id| id.trim().to_owned()).filter(|id| several_ids || id != "1");
@@ -114,7 +127,7 @@ fn described(obx: &Seg<'_>, shared: Shared<'_>, apart: &HashMap<String, Apart>) 
         critical: flags.critical(),
         flag: flags.sent,
         interpretation: flags.interpretation,
-        collected: collected(obx, shared.collected, series),
+        collected: collected(obx, shared.collected, apart.one_time),
         specimen: shared.specimen,
         notes,
     })
@@ -209,18 +222,19 @@ fn document(report: &mut Report, observed: &Observed<'_>, kind: &str, result: Te
     Ok(())
 }
 
-/// SPM-17, else OBR-7. OBX-14 is when it was measured at most laboratories; but where one test was done at several times, as
-/// in a tolerance test, it is what tells the values apart.
-fn collected(obx: &Seg<'_>, material: Option<String>, series: bool) -> Option<String> {
-    match material {
-        Some(material) if !series => {
-            if obx.peek(14, 1, 1, 1).and_then(|sent| time::iso(&sent)).as_ref() == Some(&material) {
-                obx.skip(14, 1, 1, 1);
-            }
-            Some(material)
-        }
-        other => obx.time(14).or(other),
+/// When the material was taken, as the head of this file says.
+fn collected(obx: &Seg<'_>, material: Option<String>, one_time: bool) -> Option<String> {
+    let Some(material) = material else { return obx.time(14) };
+    match observed_at(obx) {
+        Some(sent) if sent == material => obx.time(14),
+        Some(sent) if one_time && time::is_later(&sent, &material) => Some(material),
+        _ => obx.time(14).or(Some(material)),
     }
+}
+
+/// OBX-14, if it is a time.
+fn observed_at(obx: &Seg<'_>) -> Option<String> {
+    time::iso(&obx.peek(14, 1, 1, 1)?)
 }
 
 /// OBX-6: the code, else its text. `10^9/l` with a forgotten escape is one unit and not the code `10`.
@@ -263,18 +277,20 @@ fn parent(obr: &Seg<'_>) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{PARENT_NOTE} {}", parts.join(" ")))
 }
 
-fn told_apart(order: &Group<'_>) -> HashMap<String, Apart> {
-    let mut tests: HashMap<String, Apart> = HashMap::new();
-    for observed in &order.observed {
-        let apart = tests.entry(observed.obx.raw(3)).or_default();
-        for (nth, field) in [4, 14].into_iter().enumerate() {
-            let said = observed.obx.raw(field);
-            if let (Some(first), Some(differ)) = (apart.first.get_mut(nth), apart.differ.get_mut(nth))
-                && !said.is_empty()
-            {
-                *differ |= *first.get_or_insert_with(|| said.clone()) != said;
-            }
+fn told_apart(order: &Group<'_>) -> Apart {
+    let mut apart = Apart::default();
+    let (mut tests, mut times) = (HashSet::new(), HashSet::new());
+    for Observed { obx, .. } in &order.observed {
+        let (test, sub_id) = (obx.raw(3), obx.raw(4));
+        if let Some(time) = observed_at(obx) {
+            tests.insert(test.clone());
+            times.insert(time);
+        }
+        let (first, differ) = apart.sub_ids.entry(test).or_default();
+        if !sub_id.is_empty() {
+            *differ |= *first.get_or_insert_with(|| sub_id.clone()) != sub_id;
         }
     }
-    tests
+    apart.one_time = tests.len() > 1 && times.len() == 1;
+    apart
 }

@@ -41,6 +41,20 @@ pub(crate) fn iso_clock(text: &str) -> Option<String> {
     Some(format!("{}{zone}", clock(digits, fraction)?))
 }
 
+/// Whether one time of [`iso`] is later than another: in the same zone, or both without one, and not the same time said more
+/// precisely. A time of the day is later than its day, of which nothing but the day is known.
+pub(crate) fn is_later(time: &str, than: &str) -> bool {
+    if time.contains('T') && !than.contains('T') {
+        return time.get(..than.len()).is_some_and(|day| day >= than);
+    }
+    // The date has dashes too.
+    let zone = |text: &str| text.find('T').and_then(|from| text.rfind(['+', '-']).filter(|at| *at > from));
+    let split = |text: &str| zone(text).map_or((text.len(), String::new()), |at| (at, text[at..].to_owned()));
+    let ((to, zone), (than_to, than_zone)) = (split(time), split(than));
+    let (time, than) = (&time[..to], &than[..than_to]);
+    zone == than_zone && time > than && !time.starts_with(than)
+}
+
 fn clock(digits: &str, fraction: Option<&str>) -> Option<String> {
     let below = |range: std::ops::Range<usize>, limit: u8| {
         let part = digits.get(range)?;
@@ -106,6 +120,27 @@ mod tests {
         }
         for (sent, expected) in [("08", "08"), ("0815", "08:15"), ("081530.5+0100", "08:15:30.5+01:00")] {
             assert_eq!(iso_clock(sent).as_deref(), Some(expected), "{sent}");
+        }
+    }
+
+    #[test]
+    fn later_is_what_certainly_is() {
+        for (time, than, expected) in [
+            ("2026-10-08T08:16", "2026-10-08T08:15", true),
+            ("2026-10-08T08:16:00", "2026-10-08T08:15", true),
+            ("2026-10-08T08:15+02:00", "2026-10-08T08:14+02:00", true),
+            ("2026-10-09", "2026-10-08T08:14", true),
+            ("2026-10-08T08:15", "2026-10-08T08:15", false),
+            ("2026-10-08T08:14", "2026-10-08T08:15", false),
+            ("2026-10-08T08:15:00", "2026-10-08T08:15", false),
+            ("2026-10-08T08:15+02:00", "2026-10-08", true),
+            ("2026-10-07T08:15", "2026-10-08", false),
+            ("2026-10-08", "2026-10-08T08:15", false),
+            ("2026-10-08", "2026-10", false),
+            ("2026-10-08T08:16+02:00", "2026-10-08T08:15", false),
+            ("2026-10-08T08:16+02:00", "2026-10-08T08:15+01:00", false),
+        ] {
+            assert_eq!(is_later(time, than), expected, "{time} {than}");
         }
     }
 

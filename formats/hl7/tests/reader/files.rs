@@ -312,3 +312,46 @@ fn what_tells_germs_apart_is_said_even_alone() {
         assert!(found.iter().all(known), "{found:?}");
     }
 }
+
+/// Two points of a series must not fall on one time; when it was measured must not tell a corrected value from what it corrects.
+#[test]
+fn when_the_material_was_taken() {
+    let times = |obr7: &str, obx: &[(&str, &str)]| {
+        let values: String = obx.iter().map(|(test, time)| format!("OBX|1|NM|{test}||1||||||F|||{time}\r")).collect();
+        let head = "MSH|^~\\&|LIS|LAB||PRAXIS|20261008||ORU^R01|1|P|2.5\r";
+        let message = format!("{head}OBR|1|A|B|C|||{obr7}\r{values}");
+        let report = hl7::read(message.as_bytes()).unwrap().reports.remove(0);
+        let of = |r: &hl7::TestResult| r.collected.as_deref().unwrap_or_default().replace("2026-10-08T", "");
+        (report.results.iter().map(of).collect::<Vec<_>>().join(" "), unmapped(&report, "K OBX-14").len())
+    };
+    let (eight, nine, ten, seven) = ("202610080800", "202610080900", "202610081000", "202610080700");
+    for (why, obr7, obx, expected, shown) in [
+        ("measured together", eight, &[("K", nine), ("NA", nine)][..], "08:00 08:00", 1),
+        (
+            "measured together, one without a time",
+            eight,
+            &[("K", nine), ("NA", nine), ("CL", "")],
+            "08:00 08:00 08:00",
+            1,
+        ),
+        ("alone: may be a point of a series", eight, &[("K", nine)], "09:00", 0),
+        ("one test alone, said twice", eight, &[("K", nine), ("K", nine)], "09:00 09:00", 0),
+        ("alone with a test without a time", eight, &[("K", nine), ("CL", "")], "09:00 08:00", 0),
+        ("a series", eight, &[("K", eight), ("K", nine), ("K", ten)], "08:00 09:00 10:00", 0),
+        ("two times in the group", eight, &[("K", nine), ("NA", ten)], "09:00 10:00", 0),
+        ("earlier is no time of measurement", eight, &[("K", seven), ("NA", seven)], "07:00 07:00", 0),
+        ("the day alone is known", "20261008", &[("K", nine), ("NA", nine)], "2026-10-08 2026-10-08", 1),
+        (
+            "another zone",
+            eight,
+            &[("K", "202610080900+0200"), ("NA", "202610080900+0200")],
+            "09:00+02:00 09:00+02:00",
+            0,
+        ),
+        ("the same", eight, &[("K", eight), ("NA", eight)], "08:00 08:00", 0),
+        ("no time of the material", "", &[("K", nine), ("NA", nine)], "09:00 09:00", 0),
+        ("no time at all", eight, &[("K", "gestern"), ("NA", nine)], "08:00 09:00", 1),
+    ] {
+        assert_eq!(times(obr7, obx), (expected.to_owned(), shown), "{why}");
+    }
+}
