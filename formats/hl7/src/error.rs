@@ -128,8 +128,8 @@ pub enum Error {
         /// Where.
         at: Location,
     },
-    /// Two practice numbers for one message.
-    #[error("{at} names another practice than a field before it; one message is for one practice")]
+    /// Two practices for one message, or what may be two.
+    #[error("{at} names several practices, or another one than a field before it; one message is for one practice")]
     SeveralRecipients {
         /// Where.
         at: Location,

@@ -1,7 +1,8 @@
 //! Whose message it is, for whom, and whether it is a result at all (MSH).
 //!
-//! What must stay true: the recipient is never guessed. A BSNR is one only where the message says so. MSH-6 and MSH-5 decide; who
-//! ordered is asked only if MSH-6 is empty, because a copy of a report goes to somebody else than who ordered it.
+//! What must stay true: the recipient is never guessed. A BSNR is one only where the message says so. MSH-6 decides, and MSH-5 if
+//! MSH-6 is empty; what contradicts, and what names several, is refused. Who ordered is asked only if MSH-6 is empty, because a copy
+//! of a report goes to somebody else than who ordered it.
 
 use crate::model::{Laboratory, Recipient};
 use crate::order::LONGEST_NUMBER;
@@ -38,10 +39,15 @@ pub(crate) fn laboratory(msh: &Seg<'_>) -> Result<Laboratory, Error> {
 
 /// The recipient, as far as MSH names one.
 pub(crate) fn recipient(msh: &Seg<'_>) -> Result<Recipient, Error> {
+    if let Some(field) = [5, 6].into_iter().find(|field| msh.repetitions(*field) > 1) {
+        return Err(Error::SeveralRecipients { at: msh.at(field) });
+    }
     let bsnr = match (practice_number(msh, 6), practice_number(msh, 5)) {
         (Some(facility), Some(application)) if facility != application => {
             return Err(Error::SeveralRecipients { at: msh.at(6) });
         }
+        // Whether what MSH-6 names is the practice of MSH-5 only a person can say.
+        (None, Some(_)) if names_facility(msh) => return Err(Error::SeveralRecipients { at: msh.at(6) }),
         (facility, application) => facility.or(application),
     };
     let customer_number = if bsnr.is_none() { msh.peek(6, 1, 1, 1) } else { None };
@@ -99,7 +105,9 @@ mod tests {
             ("PVS", "PRAXIS^123456700^BSNR", "123456700", ""),
             ("PVS", "123456700^^bsnr", "123456700", ""),
             ("X^123456700^NBSNR", "", "123456700", ""),
-            ("X^123456700^BSNR", "PRAXIS", "123456700", ""),
+            ("X^123456700^BSNR", "X^123456700^BSNR", "123456700", ""),
+            ("X^123456700^BSNR", "\"\"", "123456700", ""),
+            ("X^123456700^L", "PRAXIS", "", "PRAXIS"),
             ("PVS", "PRAXIS4711", "", "PRAXIS4711"),
             ("PVS", "123456700", "", "123456700"),
             ("PVS", "PRAXIS^123456700^L", "", "PRAXIS"),
@@ -111,8 +119,19 @@ mod tests {
             let found = with(&format!("MSH|^~\\&|LIS|LAB|{msh5}|{msh6}|"), |segments| recipient(&segments[0]));
             assert_eq!(found, Ok(Recipient { bsnr: some(bsnr), customer_number: some(customer) }), "{msh5} {msh6}");
         }
-        let two = with("MSH|^~\\&|LIS|LAB|A^111111100^BSNR|B^222222200^BSNR", |segments| recipient(&segments[0]));
-        assert_eq!(two.unwrap_err().code(), "several-recipients");
+        for (msh5, msh6) in [
+            ("A^111111100^BSNR", "B^222222200^BSNR"),
+            ("A^111111100^BSNR", "KD4711"),
+            ("A^111111100^BSNR", "^222222200"),
+            ("A^111111100^BSNR", "^^BSNR"),
+            ("PVS", "A^111111100^BSNR~B^222222200^BSNR"),
+            ("PVS", "KD1~KD2"),
+            ("PVS", "~KD2"),
+            ("A^111111100^BSNR~B^222222200^BSNR", ""),
+        ] {
+            let found = with(&format!("MSH|^~\\&|LIS|LAB|{msh5}|{msh6}|"), |segments| recipient(&segments[0]));
+            assert_eq!(found.map_err(|error| error.code()), Err("several-recipients"), "{msh5} {msh6}");
+        }
     }
 
     #[test]
