@@ -1,7 +1,7 @@
 //! Which character set the bytes are in.
 //!
 //! What must stay true: MSH-18 is asked, and believed only as far as the bytes bear it out: engines convert to UTF-8 on the way and
-//! leave MSH-18 as it was.
+//! leave MSH-18 as it was. Bytes of a set that is not known here are not read as those of another.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ pub enum Charset {
     Latin1,
     /// 8859/15.
     Latin9,
-    /// Never declared, sometimes sent.
+    /// Not in the table, sometimes sent.
     Windows1252,
     /// UNICODE UTF-8.
     Utf8,
@@ -39,20 +39,25 @@ impl Charset {
             "ASCII" | "ISO IR6" => Some(Self::Ascii),
             "8859/1" | "8859-1" | "ISO-8859-1" => Some(Self::Latin1),
             "8859/15" | "8859-15" | "ISO-8859-15" => Some(Self::Latin9),
+            "WINDOWS-1252" | "CP1252" => Some(Self::Windows1252),
             "UNICODE UTF-8" | "UTF-8" | "UTF8" => Some(Self::Utf8),
             _ => None,
         }
     }
 
-    /// The character set that the bytes are in, and what is odd about it. `msh18` is its first repetition.
-    pub(crate) fn of(bytes: &[u8], msh18: &str) -> (Self, Option<WarningKind>) {
+    /// The character set that the bytes are in, and what is odd about it. `msh18` is its first repetition. None if only a set that
+    /// is not known here could tell what they say.
+    pub(crate) fn of(bytes: &[u8], msh18: &str) -> Option<(Self, Option<WarningKind>)> {
         let declared = Self::declared(msh18);
         if bytes.is_ascii() {
-            return (declared.unwrap_or(Self::Ascii), None);
+            return Some((declared.unwrap_or(Self::Ascii), None));
         }
+        let named = !matches!(msh18.trim(), "" | "\"\"");
         let found = if std::str::from_utf8(bytes).is_ok() {
             Self::Utf8
-        } else if bytes.iter().any(|byte| (0x80..0xA0).contains(byte)) {
+        } else if named && declared.is_none() {
+            return None;
+        } else if declared == Some(Self::Windows1252) || bytes.iter().any(|byte| (0x80..0xA0).contains(byte)) {
             // ISO 8859 has controls there, which no text contains.
             Self::Windows1252
         } else if declared == Some(Self::Latin9) {
@@ -60,7 +65,7 @@ impl Charset {
         } else {
             Self::Latin1
         };
-        (found, (declared != Some(found)).then_some(WarningKind::CharsetContradicted))
+        Some((found, (declared != Some(found)).then_some(WarningKind::CharsetContradicted)))
     }
 
     /// Decodes bytes; never fails, because every single-byte character set here assigns every byte.
@@ -86,7 +91,7 @@ mod tests {
     use super::*;
 
     fn of(bytes: &[u8], msh18: &str) -> (Charset, bool) {
-        let (charset, warning) = Charset::of(bytes, msh18);
+        let (charset, warning) = Charset::of(bytes, msh18).unwrap();
         (charset, warning.is_some())
     }
 
@@ -103,9 +108,15 @@ mod tests {
             ("Müller".as_bytes(), "UNICODE UTF-8", (Charset::Utf8, false)),
             ("Müller".as_bytes(), "8859/1", (Charset::Utf8, true)),
             ("Müller".as_bytes(), "", (Charset::Utf8, true)),
-            (b"M\xfcller", "ISO IR87", (Charset::Latin1, true)),
+            (b"M\xfcller", "\"\"", (Charset::Latin1, true)),
+            (b"M\xfcller", "Windows-1252", (Charset::Windows1252, false)),
+            ("Müller".as_bytes(), "8859/2", (Charset::Utf8, true)),
+            (b"Mueller", "8859/2", (Charset::Ascii, false)),
         ] {
             assert_eq!(of(bytes, msh18), expected, "{msh18} {bytes:?}");
+        }
+        for msh18 in ["8859/2", "ISO IR87", "8859/5", "?"] {
+            assert_eq!(Charset::of(b"M\xfcller", msh18), None, "{msh18}");
         }
     }
 

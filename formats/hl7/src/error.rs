@@ -65,6 +65,12 @@ pub enum Error {
     /// MSH-1 and MSH-2 don't say unambiguously how to read the rest.
     #[error("the delimiters in MSH-1 and MSH-2 are not five different signs; the sender's software must be corrected")]
     BadDelimiters,
+    /// MSH-18 names a character set that is not known here, and the bytes are neither ASCII nor UTF-8.
+    #[error("{at} names a character set that is not known here; send UNICODE UTF-8, 8859/1 or 8859/15")]
+    CharsetUnknown {
+        /// Where.
+        at: Location,
+    },
     /// A line that does not begin with a segment's name.
     #[error("{at} is no segment; it was damaged or a text contains a line break, ask the sender")]
     BadSegment {
@@ -147,6 +153,7 @@ impl Error {
             Self::TooManyCopies { .. } => "too-many-copies",
             Self::NotHl7 => "not-hl7",
             Self::BadDelimiters => "bad-delimiters",
+            Self::CharsetUnknown { .. } => "charset-unknown",
             Self::BadSegment { .. } => "bad-segment",
             Self::Truncated { .. } => "truncated",
             Self::SeveralMessages { .. } => "several-messages",

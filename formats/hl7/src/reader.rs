@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use er7::Separators;
 
 use crate::segment::{Context, Seg};
-use crate::{Charset, Error, Message, WarningKind, header, order, patient};
+use crate::{Charset, Error, Location, Message, WarningKind, header, order, patient};
 
 /// The longest message that is read.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
@@ -76,7 +76,9 @@ pub fn read(bytes: &[u8]) -> Result<Message, Error> {
     if counted > MAX_PARTS {
         return Err(Error::TooManyFields { limit: MAX_PARTS });
     }
-    let (charset, contradiction) = Charset::of(bytes, &declared_charset(bytes, &separators));
+    let at = Location { segment: 1, name: Some("MSH"), field: 18 };
+    let declared = declared_charset(bytes, &separators);
+    let (charset, contradiction) = Charset::of(bytes, &declared).ok_or(Error::CharsetUnknown { at })?;
     let text = charset.decode(bytes);
     let parsed = er7::parse(&text).map_err(|_| Error::BadDelimiters)?;
     let context = Context::new(separators, charset).of_length(text.len());
