@@ -15,7 +15,7 @@ pub(crate) fn check(msh: &Seg<'_>) -> Result<(), Error> {
     if msh.peek(9, 1, 1, 1).as_deref() != Some("ORU") || trigger.is_some_and(|trigger| trigger != "R01") {
         return Err(Error::NotResults { at: msh.at(9) });
     }
-    if matches!(msh.peek(11, 1, 1, 1).as_deref(), Some("T" | "D")) {
+    if matches!(msh.peek(11, 1, 1, 1).as_deref(), Some("T" | "D" | "t" | "d")) {
         return Err(Error::NotProduction { at: msh.at(11) });
     }
     if msh.peek(14, 1, 1, 1).is_some() {
@@ -163,6 +163,9 @@ mod tests {
             ("|1|P|2.5", "not-results"),
             ("ORU^R01|1|T|2.5", "not-production"),
             ("ORU^R01|1|D|2.5", "not-production"),
+            ("ORU^R01|1|t|2.5", "not-production"),
+            ("ORU^R01|1|d|2.5", "not-production"),
+            ("ORU^R01|1|p|2.5", ""),
             ("ORU^R01|1|P|2.5||4711", "continued"),
         ] {
             let checked = with(&format!("MSH|^~\\&|||||||{msh}"), |segments| check(&segments[0]));

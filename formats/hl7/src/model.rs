@@ -125,7 +125,7 @@ pub struct TestResult {
     pub loinc: Option<String>,
     /// State.
     pub status: ResultStatus,
-    /// OBX-11 as sent.
+    /// OBX-11 as sent, in capitals; none if it is longer than any code.
     pub status_code: Option<String>,
     /// The value; none if there is none, or if it was taken back.
     pub value: Option<Value>,

@@ -74,7 +74,7 @@ fn fill(report: &mut Report, order: &Group<'_>) -> Result<Option<String>, Error>
     let label = coded::test(obr, 4).map(|test| test.code).unwrap_or_default();
     obr.forget(4, 1, 1);
     [2, 4, 5].into_iter().for_each(|part| obr.forget(4, 1, part));
-    let state = obr.text(25);
+    let state = obr.text(25).map(|state| state.to_ascii_uppercase());
     report.genetic |= matches!(obr.text(24).as_deref(), Some("GE" | "CG"));
     if let Some(reported) = obr.time(22) {
         report.reported = Some(reported).max(report.reported.take());

@@ -18,6 +18,8 @@ pub(crate) fn of_value(obx: &Seg<'_>, order: Option<&str>) -> (ResultStatus, Opt
         obx.warn(WarningKind::UnknownCode, 11);
         return (ResultStatus::Unknown, None);
     }
+    // Small letters are not in the table, but what is taken back must not be overlooked for them.
+    let code = code.map(|code| code.to_ascii_uppercase());
     let status = match code.as_deref() {
         Some("I" | "S" | "O") => ResultStatus::Registered,
         Some("P" | "R") => ResultStatus::Preliminary,
@@ -155,11 +157,15 @@ mod tests {
             ("C", ResultStatus::Corrected),
             ("XN", ResultStatus::Cancelled),
             ("DW", ResultStatus::Withdrawn),
-            ("?Zf", ResultStatus::Unknown),
+            ("?Z", ResultStatus::Unknown),
         ] {
             for code in codes.chars() {
                 let status = with(&format!("OBX|1||K||7||||||{code}"), |obx| of_value(obx, Some("F")));
                 assert_eq!(status, (expected, Some(code.to_string())));
+            }
+            for code in codes.to_ascii_lowercase().chars() {
+                let status = with(&format!("OBX|1||K||7||||||{code}"), |obx| of_value(obx, Some("F")));
+                assert_eq!(status, (expected, Some(code.to_ascii_uppercase().to_string())), "{code}");
             }
         }
         let long = with("OBX|1||K||7||||||FFFFFFFFF", |obx| (of_value(obx, Some("F")), obx.rest("").pop()));

@@ -254,6 +254,17 @@ fn a_document_without_bytes_has_a_place() {
     assert_eq!(pdf(&with(&line, &line)), None);
 }
 
+/// A state in small letters limits the whole as the one in capitals does.
+#[test]
+fn states_in_small_letters() {
+    let text = String::from_utf8(bytes("correction_3_withdrawn")).unwrap();
+    let small = text.replace("|W|", "|w|").replace("|F|", "|f|").replace("LAB|C", "LAB|c");
+    assert_ne!(small, text);
+    assert_eq!(hl7::read(small.as_bytes()).unwrap().reports, hl7::read(text.as_bytes()).unwrap().reports);
+    let partial = text.replace("|W|", "|F|").replace("LAB|C", "LAB|a");
+    assert_eq!(hl7::read(partial.as_bytes()).unwrap().reports[0].status, ReportStatus::Partial);
+}
+
 /// GenDG: what the diagnostic service calls genetics is held back from release.
 #[test]
 fn genetics_are_marked() {
