@@ -416,7 +416,7 @@ COMMENT ON COLUMN example.reports.order_id IS 'The order it answers';
 
 COMMENT ON COLUMN example.reports.patient_id IS 'Whom it is about; null: not matched, never shown to a patient';
 
-COMMENT ON COLUMN example.reports.report_key IS 'SHA-256 of laboratory, record type, order or report number and the person it is about: the same for all versions';
+COMMENT ON COLUMN example.reports.report_key IS 'SHA-256 of the source, laboratory, record type, order or report number and the person it is about: the same for all versions';
 
 COMMENT ON COLUMN example.reports.version IS 'From 1; a correction or a later partial report is the next version';
 

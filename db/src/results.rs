@@ -15,7 +15,7 @@ use crate::statements::statements;
 use crate::{DbError, TenantSession};
 
 statements! { Results {
-    LOCK_MESSAGE = "SELECT received_at FROM raw_messages WHERE id = $1 AND state = 'received' FOR UPDATE";
+    LOCK_MESSAGE = "SELECT received_at, source_id FROM raw_messages WHERE id = $1 AND state = 'received' FOR UPDATE";
     END_UNCHANGED = "SELECT";
     MARK_PROCESSED = "WITH done AS (
             UPDATE raw_messages SET state = 'processed', format = $2, charset = $3, warnings = warnings || $4, processed_at = now()
@@ -184,13 +184,13 @@ pub async fn store(session: &mut TenantSession, message: &ReadMessage) -> Result
     let (request, (actor, role)) = (session.request_id(), session.actor());
     let lock = Query { sql: LOCK_MESSAGE, params: &[&message.id] };
     let (unit, rows) = session.begin(lock).await?;
-    let Some(received_at) = rows.first().map(|row| row.get::<_, DateTime<Utc>>(0)) else {
+    let Some(came) = rows.first().map(|row| Came { id: message.id, source: row.get(1), at: row.get(0) }) else {
         unit.commit(Query { sql: END_UNCHANGED, params: &[] }).await?;
         return Ok(Effect::Nothing);
     };
     let mut new_versions = 0;
     for (index, report) in message.reports.iter().enumerate() {
-        new_versions += usize::from(store_report(&unit, message.id, index, report, received_at).await?);
+        new_versions += usize::from(store_report(&unit, &came, index, report).await?);
     }
     let audit_id = Uuid::now_v7();
     let finish = Query {
@@ -210,15 +210,17 @@ pub async fn store(session: &mut TenantSession, message: &ReadMessage) -> Result
     Ok(Effect::Stored { new_versions })
 }
 
+/// A message, from whom and when it came.
+struct Came {
+    id: Uuid,
+    source: Uuid,
+    at: DateTime<Utc>,
+}
+
 /// Stores one record as the next version of its report, unless its content is there already; what it replaces is superseded.
-async fn store_report(
-    unit: &Unit<'_>,
-    message_id: Uuid,
-    index: usize,
-    report: &NewReport,
-    received_at: DateTime<Utc>,
-) -> Result<bool, DbError> {
-    let key = chain::report_key(message_id, index, report);
+async fn store_report(unit: &Unit<'_>, came: &Came, index: usize, report: &NewReport) -> Result<bool, DbError> {
+    let (message_id, received_at) = (came.id, came.at);
+    let key = chain::report_key(came.source, message_id, index, report);
     let content = chain::content_digest(report)?;
     let chain = chain::Chain::lock(unit, &key).await?;
     if let Some(same) = chain.current_with(&content) {

@@ -220,3 +220,18 @@ async fn one_germs_antibiogram_does_not_replace_another_s() {
     }
     assert_eq!(clinic.doctor("a").await.reports().await.len(), 2);
 }
+
+/// Who the laboratory is says the message, and any source could write any name.
+#[tokio::test]
+async fn no_source_replaces_or_takes_back_what_another_sent() {
+    let clinic = clinic("acknowledge_sources").await;
+    clinic.post(&results(1, &["K||7.1|mmol/L||HH|||F"])).await;
+    let stranger = clinic.platform.source("stranger").await.unwrap();
+    let stranger = clinic.platform.sender(&clinic.server, &stranger).unwrap();
+    for message in [results(2, &["K||||||||W"]), results(3, &["K||4.4|mmol/L||N|||C"])] {
+        assert_eq!(stranger.send(&message).await.unwrap().status, 202);
+        clinic.until_idle().await;
+    }
+    let reports = clinic.doctor("a").await.reports().await;
+    assert_eq!(reports.iter().filter(|report| report["critical"] == true).count(), 1, "{reports:?}");
+}

@@ -151,7 +151,7 @@ COMMENT ON COLUMN reports.raw_message_id      IS 'The message it came in';
 COMMENT ON COLUMN reports.record_index        IS 'Which record of that message, from 0; with raw_message_id what makes processing idempotent';
 COMMENT ON COLUMN reports.order_id            IS 'The order it answers';
 COMMENT ON COLUMN reports.patient_id          IS 'Whom it is about; null: not matched, never shown to a patient';
-COMMENT ON COLUMN reports.report_key          IS 'SHA-256 of laboratory, record type, order or report number and the person it is about: the same for all versions';
+COMMENT ON COLUMN reports.report_key          IS 'SHA-256 of the source, laboratory, record type, order or report number and the person it is about: the same for all versions';
 COMMENT ON COLUMN reports.version             IS 'From 1; a correction or a later partial report is the next version';
 COMMENT ON COLUMN reports.superseded_by       IS 'The next version; null: this is the current one';
 COMMENT ON COLUMN reports.content_sha256      IS 'SHA-256 of the record''s medical content: an unchanged resend makes no new version';

@@ -234,10 +234,10 @@ impl Chain {
     }
 }
 
-/// The same for all versions of a report: laboratory, its order number (else the practice's, else the report's), record type and
+/// The same for all versions of a report: the source that sent it (which alone is certain: who the laboratory is says the message), laboratory, its order number (else the practice's, else the report's), record type and
 /// the person it is about: numbers are used again, and one person's report must never hide another's. A record without any
 /// number is a chain of its own.
-pub(super) fn report_key(message_id: Uuid, index: usize, report: &NewReport) -> String {
+pub(super) fn report_key(source: Uuid, message_id: Uuid, index: usize, report: &NewReport) -> String {
     let numbers =
         [("lab order", &report.lab_order_number), ("order", &report.order_number), ("report", &report.report_number)];
     let Some((kind, value)) = numbers.into_iter().find_map(|(kind, value)| value.as_ref().map(|value| (kind, value)))
@@ -248,7 +248,7 @@ pub(super) fn report_key(message_id: Uuid, index: usize, report: &NewReport) -> 
     let name = |name: &Option<String>| name.as_deref().map(patient::normal).unwrap_or_default();
     let birth = subject.birth_date.map(|date| date.to_string()).unwrap_or_default();
     let (family, given) = (name(&subject.family_name), name(&subject.given_name));
-    hex_digest(&[&report.laboratory, &report.kind, kind, value, &family, &given, &birth])
+    hex_digest(&[&source.to_string(), &report.laboratory, &report.kind, kind, value, &family, &given, &birth])
 }
 
 /// Digest of what a doctor reads. Repetition marks, report numbers and arrival times are not in it, so an unchanged resend is
