@@ -111,7 +111,7 @@ async fn what_a_killed_rehearsal_left_is_dropped_by_the_next() {
     let before = everything(&client).await;
     let running = rehearse(&platform, &db, &[]).start_with_log(&platform.folder().join("rehearse.log")).unwrap();
     let sleeping = "SELECT count(*), min(pid) FROM pg_stat_activity
-        WHERE datname = current_database() AND state = 'active' AND query LIKE 'SELECT pg_sleep%'";
+        WHERE datname = current_database() AND wait_event = 'PgSleep' AND query LIKE 'SELECT pg_sleep%'";
     let pid: i32 = labor_testing::until("the clone", std::time::Duration::from_secs(30), async || {
         let row = client.query_one(sleeping, &[]).await.unwrap();
         Ok(if row.get::<_, i64>(0) > 0 { Ok(row.get(1)) } else { Err(running.said()) })
