@@ -350,7 +350,7 @@ COMMENT ON COLUMN example.report_events.id IS 'UUIDv7';
 
 COMMENT ON COLUMN example.report_events.report_id IS 'Which version of which report';
 
-COMMENT ON COLUMN example.report_events.kind IS 'seen: opened for the first time by this person; acknowledged: a doctor has taken note of it; told: this person has read the notice that it does not count any more';
+COMMENT ON COLUMN example.report_events.kind IS 'seen: its values were shown to this person for the first time; acknowledged: a doctor has taken note of it; told: this person has read the notice that it does not count any more';
 
 COMMENT ON COLUMN example.report_events.at IS 'Database time';
 

@@ -294,7 +294,7 @@ CREATE TABLE report_events (
 COMMENT ON TABLE  report_events              IS 'What people did with one version of a report; rows are only ever added';
 COMMENT ON COLUMN report_events.id           IS 'UUIDv7';
 COMMENT ON COLUMN report_events.report_id    IS 'Which version of which report';
-COMMENT ON COLUMN report_events.kind         IS 'seen: opened for the first time by this person; acknowledged: a doctor has taken note of it; told: this person has read the notice that it does not count any more';
+COMMENT ON COLUMN report_events.kind         IS 'seen: its values were shown to this person for the first time; acknowledged: a doctor has taken note of it; told: this person has read the notice that it does not count any more';
 COMMENT ON COLUMN report_events.at           IS 'Database time';
 COMMENT ON COLUMN report_events.actor        IS 'Subject of the verified claim';
 COMMENT ON COLUMN report_events.actor_role   IS 'Role of the verified claim';

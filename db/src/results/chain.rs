@@ -1,5 +1,5 @@
 //! The versions of one report: which are the same, which replace which.
-//! Must stay true: a version that a doctor can see is superseded only by one of the same report and the same person that arrived
+//! Must stay true: a version that a doctor can see is superseded only by one of the same source, report and person that arrived
 //! later in another message, and that either holds every value of it or of which the laboratory says that it invalidates what came
 //! before. The order in which messages *arrived* decides, not the order of the work.
 use std::collections::HashMap;
@@ -41,7 +41,8 @@ struct Shown {
     specimen: Option<String>,
     collected_at: Option<String>,
     unit: Option<String>,
-    /// To which germ or series it belongs, as its notes say it: another germ's antibiogram has the same tests.
+    /// To which germ or series it belongs, as its notes say it (`hl7::SUB_ID_NOTE`, `hl7::PARENT_NOTE`): another germ's antibiogram has the
+    /// same tests.
     part_of: Vec<String>,
     valued: bool,
     /// The laboratory took the value back as wrong (HL7 OBX-11 = D or W; no LDT status has these codes).
@@ -234,9 +235,9 @@ impl Chain {
     }
 }
 
-/// The same for all versions of a report: the source that sent it (which alone is certain: who the laboratory is says the message), laboratory, its order number (else the practice's, else the report's), record type and
-/// the person it is about: numbers are used again, and one person's report must never hide another's. A record without any
-/// number is a chain of its own.
+/// The same for all versions of a report: the source that sent it, laboratory, its order number (else the practice's, else the report's),
+/// record type and the person it is about. Who the laboratory is says the message; the source alone is certain. Numbers are used again, and
+/// one person's report must never hide another's. A record without any number is a chain of its own.
 pub(super) fn report_key(source: Uuid, message_id: Uuid, index: usize, report: &NewReport) -> String {
     let numbers =
         [("lab order", &report.lab_order_number), ("order", &report.order_number), ("report", &report.report_number)];
