@@ -7,8 +7,9 @@ mod browser;
 use std::path::Path;
 use std::time::Duration;
 
+use fantoccini::error::CmdError;
 use fantoccini::{Client, Locator};
-use labor_testing::{Platform, Running, Server, postgres, scratch};
+use labor_testing::{Platform, Running, Server, postgres, scratch, until};
 
 use crate::browser::Browser;
 
@@ -51,13 +52,25 @@ async fn sign_in(page: &Client, base: &str, practice: &str, password: &str) {
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
-    page.find(Locator::Css("form[action='/sign-in'] button")).await.unwrap().click().await.unwrap();
+    follow(page, "form[action='/sign-in'] button").await;
 }
 
 async fn picture(page: &Client, name: &str) {
     if let Some(folder) = std::env::var_os("LABOR_SCREENSHOTS") {
         std::fs::write(Path::new(&folder).join(name), page.screenshot().await.unwrap()).unwrap();
     }
+}
+
+/// Clicks what leads to another page, and waits until the page that was clicked on is gone: what is asked next is asked of the new one.
+async fn follow(page: &Client, css: &str) {
+    let before = page.find(Locator::Css("html")).await.unwrap();
+    page.wait().for_element(Locator::Css(css)).await.unwrap().click().await.unwrap();
+    until("the next page", Duration::from_secs(30), async || {
+        let error = before.tag_name().await.err().filter(CmdError::is_stale_element_reference);
+        Ok(error.map(drop).ok_or_else(|| "the former page is still there".to_owned()))
+    })
+    .await
+    .unwrap();
 }
 
 async fn text(page: &Client, css: &str) -> String {
@@ -76,7 +89,7 @@ async fn a_doctor_signs_in_reads_a_report_and_signs_out() {
     let inbox = text(page, "table#reports").await;
     assert!(inbox.contains("Müller, Jürgen") && inbox.contains("Critical"), "{inbox}");
     picture(page, "inbox.png").await;
-    page.find(Locator::Css("tr.critical a")).await.unwrap().click().await.unwrap();
+    follow(page, "tr.critical a").await;
     let values = text(page, "table#values").await;
     picture(page, "report.png").await;
     for part in ["Kalium", "7.1", "mmol/l", "3.5", "5.1", "ritically high"] {
@@ -85,7 +98,7 @@ async fn a_doctor_signs_in_reads_a_report_and_signs_out() {
     assert_eq!(page.title().await.unwrap(), "Report – Labor", "no name in a title or address");
     assert!(!page.current_url().await.unwrap().as_str().contains("ller"));
     acknowledges_and_reads_a_notice(page, &practice).await;
-    page.find(Locator::Css("#sign-out")).await.unwrap().click().await.unwrap();
+    follow(page, "#sign-out").await;
     page.goto(&format!("{}/inbox", practice.server.base)).await.unwrap();
     assert!(page.current_url().await.unwrap().path().starts_with("/sign-in"));
     browser.end().await;
@@ -94,13 +107,13 @@ async fn a_doctor_signs_in_reads_a_report_and_signs_out() {
 /// From the page of the critical report, which was opened a moment ago.
 async fn acknowledges_and_reads_a_notice(page: &Client, practice: &Practice) {
     page.find(Locator::Css("#comment")).await.unwrap().send_keys("called the patient").await.unwrap();
-    page.find(Locator::Css("#acknowledge button")).await.unwrap().click().await.unwrap();
+    follow(page, "#acknowledge button").await;
     let row = text(page, "table#reports tr.critical").await;
     assert!(
         !row.contains("Not acknowledged") && text(page, "table#reports").await.contains("Not acknowledged"),
         "{row}"
     );
-    page.find(Locator::Css("tr.critical a")).await.unwrap().click().await.unwrap();
+    follow(page, "tr.critical a").await;
     let events = text(page, "#events").await;
     assert!(
         events.contains("acknowledged by Dr. Test – called the patient") && events.contains("first opened"),
@@ -116,7 +129,7 @@ async fn acknowledges_and_reads_a_notice(page: &Client, practice: &Practice) {
     page.goto(&format!("{}/inbox", practice.server.base)).await.unwrap();
     let told = text(page, ".notice").await;
     assert!(told.contains("A value that you saw was corrected.") && told.contains("Müller, Jürgen"), "{told}");
-    page.find(Locator::Css(".notice button")).await.unwrap().click().await.unwrap();
+    follow(page, ".notice button").await;
     text(page, "table#reports").await;
     assert!(page.find(Locator::Css(".notice")).await.is_err(), "it was read");
 }
@@ -130,7 +143,7 @@ async fn another_practices_report_is_not_found_and_the_page_says_so() {
     let report =
         page.wait().for_element(Locator::Css("table#reports a")).await.unwrap().attr("href").await.unwrap().unwrap();
     assert_eq!(page.find_all(Locator::Css("table#reports tbody tr")).await.unwrap().len(), 1);
-    page.find(Locator::Css("#sign-out")).await.unwrap().click().await.unwrap();
+    follow(page, "#sign-out").await;
     sign_in(page, &practice.server.base, "mustermann", PASSWORD).await;
     text(page, "table#reports").await;
     page.goto(&format!("{}{report}", practice.server.base)).await.unwrap();
@@ -154,9 +167,9 @@ async fn every_page_can_be_used_without_seeing_it_and_on_a_small_screen() {
     page.goto(&format!("{}/sign-in", practice.server.base)).await.unwrap();
     assert_accessible(page, "sign-in").await;
     sign_in(page, &practice.server.base, "mustermann", PASSWORD).await;
-    let link = page.wait().for_element(Locator::Css("table#reports a")).await.unwrap();
+    text(page, "table#reports a").await;
     assert_accessible(page, "inbox").await;
-    link.click().await.unwrap();
+    follow(page, "table#reports a").await;
     text(page, "table#values").await;
     assert_accessible(page, "report").await;
     page.goto(&format!("{}/inbox/nonsense", practice.server.base)).await.unwrap();
