@@ -339,7 +339,7 @@ fn name_of(fault: Fault) -> String {
         Fault::Kill { at } => format!("kill_{at}"),
         Fault::Cut { at } => format!("cut_{at}"),
         Fault::CutAfter { at } => format!("cut_after_{at}"),
-        Fault::None | Fault::Delay { .. } => "clean".to_owned(),
+        Fault::None => "clean".to_owned(),
     }
 }
 

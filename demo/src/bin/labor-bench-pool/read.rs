@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use labor_catalog::{ClaimKey, ClaimKeyId, ClaimRole, SignedClaim, TenantName};
 use labor_demo::Failure;
 use labor_demo::pgbench::Floor;
-use labor_testing::{DataFolder, Fault, Wire};
+use labor_testing::{DataFolder, Mode, Proxy};
 use tokio::task::JoinSet;
 
 use crate::Plan;
@@ -16,6 +16,7 @@ use crate::stage::{Stage, statement, visit};
 
 const ROUND_TRIP: Duration = Duration::from_millis(10);
 const READS_AT_A_DISTANCE: u32 = 50;
+const CLAIM_LIFE: Duration = Duration::from_secs(600);
 const BIND_CLAIM: &str = "SELECT set_config('labor.claim', $1, true)";
 
 /// Rates side by side.
@@ -36,13 +37,17 @@ pub(crate) async fn rates(
     let script = format!("{};\n", statement()?.replace("$1", ":message"));
     let variables = [format!("message={}", stage.message)];
     let bare = Floor::new(folder.path(), "row-bare", stage.superuser(tenant), &script, &variables)?;
+    let piped = Floor::new(folder.path(), "row-piped", stage.login(tenant), &piped(stage, tenant)?, &variables)?;
     load.run(Duration::from_secs(1)).await?;
     let (mut labor, mut alone, mut each, mut floor) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut together, mut one_trip) = (Vec::new(), Vec::new());
     for _ in 0..plan.rounds {
         labor.push(load.run(plan.length).await?.per_second());
         each.push(by_driver(stage, tenant, connections, plan.length, Trips::Each).await?);
+        together.push(by_driver(stage, tenant, connections, plan.length, Trips::Together).await?);
         alone.push(by_driver(stage, tenant, connections, plan.length, Trips::Alone).await?);
         floor.push(bare.run(&stage.postgres, plan.connections, plan.length).await?.1);
+        one_trip.push(piped.run(&stage.postgres, plan.connections, plan.length).await?.1);
     }
     findings.with(Topic::Read, "Labor: TenantSession, claim and row rules", "/s", (&labor, ratios(&labor, &labor)));
     let of_bare = ratios(&labor, &floor);
@@ -51,6 +56,10 @@ pub(crate) async fn rates(
     let of_each = ratios(&labor, &each);
     let of_each =
         findings.with(Topic::Read, "the same driver: the same work, statement by statement", "/s", (&each, of_each));
+    let of_together = ratios(&labor, &together);
+    findings.with(Topic::Read, "the same driver: the same work, pipelined", "/s", (&together, of_together));
+    let of_one_trip = ratios(&labor, &one_trip);
+    findings.with(Topic::Read, "pgbench: the same work, pipelined", "/s", (&one_trip, of_one_trip));
     let of_alone = ratios(&labor, &alone);
     findings.with(Topic::Read, "the same driver: the bare prepared SELECT, as superuser", "/s", (&alone, of_alone));
     findings.at_least("a read through TenantSession: at least 0.55 × the bare prepared SELECT", of_bare, 0.55);
@@ -58,11 +67,22 @@ pub(crate) async fn rates(
     Ok(())
 }
 
+/// BEGIN, claim, SELECT and COMMIT, with one Sync at the end.
+fn piped(stage: &Stage, tenant: &TenantName) -> Result<String, Failure> {
+    let key = ClaimKey::new(ClaimKeyId::FIRST, &stage.master);
+    let claim = SignedClaim::sign(&key, tenant, "worker", ClaimRole::Worker, CLAIM_LIFE);
+    let bind = BIND_CLAIM.replace("$1", &format!("'{}'", claim.as_str()));
+    let row = statement()?.replace("$1", ":message");
+    Ok(format!("\\startpipeline\nBEGIN;\n{bind};\n{row};\nCOMMIT;\n\\endpipeline\n"))
+}
+
 /// How the driver is used without Labor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Trips {
     /// BEGIN, claim, SELECT, COMMIT, each awaited, with the tenant's own login.
     Each,
+    /// The same, sent together and answered together.
+    Together,
     /// SELECT and nothing else, as superuser.
     Alone,
 }
@@ -75,7 +95,7 @@ async fn by_driver(
     length: Duration,
     trips: Trips,
 ) -> Result<f64, Failure> {
-    let url = if trips == Trips::Each { stage.login_url(tenant) } else { stage.superuser_url() };
+    let url = if trips == Trips::Alone { stage.superuser_url() } else { stage.login_url(tenant) };
     let config = labor_connect::parse(&url, "labor-bench-pool")?;
     let sql = statement()?.replace("FROM raw_messages", &format!("FROM {tenant}.raw_messages"));
     let mut clients = Vec::new();
@@ -91,17 +111,25 @@ async fn by_driver(
         tasks.spawn(async move {
             let mut done = 0_u32;
             while began.elapsed() < length {
-                if trips == Trips::Each {
-                    let life = Duration::from_secs(600);
-                    let claim = SignedClaim::sign(&key, &tenant, "worker", ClaimRole::Worker, life);
-                    client.batch_execute("BEGIN").await?;
-                    client.query(&bind, &[&claim.as_str()]).await?;
-                }
-                if client.query(&select, &[&message]).await?.len() != 1 {
+                let claim = SignedClaim::sign(&key, &tenant, "worker", ClaimRole::Worker, CLAIM_LIFE);
+                let row = async || client.query(&select, &[&message]).await;
+                let bound = async || client.query(&bind, &[&claim.as_str()]).await;
+                let rows = match trips {
+                    Trips::Alone => row().await?,
+                    Trips::Each => {
+                        client.batch_execute("BEGIN").await?;
+                        bound().await?;
+                        let rows = row().await?;
+                        client.batch_execute("COMMIT").await?;
+                        rows
+                    }
+                    Trips::Together => {
+                        let (begin, commit) = (client.batch_execute("BEGIN"), client.batch_execute("COMMIT"));
+                        tokio::try_join!(begin, bound(), row(), commit)?.2
+                    }
+                };
+                if rows.len() != 1 {
                     return Err(Failure::from("the tenant's message is not there"));
-                }
-                if trips == Trips::Each {
-                    client.batch_execute("COMMIT").await?;
                 }
                 done += 1;
             }
@@ -117,9 +145,9 @@ async fn by_driver(
 
 /// One client far away, over a connection that is open and knows its statements.
 pub(crate) async fn trips(stage: &Stage, plan: &Plan, findings: &mut Findings) -> Result<(), Failure> {
-    let fault = Fault::Delay { each_way: ROUND_TRIP / 2 };
-    let wire = Wire::start(("127.0.0.1", stage.postgres.port()), fault).await?;
-    let (pools, tenant) = (stage.pools(&wire.url(stage.url())?, 1, 1)?, stage.tenant(0)?);
+    let proxy = Proxy::start(stage.postgres.port()).await?;
+    proxy.set(Mode::Delay(ROUND_TRIP / 2));
+    let (pools, tenant) = (stage.pools(&proxy.url(stage.url())?, 1, 1)?, stage.tenant(0)?);
     for _ in 0..3 {
         visit(&pools, tenant, stage.message).await?;
     }

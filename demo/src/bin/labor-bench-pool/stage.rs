@@ -89,6 +89,16 @@ impl Stage {
         }
     }
 
+    /// A tenant's own login.
+    pub(crate) fn login(&self, tenant: &TenantName) -> Login {
+        Login {
+            user: tenant.role(),
+            password: self.master.tenant_password(tenant),
+            database: DATABASE.to_owned(),
+            schema: None,
+        }
+    }
+
     /// URL of the superuser.
     pub(crate) fn superuser_url(&self) -> String {
         self.postgres.url(DATABASE)

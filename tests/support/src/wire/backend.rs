@@ -32,7 +32,7 @@ impl<'a> Backend<'a> {
     pub(super) async fn run(mut self) -> Result<()> {
         loop {
             if self.server.buffer().len() < 5 {
-                send_on(&mut self.client, self.plan).await?;
+                send_on(&mut self.client).await?;
             }
             let kind = self.server.read_u8().await?;
             if self.groups.takes_bare_answer() {

@@ -71,7 +71,7 @@ impl<'a> Frontend<'a> {
         self.server.write_u32(length).await?;
         self.server.write_u32(code).await?;
         stream(&mut self.client, &mut self.server, u64::from(length).saturating_sub(8)).await?;
-        send_on(&mut self.server, self.plan).await?;
+        send_on(&mut self.server).await?;
         Ok(encryption)
     }
 
@@ -102,7 +102,7 @@ impl<'a> Frontend<'a> {
 
     /// What came before has its effect, also where it was pipelined: the same fault leaves the same state each time.
     async fn settle(&mut self) -> Result<()> {
-        send_on(&mut self.server, self.plan).await?;
+        send_on(&mut self.server).await?;
         self.groups.settled().await;
         Ok(())
     }
@@ -110,7 +110,7 @@ impl<'a> Frontend<'a> {
     /// Nothing that was read is kept back while we wait for more.
     async fn before_reading(&mut self, bytes: usize) -> Result<()> {
         if self.client.buffer().len() < bytes {
-            send_on(&mut self.server, self.plan).await?;
+            send_on(&mut self.server).await?;
         }
         Ok(())
     }

@@ -24,18 +24,15 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Plan {
     fault: Fault,
+    counts: fn(&str) -> bool,
     log: Mutex<Vec<String>>,
     victim: watch::Sender<Option<u32>>,
     cuts: watch::Sender<u64>,
 }
 
 impl Plan {
-    pub(super) fn new(fault: Fault) -> Self {
-        Self { fault, log: Mutex::default(), victim: watch::Sender::new(None), cuts: watch::Sender::new(0) }
-    }
-
-    pub(super) fn fault(&self) -> Fault {
-        self.fault
+    pub(super) fn new(fault: Fault, counts: fn(&str) -> bool) -> Self {
+        Self { fault, counts, log: Mutex::default(), victim: watch::Sender::new(None), cuts: watch::Sender::new(0) }
     }
 
     pub(super) fn log(&self) -> MutexGuard<'_, Vec<String>> {
@@ -46,9 +43,13 @@ impl Plan {
         self.victim.send_replace(Some(pid));
     }
 
-    /// Counts a boundary and says what becomes of it.
+    /// Counts a boundary and says what becomes of it. What doesn't count is forwarded, unless the program is being killed.
     pub(super) fn boundary(&self, text: String) -> Verdict {
         let mut log = self.log();
+        if !(self.counts)(&text) {
+            let killed = matches!(self.fault, Fault::Kill { at } if log.len() as u64 >= at) && !self.has_cut();
+            return if killed { Verdict::Hold } else { Verdict::Forward };
+        }
         log.push(text);
         let number = log.len() as u64;
         match self.fault {
