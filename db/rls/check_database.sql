@@ -1,9 +1,7 @@
 -- Isolation check, third part: what holds for all tenants' logins at once. Every row is a finding.
 -- Why: a right given to PUBLIC or to labor_tenants, a role of Labor's that can do more than it should, or a setting of the whole
 --      database lets every tenant out of its schema, and no tenant's own definitions show it.
--- Two kinds are about the server and not about somebody's mistake: "unhardened", what PostgreSQL gives to PUBLIC as it is shipped and
---      db/rls/database.sql takes away, and "incapable", what Labor's own roles lack. On a server whose system objects nobody may change
---      they stay, and whoever runs Labor there has to say so (docs/adr/0012-weaker-isolation-is-acknowledged.md).
+-- What the server itself leaves open as it is shipped is check_server.sql's, and no finding here.
 -- Must stay true: what check_tables.sql says. It asks for nothing that only a database with the schema control has, for restores are
 --      checked too. It expects what db/rls/database.sql makes, and names the same functions (a test compares). It is asked once in a
 --      while, not of each tenant: it looks at the names of all schemas.
@@ -171,47 +169,3 @@ UNION ALL
 SELECT 'default_grant', o.name, 'PUBLIC may call the functions that it makes'
   FROM ours o WHERE o.name IN ('labor_owner', 'labor_guard')
    AND NOT EXISTS (SELECT FROM pg_default_acl d WHERE d.defaclrole = o.oid AND d.defaclobjtype = 'f' AND d.defaclnamespace = 0)
-UNION ALL
--- From here on: what the server as it is shipped leaves open. In groups, for there are hundreds.
-SELECT 'unhardened', 'languages', format('every tenant''s role can run DO blocks: %s', string_agg(l.lanname, ', ' ORDER BY l.lanname))
-  FROM languages l WHERE l.shipped HAVING count(*) > 0
-UNION ALL
-SELECT 'unhardened', 'catalogs',
-       format('every tenant''s role can read %s catalogs and views, which name all practices and roles: %s', count(*),
-              CASE WHEN count(*) <= 5 THEN string_agg(r.relname, ', ' ORDER BY r.relname) ELSE 'pg_class, pg_roles, pg_stat_activity and so on' END)
-  FROM relations r WHERE r.reads AND r.shipped AND NOT r.writes HAVING count(*) > 0
-UNION ALL
-SELECT 'unhardened', g.what, format('every tenant''s role can call %s', g.names)
-  FROM (SELECT b.what, string_agg(DISTINCT f.proname::text, ', ' ORDER BY f.proname::text) AS names
-          FROM functions f CROSS JOIN LATERAL (
-                 SELECT CASE WHEN f.proname ~ '_to_xml|^ts_' THEN 'functions that run SQL text'
-                             WHEN f.proname ~ '^(lo_|lowrite|loread)' THEN 'large objects'
-                             WHEN f.proname ~ 'advisory' THEN 'advisory locks, by which migrators take turns'
-                             WHEN f.proname ~ '^pg_stat_get_' THEN 'numbers about others'' tables and sessions'
-                             ELSE 'functions about sessions, sizes and definitions' END) b (what)
-         WHERE f.shipped GROUP BY b.what) g
-UNION ALL
--- What the database says goes for its logins, else what the server says.
-SELECT 'unhardened', w.object, format('%s: %s = %s', w.meaning, w.name, v.value)
-  FROM (VALUES ('temp_file_limit', '^[^-]', 'temporary files', 'one practice''s sort can fill the disk of all'),
-               ('log_min_messages', '^(fatal|panic)$', 'server log', 'errors are logged, which quote values of rows'),
-               ('log_min_error_statement', '^panic$', 'server log', 'statements are logged with their errors'),
-               ('log_statement', '^none$', 'server log', 'statements are logged'),
-               ('log_min_duration_statement', '^-1$', 'server log', 'slow statements are logged'),
-               ('log_parameter_max_length_on_error', '^0$', 'server log', 'parameters are logged with errors')) AS w (name, sound, object, meaning)
-  JOIN pg_settings g ON g.name = w.name
-  LEFT JOIN LATERAL (SELECT split_part(c.item, '=', 2) AS value FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS c (item)
-                      WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
-                        AND split_part(c.item, '=', 1) = w.name) d ON true
- -- What this session has only for itself, or from before, says nothing about others.
- CROSS JOIN LATERAL (SELECT coalesce(d.value, CASE WHEN g.source IN ('database', 'user', 'database user', 'session', 'client')
-                                                   THEN g.boot_val ELSE g.setting END) AS value) v
- WHERE EXISTS (SELECT FROM tenants) AND v.value !~ w.sound
-UNION ALL
-SELECT 'incapable', r.rolname, CASE r.rolname WHEN 'labor_backup' THEN 'has no BYPASSRLS, which only a superuser gives: labor-backup reads no rows'
-                                              ELSE 'has no BYPASSRLS, which only a superuser gives: migrations of data in batches reach no rows' END
-  FROM pg_roles r WHERE r.rolname IN ('labor_backup', 'labor_backfill') AND NOT r.rolbypassrls AND NOT r.rolsuper
-UNION ALL
-SELECT 'incapable', 'labor_migrator', 'is not in pg_signal_backend: it cannot end the connections of a practice that is suspended or deleted'
-  FROM pg_roles r WHERE r.rolname = 'labor_migrator'
-   AND NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = 'pg_signal_backend'::regrole)

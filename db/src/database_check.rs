@@ -1,4 +1,4 @@
-//! What the isolation check says about the database as a whole (db/rls/check_database.sql, check_plane.sql), asked by the programs that
+//! What the isolation check says about the database as a whole (db/rls/check_database.sql, check_server.sql, check_plane.sql), asked by the programs that
 //! serve. Must stay true: they are the migrator's files; definitions only, no rows of anybody.
 pub use labor_catalog::Finding;
 use sqlx::Connection as _;

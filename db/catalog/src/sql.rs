@@ -25,15 +25,24 @@ pub const ISOLATION_CHECK: &str = concat!(
 /// The part of [`ISOLATION_CHECK`] that looks beyond the tenant's schema (`$1`: its name): enough for a schema whose [`FINGERPRINT`]
 /// is that of one that passed the whole check.
 pub const REACH_CHECK: &str = reach_check!();
+macro_rules! server_check {
+    () => {
+        include_str!("../../rls/check_server.sql")
+    };
+}
+/// The part of [`DATABASE_CHECK`] that is about the server and nobody's mistake. It costs the same however large the fleet is.
+pub const SERVER_CHECK: &str = server_check!();
 /// Finds what weakens the isolation of all tenants at once, in the same columns. It knows no tenant.
 pub const DATABASE_CHECK: &str = concat!(
     "SELECT kind, object, detail FROM (\n",
     include_str!("../../rls/check_database.sql"),
     ") AS database\nUNION ALL SELECT kind, object, detail FROM (\n",
+    server_check!(),
+    ") AS server\nUNION ALL SELECT kind, object, detail FROM (\n",
     include_str!("../../rls/check_plane.sql"),
     ") AS plane"
 );
-/// Kinds of [`DATABASE_CHECK`]'s findings that a server which gives no superuser leaves: they are acknowledged, not mended.
+/// Kinds of [`SERVER_CHECK`]'s findings, which a server that gives no superuser leaves: they are acknowledged, not mended.
 pub const KINDS_OF_THE_SERVER: [&str; 2] = ["unhardened", "incapable"];
 
 /// One tenant.
@@ -81,5 +90,6 @@ mod tests {
     #[test]
     fn what_is_taken_from_tenants_is_looked_for() {
         assert_eq!(functions(DATABASE), functions(DATABASE_CHECK));
+        assert_eq!(functions(DATABASE), functions(SERVER_CHECK));
     }
 }

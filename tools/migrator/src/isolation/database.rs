@@ -1,5 +1,5 @@
-//! What weakens the isolation of all tenants at once: rights, roles and settings (db/rls/check_database.sql), whether the functions
-//! of the guard are those of db/rls/guard.sql, all of them and no others.
+//! What weakens the isolation of all tenants at once: rights, roles and settings (db/rls/check_database.sql, check_server.sql,
+//! check_plane.sql), whether the functions of the guard are those of db/rls/guard.sql, all of them and no others.
 use std::collections::BTreeMap;
 
 use labor_catalog::sql;
@@ -28,19 +28,11 @@ impl Migrator {
 /// # Errors
 /// When the database can't be asked.
 pub(crate) async fn findings(client: &impl GenericClient) -> Result<Vec<Finding>, MigratorError> {
-    let mut findings = of_the_database(client).await?;
-    findings.extend(guard_findings(client).await?);
-    Ok(findings)
-}
-
-/// Without the guard's functions.
-///
-/// # Errors
-/// When the database can't be asked.
-pub(crate) async fn of_the_database(client: &impl GenericClient) -> Result<Vec<Finding>, MigratorError> {
     let rows = client.query(sql::DATABASE_CHECK, &[]).await;
     let rows = rows.map_err(MigratorError::during("isolation check of the database"))?;
-    Ok(rows.iter().map(super::finding).collect())
+    let mut findings: Vec<Finding> = rows.iter().map(super::finding).collect();
+    findings.extend(guard_findings(client).await?);
+    Ok(findings)
 }
 
 /// Functions of the guard that are not as the file makes them, that are missing, or that are none of the file's.

@@ -1,9 +1,10 @@
 //! What a server leaves open that gives no superuser (managed servers), and who agreed to run Labor there.
 //! Must stay true: nothing is begun on such a server before somebody said so (docs/adr/0012-weaker-isolation-is-acknowledged.md); and
 //! only what PostgreSQL is shipped with can be agreed to, never a right that somebody gave.
+use labor_catalog::sql;
 use tokio_postgres::{Client, GenericClient};
 
-use super::{Finding, database};
+use super::Finding;
 use crate::{Migrator, MigratorError};
 
 /// Whether an operator agreed to it.
@@ -31,9 +32,9 @@ impl Weaker {
 /// # Errors
 /// When the database can't be asked.
 pub(crate) async fn of_the_server(client: &impl GenericClient) -> Result<Vec<Finding>, MigratorError> {
-    let mut findings = database::of_the_database(client).await?;
-    findings.retain(Finding::is_of_the_server);
-    Ok(findings)
+    let rows = client.query(sql::SERVER_CHECK, &[]).await;
+    let rows = rows.map_err(MigratorError::during("look what the server leaves open"))?;
+    Ok(rows.iter().map(super::finding).collect())
 }
 
 impl Migrator {
