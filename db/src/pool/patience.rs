@@ -23,7 +23,7 @@ pub(super) struct Patience {
 pub(super) enum Lost {
     /// This one noticed it, and has told the others. When it began to wait.
     Noticed(Instant),
-    /// It was told by another, and nobody had an answer since.
+    /// It was told by another, and nobody had an answer for a while after that.
     Told,
     /// The server was heard, and took too long: that says nothing about others.
     Slow,
@@ -66,7 +66,7 @@ impl Patience {
         }
     }
 
-    /// Another one that began after this one noticed silence, that was a while ago, and nobody was answered since.
+    /// Another one that began after this one noticed silence, that was a while ago, and nobody was answered in the meantime.
     async fn told(&self, mut began: Instant) {
         let mut silent_since = self.silent_since.subscribe();
         loop {
@@ -75,8 +75,10 @@ impl Patience {
                 Err(_) => None,
             };
             let Some(since) = since else { return std::future::pending().await };
+            // Not since that one began to wait: others had their answers until the line died.
+            let told = Instant::now();
             sleep(self.answer).await;
-            if self.answered_at().is_none_or(|answered| answered <= since) {
+            if self.answered_at().is_none_or(|answered| answered <= told) {
                 return;
             }
             // A dead line of somebody else's: only a newer silence counts.
@@ -122,11 +124,26 @@ mod tests {
         });
         let dead = patience.bound(&unheard, pending::<()>());
         let answered = async {
-            sleep(ANSWER / 2).await;
+            sleep(ANSWER * 3 / 2).await;
             patience.bound(&heard, async {}).await
         };
         let (long, dead, _) = tokio::join!(long, dead, answered);
         assert!(matches!((long, dead), (Ok("done"), Err(Lost::Noticed(_)))), "the server lives");
+    }
+
+    /// The line dies in the middle of many answers: the one that was heard last and the one that is never heard began one after the other.
+    #[tokio::test]
+    async fn an_answer_just_before_the_silence_keeps_nobody_waiting() {
+        let patience = Patience::new(ANSWER, LONG);
+        let (heard, unheard) = (AtomicBool::new(true), AtomicBool::new(false));
+        let half_answered = patience.bound(&heard, pending::<()>());
+        let silent = patience.bound(&unheard, pending::<()>());
+        let answered = async {
+            sleep(ANSWER / 10).await;
+            patience.bound(&heard, async {}).await
+        };
+        let (half_answered, silent, _) = tokio::join!(half_answered, silent, answered);
+        assert_eq!((half_answered, silent.is_err()), (Err(Lost::Told), true));
     }
 
     #[tokio::test]
