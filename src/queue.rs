@@ -26,7 +26,7 @@ pub enum QueueCommand {
     Discard {
         /// Number of the dead letter (`labor queue dead`).
         number: i64,
-        /// Why; no health data. It is noted beside the message if that is still `failed`.
+        /// Why; no health data. It is noted beside the message if that is still set aside.
         #[arg(long)]
         reason: String,
     },

@@ -35,6 +35,9 @@ fn api_routes() -> OpenApiRouter<App> {
         .routes(routes!(api::patients::observations))
         .routes(routes!(api::messages::receive))
         .routes(routes!(api::self_test::test))
+        .routes(routes!(api::set_aside::list))
+        .routes(routes!(api::set_aside::replay))
+        .routes(routes!(api::set_aside::discard))
         .routes(routes!(api::health::live))
         .routes(routes!(api::health::ready))
 }

@@ -93,7 +93,8 @@ SELECT m.id, true, false FROM raw_messages m WHERE m.source_id = $2 AND m.sha256
           INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
           SELECT $4, 'message.hand_on', 'raw_messages', id, 'success', $5 FROM changed";
     DISCARD_LETTER = "WITH changed AS (
-            UPDATE raw_messages SET reason = reason || '; discarded: ' || $2::text WHERE id = $1 AND state = 'failed' RETURNING id
+            UPDATE raw_messages SET reason = reason || '; discarded: ' || $2::text 
+             WHERE id = $1 AND state IN ('failed', 'quarantined') AND position('; discarded: ' IN reason) = 0 RETURNING id
           ), audited AS (
             INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
             SELECT $3, $4, $5, 'message.discard', 'raw_messages', id, 'success', $6 FROM raw_messages WHERE id = $1
@@ -102,6 +103,13 @@ SELECT m.id, true, false FROM raw_messages m WHERE m.source_id = $2 AND m.sha256
     LIST_SET_ASIDE = "SELECT id, state, coalesce(reason, 'waits for a worker for more than a quarter of an hour'), received_at FROM raw_messages
            WHERE state IN ('quarantined', 'failed') OR (state = 'received' AND received_at < now() - interval '15 minutes')
            ORDER BY received_at DESC, id DESC LIMIT 200";
+    AUDIT_SET_ASIDE = "INSERT INTO audit (id, actor, actor_role, action, object_kind, outcome, request_id)
+        VALUES ($1, $2, $3, 'message.list_set_aside', 'raw_messages', 'success', $4)";
+    IS_SET_ASIDE = "SELECT FROM raw_messages WHERE id = $1 AND state <> 'processed'";
+    /// Who wants it, before a service does it for them: the two rows have the same request.
+    AUDIT_WISH = "INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
+        SELECT $1, $2, $3, $4, 'raw_messages', $5,
+               CASE WHEN EXISTS (SELECT FROM raw_messages WHERE id = $5 AND state <> 'processed') THEN 'success' ELSE 'not_found' END, $6";
     REPLAY_MESSAGE = "WITH changed AS (
             UPDATE raw_messages SET state = 'received', reason = NULL, processed_at = NULL
              WHERE id = $1 AND state <> 'processed' RETURNING id
@@ -208,8 +216,8 @@ pub async fn handed_on(session: &mut TenantSession, id: Uuid, format: &str, char
     Ok(())
 }
 
-/// Notes beside a message that was given up why an operator does not want it worked on again. It stays `failed`, with its bytes. False when
-/// it is not `failed` any more: then only the audit tells.
+/// Notes beside a message that was set aside why it is not to be worked on again. It stays what it is, with its bytes. False when it is not
+/// set aside any more, or a reason was noted before: then only the audit tells.
 ///
 /// # Errors
 /// When the database can't be asked.
@@ -221,7 +229,7 @@ pub async fn discarded(session: &mut TenantSession, id: Uuid, reason: &str) -> R
 }
 
 /// One message that was set aside.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct SetAside {
     /// Its id.
     pub id: Uuid,
@@ -238,11 +246,43 @@ pub struct SetAside {
 /// # Errors
 /// When the database can't be asked.
 pub async fn list_set_aside(session: &mut TenantSession) -> Result<Vec<SetAside>, DbError> {
-    let rows = session.run(&[Query { sql: LIST_SET_ASIDE, params: &[] }]).await?;
-    let set_aside = rows.into_iter().flatten();
-    Ok(set_aside
+    let (audit_id, request, (actor, role)) = (Uuid::now_v7(), session.request_id(), session.actor());
+    let audit = Query { sql: AUDIT_SET_ASIDE, params: &[&audit_id, &actor, &role, &request] };
+    let results = session.run(&[Query { sql: LIST_SET_ASIDE, params: &[] }, audit]).await?;
+    Ok(results
+        .first()
+        .into_iter()
+        .flatten()
         .map(|row| SetAside { id: row.get(0), state: row.get(1), reason: row.get(2), received_at: row.get(3) })
         .collect())
+}
+
+/// What somebody of a practice wants done with a message that was set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// To have it worked on again.
+    Replay,
+    /// To leave it where it is for good.
+    Discard,
+}
+
+/// Notes who wants it. False when no such message was set aside here; that is noted as well.
+///
+/// # Errors
+/// [`DbError::Refused`] when the claims may not; else when the database can't be asked.
+pub async fn wished(session: &mut TenantSession, id: Uuid, wish: Wish) -> Result<bool, DbError> {
+    let action = match wish {
+        Wish::Replay => "message.wish_replay",
+        Wish::Discard => "message.wish_discard",
+    };
+    let (audit_id, request, (actor, role)) = (Uuid::now_v7(), session.request_id(), session.actor());
+    let results = session
+        .run(&[
+            Query { sql: IS_SET_ASIDE, params: &[&id] },
+            Query { sql: AUDIT_WISH, params: &[&audit_id, &actor, &role, &action, &id, &request] },
+        ])
+        .await?;
+    Ok(results.first().is_some_and(|rows| !rows.is_empty()))
 }
 
 /// Puts a message that was set aside back to work: after a BSNR was registered or a fault mended. Also one that only waits: a

@@ -9,6 +9,7 @@ pub(crate) mod patients;
 pub(crate) mod reports;
 pub(crate) mod self_test;
 pub(crate) mod sender;
+pub(crate) mod set_aside;
 pub(crate) mod sign_in;
 
 use utoipa::Modify;

@@ -4,9 +4,10 @@ use std::time::Duration;
 use labor_db::Control;
 use labor_db::queue::Queue;
 use labor_testing::until;
-use serde_json::Value;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
 
-use crate::clinic::{Clinic, LIMIT, sample, without_worker};
+use crate::clinic::{Clinic, LIMIT, PASSWORD, User, clinic, sample, without_worker};
 
 const HIDDEN: Duration = Duration::from_secs(60);
 const NO_WAIT: Duration = Duration::ZERO;
@@ -142,4 +143,58 @@ async fn what_was_delivered_too_often_is_given_up_before_it_is_tried_again() {
     clinic.until_idle().await;
     assert_eq!(clinic.doctor("a").await.reports().await.len(), 1, "it was innocent");
     drop(worker);
+}
+
+/// Over the API, without an operator; nobody else of the practice may, and no other practice's administrator.
+#[tokio::test]
+async fn an_administrator_deals_with_what_was_set_aside() {
+    let clinic = clinic("queue_api").await;
+    for practice in ["a", "b"] {
+        clinic.platform.user(practice, "admin", "Admin", "admin", PASSWORD).await.unwrap();
+    }
+    let admin = User::sign_in(&clinic.server.base, "a", "admin", PASSWORD).await.unwrap();
+    let others = User::sign_in(&clinic.server.base, "b", "admin", PASSWORD).await.unwrap();
+    let tenant = &clinic.tenants[0];
+    let broken = format!(
+        "UPDATE {tenant}.raw_messages SET state = 'quarantined', reason = 'x: mended since' WHERE state = 'processed'"
+    );
+    clinic.post(&sample("Z01_LDT3_01_final.ldt")).await;
+    clinic.until_idle().await;
+    clinic.execute(&broken).await;
+    let listed = admin.json("/v1/messages/set-aside").await["items"].clone();
+    let message = listed[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["reason"]), (1, &json!("x: mended since")), "{listed}");
+    assert!(others.json("/v1/messages/set-aside").await["items"].as_array().unwrap().is_empty());
+    let (replay, discard) = (format!("/v1/messages/{message}/replay"), format!("/v1/messages/{message}/discard"));
+    let reason = json!({ "reason": "sent anew" });
+    for path in [&replay, &discard] {
+        assert_eq!(others.post(path, &reason).await.status(), StatusCode::NOT_FOUND, "another practice's");
+        assert_eq!(clinic.doctor("a").await.post(path, &reason).await.status(), StatusCode::FORBIDDEN);
+    }
+    assert_eq!(clinic.doctor("a").await.get("/v1/messages/set-aside").await.status(), StatusCode::FORBIDDEN);
+    for wrong in [json!({}), json!({ "reason": " " }), json!({ "reason": "x".repeat(201) })] {
+        assert_eq!(admin.post(&discard, &wrong).await.status(), StatusCode::BAD_REQUEST, "{wrong}");
+    }
+
+    let letter = format!(
+        "SELECT pgmq.send('dead_messages', jsonb_build_object('tenant', '{tenant}', 'message_id', '{message}', 'reason', 'x'))"
+    );
+    clinic.execute(&letter).await;
+    for _ in 0..2 {
+        assert_eq!(admin.post(&discard, &reason).await.status(), StatusCode::NO_CONTENT);
+    }
+    assert_eq!(labor(&clinic, &["status"]).await["dead"], 0);
+    let listed = admin.json("/v1/messages/set-aside").await["items"].clone();
+    assert_eq!(listed[0]["reason"], "x: mended since; discarded: sent anew", "noted once");
+    clinic.execute(&letter).await;
+    assert_eq!(admin.post(&replay, &json!({})).await.status(), StatusCode::ACCEPTED);
+    clinic.until_idle().await;
+    assert!(admin.json("/v1/messages/set-aside").await["items"].as_array().unwrap().is_empty());
+    assert_eq!(labor(&clinic, &["status"]).await["dead"], 0);
+    assert_eq!(admin.post(&replay, &json!({})).await.status(), StatusCode::NOT_FOUND, "it is processed");
+    let named = format!(
+        "SELECT count(*) FROM {tenant}.audit a JOIN {tenant}.users u ON u.id::text = a.actor
+          WHERE u.username = 'admin' AND a.action = 'message.wish_replay' AND a.object_id = '{message}' AND a.outcome = 'success'"
+    );
+    assert_eq!(clinic.count(&named).await, 1);
 }

@@ -2,8 +2,10 @@
 //! Must stay true: a dead letter goes only when its message is worked on again or an operator says that it may; the message itself stays
 //! with its practice. Opaque names and ids only.
 use chrono::{DateTime, Utc};
+use labor_catalog::TenantName;
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{DEAD, DeadLetter, Entry, Queue};
 use crate::DbError;
@@ -78,6 +80,21 @@ impl Queue {
     /// When the database can't be asked.
     pub async fn remove_dead_letter(&self, number: i64) -> Result<bool, DbError> {
         Ok(self.pgmq.delete_with_cxn(DEAD, number, &self.pool).await?)
+    }
+
+    /// Takes the dead letters about a message away, if there are any.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn remove_dead_letters_of(&self, tenant: &TenantName, message: Uuid) -> Result<(), DbError> {
+        sqlx::query!(
+            "DELETE FROM pgmq.q_dead_messages WHERE message ->> 'tenant' = $1 AND message ->> 'message_id' = $2",
+            tenant.as_str(),
+            message.to_string()
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 }
 
