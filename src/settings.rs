@@ -70,7 +70,8 @@ pub struct ServeSettings {
     /// Largest message that is accepted, in bytes, unpacked.
     #[arg(long, env = "LABOR_BODY_LIMIT", default_value_t = 32 * 1024 * 1024)]
     pub body_limit: usize,
-    /// Memory for messages on their way in, in bytes, all together; what finds no room waits, then gets 503. A quarter is for small ones.
+    /// Memory for messages on their way in, in bytes, all together; what finds no room waits, then gets 503. A quarter is for small ones;
+    /// one source gets half of either part at most.
     #[arg(long, env = "LABOR_BODY_MEMORY", default_value_t = 256 * 1024 * 1024)]
     pub body_memory: usize,
     /// Networks of the proxies in front, separated by commas: only they are believed about a sender's address and HTTPS.

@@ -99,7 +99,7 @@ async fn take(
     let source = sender::fresh_for(app, source, &shape).await?;
     let in_use = app.control.keys_in_use().await?;
     let signatures = signed.begin(&app.secrets, in_use, &source);
-    let mut received = body::receive(&app.bodies, shape, wire, signatures).await?;
+    let mut received = body::receive(&app.bodies.of(source.id), shape, wire, signatures).await?;
     let sent = Sent { headers, signed: &signed, in_use, source: &source };
     let outcome = keep(app, who, request_id, sent, &mut received).await;
     Ok(acknowledge::answer(headers, &received.bytes, outcome))

@@ -3,12 +3,12 @@
 use aws_lc_rs::{digest, hmac};
 use axum::body::Bytes;
 
-use super::budget::{Budget, Share};
+use super::budget::{Part, Share};
 use super::{Received, Refused, sha256_of};
 
 /// What has come so far.
 pub(super) struct File<'b> {
-    budget: &'b Budget,
+    part: &'b Part,
     share: Share,
     bytes: Vec<u8>,
     sha256: digest::Context,
@@ -16,14 +16,9 @@ pub(super) struct File<'b> {
 }
 
 impl<'b> File<'b> {
-    pub(super) fn new(
-        budget: &'b Budget,
-        share: Share,
-        expected: Option<usize>,
-        signatures: Vec<hmac::Context>,
-    ) -> Self {
+    pub(super) fn new(part: &'b Part, share: Share, expected: Option<usize>, signatures: Vec<hmac::Context>) -> Self {
         let bytes = Vec::with_capacity(expected.unwrap_or_default().min(share.bytes()));
-        Self { budget, share, bytes, sha256: digest::Context::new(&digest::SHA256), signatures }
+        Self { part, share, bytes, sha256: digest::Context::new(&digest::SHA256), signatures }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -31,12 +26,12 @@ impl<'b> File<'b> {
     }
 
     pub(super) async fn push(&mut self, piece: &[u8]) -> Result<(), Refused> {
-        let (length, limit) = (self.bytes.len().saturating_add(piece.len()), self.budget.largest());
+        let (length, limit) = (self.bytes.len().saturating_add(piece.len()), self.part.largest());
         if length > limit {
             return Err(Refused::TooLarge { limit });
         }
         if length > self.share.bytes() {
-            self.budget.grow(&mut self.share).await?;
+            self.part.grow(&mut self.share).await?;
             // Once, and exactly: growing by doubling would need up to three times as much. Untouched pages cost nothing.
             self.bytes.reserve_exact(limit - self.bytes.len());
         }

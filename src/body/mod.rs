@@ -15,7 +15,7 @@ use axum::body::{BodyDataStream, Bytes};
 
 use self::arriving::Arriving;
 pub(crate) use self::budget::Budget;
-use self::budget::Share;
+use self::budget::{Part, Share};
 pub(crate) use self::discard::discard;
 use self::file::File;
 pub(crate) use self::refused::Refused;
@@ -45,19 +45,19 @@ pub(crate) struct Received {
 /// # Errors
 /// When it is too large, damaged or does not come, or when there is no memory for it.
 pub(crate) async fn receive(
-    budget: &Budget,
+    memory: &Part,
     shape: Shape,
     wire: &mut BodyDataStream,
     signatures: Vec<hmac::Context>,
 ) -> Result<Received, Refused> {
-    let limit = budget.largest();
+    let limit = memory.largest();
     if shape.declared.is_some_and(|declared| declared > shape.most_sent(limit)) {
         return Err(Refused::TooLarge { limit });
     }
-    let share = budget.share(shape.expected()).await?;
+    let share = memory.share(shape.expected()).await?;
     let over_sent = if shape.gzip { signatures.clone() } else { Vec::new() };
     let mut arriving = Arriving::new(wire, &shape, limit, over_sent);
-    let mut file = File::new(budget, share, shape.expected(), signatures);
+    let mut file = File::new(memory, share, shape.expected(), signatures);
     let content_type = match &shape.boundary {
         None => {
             while let Some(piece) = arriving.piece().await? {

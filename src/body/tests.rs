@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::stream;
+use uuid::Uuid;
 
 use super::*;
 
@@ -31,7 +32,7 @@ fn pieces(bytes: &[u8], size: usize) -> Body {
 async fn received(pairs: &[(&'static str, &str)], body: Body) -> Result<Received, Refused> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, b"key");
     let shape = Shape::of(&headers(pairs))?;
-    receive(&budget(), shape, &mut body.into_data_stream(), vec![hmac::Context::with_key(&key)]).await
+    receive(&budget().of(Uuid::nil()), shape, &mut body.into_data_stream(), vec![hmac::Context::with_key(&key)]).await
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -216,7 +217,7 @@ async fn a_body_keeps_the_memory_it_needs_and_no_more() {
     let file = vec![b'x'; 2 * 1024 * 1024];
     let take = async || {
         let shape = Shape::of(&headers(&[])).unwrap();
-        receive(&budget, shape, &mut pieces(&file, 100_000).into_data_stream(), Vec::new()).await
+        receive(&budget.of(Uuid::nil()), shape, &mut pieces(&file, 100_000).into_data_stream(), Vec::new()).await
     };
     let first = take().await.unwrap();
     assert_eq!(first.share.bytes(), file.len());

@@ -107,7 +107,7 @@ async fn look(app: &App, caller: &Caller, headers: &HeaderMap, wire: &mut BodyDa
     let signatures = signed.as_ref().map(|signed| signed.begin(&app.secrets, in_use, &source)).unwrap_or_default();
     let shape = Shape::of(headers)?;
     let (gzip, form) = (shape.gzip, shape.form());
-    let received = body::receive(&app.bodies, shape, wire, signatures).await?;
+    let received = body::receive(&app.bodies.of(source.id), shape, wire, signatures).await?;
     let arrived = Arrived {
         bytes: received.bytes.len(),
         sha256: hex::encode(received.sha256),
