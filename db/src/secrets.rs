@@ -1,12 +1,13 @@
 //! The file with the master secrets, as a process that runs for long holds it.
 //! Must stay true: a secret that was appended to the file is there when it is first asked for, without a signal or a restart;
 //! a file that can't be read at the moment, or is half written, takes no secret away that is held already.
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use labor_catalog::{ClaimKeyId, InvalidKeyring, Keyring, MasterSecret, SecretNumber};
+use labor_catalog::{ClaimKeyId, InvalidKeyring, Keyring, MasterSecret, SecretNumber, may_hold_secrets};
 
 use crate::DbError;
 use crate::keys::KeysInUse;
@@ -24,6 +25,12 @@ pub enum SecretsError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// Everybody on the machine can read or write it.
+    #[error("the master secret file {} is open to everybody on this machine; close it with: chmod o= {}", path.display(), path.display())]
+    Open {
+        /// Which file.
+        path: PathBuf,
     },
     /// Its content is no keyring.
     #[error("the master secret file {}: {source}", path.display())]
@@ -160,21 +167,42 @@ fn stamp_of(path: &PathBuf) -> Option<Stamp> {
 /// The stamp is taken before: a change in between is noticed the next time.
 fn read(path: &PathBuf) -> Result<(Keyring, Option<Stamp>), SecretsError> {
     let stamp = stamp_of(path);
-    let text = std::fs::read_to_string(path).map_err(|source| SecretsError::File { path: path.clone(), source })?;
+    let unreadable = |source| SecretsError::File { path: path.clone(), source };
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    if !may_hold_secrets(file.metadata().map_err(unreadable)?.mode()) {
+        return Err(SecretsError::Open { path: path.clone() });
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(unreadable)?;
     let ring = Keyring::parse(&text).map_err(|source| SecretsError::Invalid { path: path.clone(), source })?;
     Ok((ring, stamp))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
     use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
     fn file(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("labor-secrets-{}-{name}", std::process::id()));
         std::fs::write(&path, format!("{}\n", "01".repeat(32))).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         path
+    }
+
+    #[test]
+    fn a_file_that_everybody_can_read_is_refused_and_one_that_becomes_so_changes_nothing() {
+        let path = file("open");
+        let secrets = Secrets::from_file(path.clone()).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o604)).unwrap();
+        append(&path, &format!("2:{}\n", "02".repeat(32)));
+        assert!(secrets.get(second()).is_none() && secrets.get(SecretNumber::FIRST).is_some());
+        let refused = Secrets::from_file(path.clone()).err().unwrap().to_string();
+        assert!(refused.contains("chmod o= "), "{refused}");
+        std::fs::remove_file(&path).unwrap();
     }
 
     fn append(path: &PathBuf, text: &str) {

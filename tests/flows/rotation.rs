@@ -3,6 +3,7 @@
 mod traffic;
 
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -42,6 +43,8 @@ fn append(file: &Path, line: &str) {
 fn replace(file: &Path, text: &str) {
     let new = file.with_extension("new");
     std::fs::write(&new, text).unwrap();
+    // What everybody can read is refused.
+    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::rename(&new, file).unwrap();
 }
 
@@ -293,7 +296,7 @@ async fn a_database_begins_with_the_newest_secret_and_accepts_no_other_key() {
     let name = "rotation_fresh";
     let folder = scratch().await.unwrap().join(name);
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("master-secret"), format!("# since autumn\n7:{}\n", random_hex(32).unwrap())).unwrap();
+    replace(&folder.join("master-secret"), &format!("# since autumn\n7:{}\n", random_hex(32).unwrap()));
     let platform = Platform::create(postgres().await, &folder, name).await.unwrap();
     platform.practice("a", "Praxis", "123456700").await.unwrap();
     platform.user("a", "doctor", "Dr. Test", "doctor", PASSWORD).await.unwrap();

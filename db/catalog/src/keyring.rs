@@ -81,6 +81,12 @@ pub enum InvalidKeyring {
     },
 }
 
+/// Whether a file with these permission bits may hold secrets: nobody but its owner and its group can read or write it.
+#[must_use]
+pub const fn may_hold_secrets(mode: u32) -> bool {
+    mode & 0o007 == 0
+}
+
 /// Master secrets by number.
 #[derive(Clone, Debug)]
 pub struct Keyring {

@@ -15,7 +15,7 @@ pub use catalogue::{Class, Column};
 pub use claim::{ClaimRole, SignedClaim};
 pub use claim_key::{ClaimKey, ClaimKeyId};
 pub use finding::Finding;
-pub use keyring::{InvalidKeyring, Keyring, SecretNumber};
+pub use keyring::{InvalidKeyring, Keyring, SecretNumber, may_hold_secrets};
 pub use name::{InvalidName, TenantName};
 pub use secret::{InvalidSecret, MasterSecret};
 pub use served::SERVED_VERSIONS;

@@ -1,7 +1,10 @@
 //! `bootstrap`: prepares a database once, as a superuser: roles, hardening, passwords of the three service logins.
 //! On a server that gives no superuser the owner of the database does it as far as that goes, if somebody agreed to it.
 //! Must stay true: passwords reach the server only as SCRAM verifiers made here, so they are in no statement and no log.
-use labor_catalog::{Keyring, sql};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+
+use labor_catalog::{Keyring, may_hold_secrets, sql};
 use tokio_postgres::config::Host;
 use tokio_postgres::{Config, Transaction};
 
@@ -132,9 +135,17 @@ fn verifier_of(role: &'static str, url: &str) -> Result<(&'static str, String), 
 /// # Errors
 /// When the file can't be read or holds no valid secret.
 pub fn read_master_secrets(path: &std::path::Path) -> Result<Keyring, MigratorError> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        MigratorError::Invalid(format!("the master secret {} can't be read: {error}", path.display()))
-    })?;
+    let unreadable =
+        |error| MigratorError::Invalid(format!("the master secret {} can't be read: {error}", path.display()));
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    if !may_hold_secrets(file.metadata().map_err(unreadable)?.mode()) {
+        return Err(MigratorError::Invalid(format!(
+            "the master secret file {0} is open to everybody on this machine; close it with: chmod o= {0}",
+            path.display()
+        )));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(unreadable)?;
     Keyring::parse(&text)
         .map_err(|error| MigratorError::Invalid(format!("the master secret file {}: {error}", path.display())))
 }
