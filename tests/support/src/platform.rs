@@ -262,6 +262,7 @@ fn belongs(program: &str, setting: &str) -> bool {
                     | "LABOR_ACCEPT_WEAKER_ISOLATION"
                     | "LABOR_METRICS_LISTEN"
                     | "LABOR_TENANT_CONNECTIONS"
+                    | "LABOR_CONNECTIONS_PER_TENANT"
                     | "LABOR_BODY_MEMORY"
                     | "LABOR_TRUSTED_PROXIES"
                     | "LABOR_HTTPS_ONLY"
