@@ -15,6 +15,8 @@ pub struct Client {
 pub struct Page {
     /// The reports.
     pub items: Vec<Summary>,
+    /// Where the next page begins; none behind the last one.
+    pub next: Option<String>,
 }
 
 /// A report in a list.
@@ -89,7 +91,16 @@ impl Client {
     /// # Errors
     /// When the server can't be reached or refuses.
     pub async fn reports(&self) -> Result<Page, reqwest::Error> {
-        self.get("/v1/reports?limit=200").send().await?.error_for_status()?.json().await
+        self.reports_after(None).await
+    }
+
+    /// The page that begins at `next` of the one before.
+    ///
+    /// # Errors
+    /// When the server can't be reached or refuses.
+    pub async fn reports_after(&self, next: Option<&str>) -> Result<Page, reqwest::Error> {
+        let after = next.map_or_else(String::new, |next| format!("&after={next}"));
+        self.get(&format!("/v1/reports?limit=200{after}")).send().await?.error_for_status()?.json().await
     }
 
     /// One report.

@@ -33,7 +33,27 @@ pub fn all() -> io::Result<Vec<Sample>> {
     Ok(samples)
 }
 
+/// One readable sample.
+///
+/// # Errors
+/// When it is not there.
+pub fn named(name: &str) -> io::Result<Sample> {
+    Ok(Sample { name: name.to_owned(), bytes: std::fs::read(folder().join(name))? })
+}
+
+/// One readable sample of HL7.
+///
+/// # Errors
+/// When it is not there.
+pub fn hl7(name: &str) -> io::Result<String> {
+    std::fs::read_to_string(here("formats/hl7/tests/fixtures/good").join(name))
+}
+
 fn folder() -> PathBuf {
-    let beside = Path::new("formats/ldt/tests/fixtures/good");
+    here("formats/ldt/tests/fixtures/good")
+}
+
+fn here(folder: &str) -> PathBuf {
+    let beside = Path::new(folder);
     if beside.is_dir() { beside.to_owned() } else { Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(beside) }
 }

@@ -29,3 +29,22 @@ impl Spread {
         format!("{median:.digits$} ({least:.digits$}–{most:.digits$})")
     }
 }
+
+/// So many of a hundred sorted values are at most this; of none it is not a number.
+#[must_use]
+pub fn percentile(sorted: &[f64], share: usize) -> f64 {
+    sorted.get(sorted.len().saturating_sub(1) * share / 100).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_come_from_sorted_values() {
+        let sorted: Vec<f64> = (0..=200).map(f64::from).collect();
+        let [median, p99, most] = [50, 99, 100].map(|share| percentile(&sorted, share));
+        assert!((median - 100.0).abs() < 1e-9 && (p99 - 198.0).abs() < 1e-9 && (most - 200.0).abs() < 1e-9);
+        assert!(percentile(&[], 50).is_nan());
+    }
+}

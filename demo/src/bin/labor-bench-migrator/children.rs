@@ -3,6 +3,7 @@ use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use labor_demo::Failure;
+use labor_demo::memory::mebibytes;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -58,11 +59,4 @@ pub(crate) async fn run(
 fn largest_backend(postmaster: u32) -> f64 {
     let children = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
     children.unwrap_or_default().split_whitespace().map(|pid| mebibytes(pid, "RssAnon")).fold(0.0, f64::max)
-}
-
-fn mebibytes(pid: &str, field: &str) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-    kilobytes.unwrap_or_default() / 1024.0
 }

@@ -78,7 +78,6 @@ impl Answered {
 
     /// So many of a hundred were answered within this many milliseconds.
     pub(crate) fn percentile(&self, share: usize) -> f64 {
-        let last = self.milliseconds.len().saturating_sub(1);
-        self.milliseconds.get(last * share / 100).copied().unwrap_or(f64::NAN)
+        labor_demo::spread::percentile(&self.milliseconds, share)
     }
 }

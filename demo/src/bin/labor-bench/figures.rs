@@ -1,5 +1,5 @@
 //! What was measured, and what follows from it.
-use labor_demo::spread::Spread;
+use labor_demo::spread::{Spread, percentile};
 use serde::Serialize;
 
 use crate::cpu::Cpu;
@@ -39,8 +39,7 @@ pub(crate) struct Case {
 impl Latency {
     /// From sorted times.
     pub(crate) fn of(sorted: &[f64]) -> Option<Self> {
-        let at = |share: usize| sorted.get(sorted.len().checked_sub(1)? * share / 100).copied();
-        Some(Self { median: at(50)?, p99: at(99)? })
+        (!sorted.is_empty()).then(|| Self { median: percentile(sorted, 50), p99: percentile(sorted, 99) })
     }
 }
 

@@ -5,10 +5,7 @@
 mod cpu;
 mod document;
 mod figures;
-mod floor;
-mod http;
 mod measure;
-mod messages;
 mod stage;
 
 use std::path::PathBuf;
@@ -102,7 +99,7 @@ async fn measured(
     let Arguments { seconds, rounds, connections, .. } = *arguments;
     let plan = Plan { length: Duration::from_secs(seconds.into()), rounds, connections };
     let about = "SELECT to_char(now(), 'YYYY-MM-DD'), split_part(current_setting('server_version'), ' ', 1)";
-    let about = psql::ask(&stage.postgres, &stage.superuser, about).await?;
+    let about = psql::ask(&stage.postgres, &stage.practice.superuser, about).await?;
     let (date, postgres) = about.split_once('|').ok_or("Postgres does not say its version")?;
     Ok(Report {
         date: date.to_owned(),

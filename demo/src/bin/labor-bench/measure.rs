@@ -1,7 +1,9 @@
 //! Takes the figures: rounds of a few seconds, Labor and its floors in turn, each counted again in the database.
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use labor_demo::floor::{self, Trips};
+use labor_demo::load::{Load, Make};
 use labor_demo::pgbench::Floor;
 use labor_demo::psql;
 use labor_testing::DataFolder;
@@ -10,8 +12,6 @@ use reqwest::StatusCode;
 use crate::Failure;
 use crate::cpu::Cpu;
 use crate::figures::{Case, Latency, Sample, Series};
-use crate::floor::{self, Trips};
-use crate::http::{Load, Make};
 use crate::stage::Stage;
 
 /// How long and how often.
@@ -44,24 +44,25 @@ pub(crate) async fn measure(stage: &Stage, folder: &DataFolder, plan: &Plan) -> 
         case(stage, plan, &load, "Read one report", read).await?,
         case(stage, plan, &load, "Accept one message", store).await?,
     ];
-    check_queue(stage).await?;
+    // Every message has its entry in the queue, whoever stored it.
+    stage.practice.waiting(&stage.postgres).await?;
     Ok(cases)
 }
 
 fn ways_to_read(stage: &Stage, folder: &DataFolder) -> Result<Vec<Way>, Failure> {
     let counted_by = Some(format!(
         "SELECT count(*) FROM {}.audit WHERE action = 'report.read' AND outcome = 'success'",
-        stage.tenant
+        stage.practice.tenant
     ));
-    let (claim, statements) = (stage.doctors_claim(), floor::report_get());
-    let variables = [format!("report={}", stage.report), format!("doctor={}", stage.doctor)];
+    let (claim, statements) = (stage.practice.doctors_claim(), floor::report_get());
+    let variables = [format!("report={}", stage.report), format!("doctor={}", stage.practice.doctor_id)];
     let floor = |name: &str, trips| {
         let script = floor::transaction(claim.as_str(), &statements, trips);
-        Floor::new(folder.path(), name, stage.tenant_login.clone(), &script, &variables).map(What::Floor)
+        Floor::new(folder.path(), name, stage.practice.tenant_login.clone(), &script, &variables).map(What::Floor)
     };
     let bare = statements.first().map(|statement| format!("{statement};\n")).unwrap_or_default();
-    let mut superuser = stage.superuser.clone();
-    superuser.schema = Some(stage.tenant.to_string());
+    let mut superuser = stage.practice.superuser.clone();
+    superuser.schema = Some(stage.practice.tenant.to_string());
     let bare = What::Floor(Floor::new(folder.path(), "read-bare", superuser, &bare, &variables)?);
     Ok(vec![
         Way { name: "GET /v1/reports/{id}", what: What::ReadReport, counted_by: counted_by.clone() },
@@ -75,15 +76,10 @@ const ONE_TRIP: &str = "pgbench: the same SQL in one round trip";
 const TRIP_EACH: &str = "pgbench: the same SQL, statement by statement";
 
 fn ways_to_store(stage: &Stage, folder: &DataFolder) -> Result<Vec<Way>, Failure> {
-    let counted_by = Some(format!("SELECT count(*) FROM {}.raw_messages WHERE state = 'received'", stage.tenant));
-    let (claim, statements) = (stage.webhooks_claim(), floor::message_store());
-    let body: String = stage.messages.next().iter().map(|byte| format!("{byte:02x}")).collect();
-    let variables = [format!("source={}", stage.source), format!("body=\\x{body}")];
-    let floor = |name: &str, trips| {
-        let script = floor::transaction(claim.as_str(), &statements, trips);
-        let script = format!("\\set n random(1, 9223372036854775806)\n{script}");
-        Floor::new(folder.path(), name, stage.tenant_login.clone(), &script, &variables).map(What::Floor)
-    };
+    let counted_by =
+        Some(format!("SELECT count(*) FROM {}.raw_messages WHERE state = 'received'", stage.practice.tenant));
+    let body = stage.messages.next();
+    let floor = |name: &str, trips| stage.practice.floor_of_storing(folder.path(), name, trips, &body).map(What::Floor);
     Ok(vec![
         Way { name: "POST /v1/messages", what: What::StoreMessage, counted_by: counted_by.clone() },
         Way { name: ONE_TRIP, what: floor("store-one-trip", Trips::One)?, counted_by: counted_by.clone() },
@@ -93,10 +89,11 @@ fn ways_to_store(stage: &Stage, folder: &DataFolder) -> Result<Vec<Way>, Failure
 
 /// The floor's statements find the report and all of its values, with the tenant's own login and the claim.
 async fn check_read_floor(stage: &Stage) -> Result<(), Failure> {
-    let script = floor::transaction(stage.doctors_claim().as_str(), &floor::report_get(), Trips::Each);
-    let script =
-        script.replace(":report", &format!("'{}'", stage.report)).replace(":doctor", &format!("'{}'", stage.doctor));
-    let rows = psql::ask(&stage.postgres, &stage.tenant_login, &script).await?;
+    let script = floor::transaction(stage.practice.doctors_claim().as_str(), &floor::report_get(), Trips::Each);
+    let script = script
+        .replace(":report", &format!("'{}'", stage.report))
+        .replace(":doctor", &format!("'{}'", stage.practice.doctor_id));
+    let rows = psql::ask(&stage.postgres, &stage.practice.tenant_login, &script).await?;
     let found = rows.lines().filter(|line| line.contains(&stage.report)).count();
     if found == 1 + stage.values {
         Ok(())
@@ -104,14 +101,6 @@ async fn check_read_floor(stage: &Stage) -> Result<(), Failure> {
         Err(format!("the floor's statements found {found} rows instead of the report and {} values", stage.values)
             .into())
     }
-}
-
-/// Every message has its entry in the queue, whoever stored it.
-async fn check_queue(stage: &Stage) -> Result<(), Failure> {
-    let stored =
-        stage.number(&format!("SELECT count(*) FROM {}.raw_messages WHERE state = 'received'", stage.tenant)).await?;
-    let queued = stage.number("SELECT count(*) FROM pgmq.q_messages").await?;
-    if stored == queued { Ok(()) } else { Err(format!("{stored} messages were stored and {queued} enqueued").into()) }
 }
 
 async fn case(stage: &Stage, plan: &Plan, load: &Load, name: &'static str, ways: Vec<Way>) -> Result<Case, Failure> {
@@ -134,10 +123,10 @@ async fn case(stage: &Stage, plan: &Plan, load: &Load, name: &'static str, ways:
 /// One way for so long, after a checkpoint: all begin with the same debts to the disk.
 async fn one(stage: &Stage, plan: &Plan, load: &Load, way: &Way, length: Duration) -> Result<Sample, Failure> {
     let request = request(stage, &way.what).await?;
-    psql::ask(&stage.postgres, &stage.superuser, "CHECKPOINT").await?;
+    psql::ask(&stage.postgres, &stage.practice.superuser, "CHECKPOINT").await?;
     let before = count(stage, way).await?;
     let postmaster = stage.postgres.pid().ok_or("Postgres has ended")?;
-    let cpu_before = Cpu::now(stage.server.running.pid(), postmaster);
+    let cpu_before = Cpu::now(stage.practice.server.running.pid(), postmaster);
     let (done, per_second, latency) = match (&way.what, request) {
         (What::Floor(floor), _) => {
             let (done, per_second) = floor.run(&stage.postgres, plan.connections, length).await?;
@@ -150,7 +139,7 @@ async fn one(stage: &Stage, plan: &Plan, load: &Load, way: &Way, length: Duratio
             (u64::from(done), f64::from(done) / answered.seconds, Latency::of(&answered.milliseconds))
         }
     };
-    let cpu = Cpu::now(stage.server.running.pid(), postmaster) - cpu_before;
+    let cpu = Cpu::now(stage.practice.server.running.pid(), postmaster) - cpu_before;
     check(way, done, before, count(stage, way).await?)?;
     let cpu_micros = cpu.micros_per(f64::from(u32::try_from(done)?));
     Ok(Sample { count: done, per_second, cpu_micros, latency })
@@ -158,29 +147,17 @@ async fn one(stage: &Stage, plan: &Plan, load: &Load, way: &Way, length: Duratio
 
 /// What HTTP sends, and which answer is right.
 async fn request(stage: &Stage, what: &What) -> Result<Option<(StatusCode, Make)>, Failure> {
-    let base = &stage.server.base;
+    let base = &stage.practice.server.base;
     Ok(match what {
         What::Floor(_) => None,
         What::ReadReport => {
-            let (url, token) = (format!("{base}/v1/reports/{}", stage.report), stage.token().await?);
+            let (url, token) = (
+                format!("{base}/v1/reports/{}", stage.report),
+                stage.practice.doctor.sign_in(base).await?.token().to_owned(),
+            );
             Some((StatusCode::OK, Arc::new(move |client| client.get(&url).bearer_auth(&token))))
         }
-        What::StoreMessage => {
-            let (url, source) = (format!("{base}/v1/messages"), stage.source.clone());
-            let (sender, messages) = (Arc::clone(&stage.sender), Arc::clone(&stage.messages));
-            let make: Make = Arc::new(move |client| {
-                let body = messages.next();
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-                client
-                    .post(&url)
-                    .header("Content-Type", "text/plain")
-                    .header("X-Labor-Source", &source)
-                    .header("X-Labor-Timestamp", now.to_string())
-                    .header("X-Labor-Signature", sender.signature(now, &body))
-                    .body(body)
-            });
-            Some((StatusCode::ACCEPTED, make))
-        }
+        What::StoreMessage => Some((StatusCode::ACCEPTED, stage.practice.door.posts(&stage.messages))),
     })
 }
 

@@ -7,37 +7,39 @@ use tokio::task::JoinSet;
 
 use crate::Failure;
 
+/// When a laboratory's sender gives up.
+pub const GIVEN_UP: Duration = Duration::from_secs(30);
+
 /// Makes the next request on a connection.
-pub(crate) type Make = Arc<dyn Fn(&Client) -> RequestBuilder + Send + Sync>;
+pub type Make = Arc<dyn Fn(&Client) -> RequestBuilder + Send + Sync>;
 
 /// The connections, kept alive over all rounds.
-pub(crate) struct Load {
+pub struct Load {
     connections: Vec<Client>,
 }
 
 /// What was answered.
-pub(crate) struct Answered {
-    pub(crate) seconds: f64,
+pub struct Answered {
+    /// From the first request to the last answer.
+    pub seconds: f64,
     /// Of every request, in milliseconds, shortest first.
-    pub(crate) milliseconds: Vec<f64>,
+    pub milliseconds: Vec<f64>,
 }
 
 impl Load {
     /// A client each: none can borrow another's connection.
-    pub(crate) fn new(connections: u16) -> Result<Self, Failure> {
-        let client = || {
-            Client::builder()
-                .no_proxy()
-                .redirect(reqwest::redirect::Policy::none())
-                .pool_max_idle_per_host(1)
-                .timeout(Duration::from_secs(30))
-                .build()
-        };
-        Ok(Self { connections: (0..connections).map(|_| client()).collect::<Result<_, _>>()? })
+    ///
+    /// # Errors
+    /// When a client can't be made.
+    pub fn new(connections: u16) -> Result<Self, Failure> {
+        Ok(Self { connections: (0..connections).map(|_| client(1)).collect::<Result<_, _>>()? })
     }
 
     /// Loads the server for so long. Requests that are under way at the end are waited for and count, and so does their time.
-    pub(crate) async fn run(&self, length: Duration, expected: StatusCode, make: &Make) -> Result<Answered, Failure> {
+    ///
+    /// # Errors
+    /// When a request gets another answer, or none.
+    pub async fn run(&self, length: Duration, expected: StatusCode, make: &Make) -> Result<Answered, Failure> {
         let began = Instant::now();
         let mut tasks = JoinSet::new();
         for client in &self.connections {
@@ -50,6 +52,15 @@ impl Load {
         milliseconds.sort_by(f64::total_cmp);
         Ok(Answered { seconds: began.elapsed().as_secs_f64(), milliseconds })
     }
+}
+
+/// A client that keeps so many connections and gives up when senders do.
+///
+/// # Errors
+/// When it can't be made.
+pub fn client(connections: usize) -> Result<Client, Failure> {
+    let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    Ok(client.pool_max_idle_per_host(connections).timeout(GIVEN_UP).build()?)
 }
 
 async fn one_after_the_other(

@@ -10,7 +10,7 @@ const RANDOM_UUID: &str = "gen_random_uuid()";
 
 /// How the statements travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trips {
+pub enum Trips {
     /// All together, as Labor sends them.
     One,
     /// Each waits for the answer to the one before.
@@ -18,7 +18,8 @@ pub(crate) enum Trips {
 }
 
 /// The statements of a report's read, for a report and a doctor that pgbench knows as `:report` and `:doctor`.
-pub(crate) fn report_get() -> Vec<String> {
+#[must_use]
+pub fn report_get() -> Vec<String> {
     let who = |statement: String| {
         let statement = statement.replace("$1", SORTED_UUID).replace("$2", ":doctor").replace("$3", "'doctor'");
         statement.replace("$4", ":report").replace("$5", RANDOM_UUID)
@@ -32,7 +33,8 @@ pub(crate) fn report_get() -> Vec<String> {
 }
 
 /// The statement that stores a message; `:n` makes its hash unique, `:body` and `:source` are always the same.
-pub(crate) fn message_store() -> Vec<String> {
+#[must_use]
+pub fn message_store() -> Vec<String> {
     let values = [
         // Before $1, which is how these two begin.
         ("$10", "'webhook'"),
@@ -53,7 +55,8 @@ pub(crate) fn message_store() -> Vec<String> {
 }
 
 /// BEGIN, claim, statements, COMMIT.
-pub(crate) fn transaction(claim: &str, statements: &[String], trips: Trips) -> String {
+#[must_use]
+pub fn transaction(claim: &str, statements: &[String], trips: Trips) -> String {
     let bind = BIND_CLAIM.replace("$1", &format!("'{claim}'"));
     let lines: Vec<&str> =
         ["BEGIN", &bind].into_iter().chain(statements.iter().map(String::as_str)).chain(["COMMIT"]).collect();
