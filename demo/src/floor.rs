@@ -32,7 +32,7 @@ pub fn report_get() -> Vec<String> {
     statements(REPORT_GET).into_iter().map(bind).collect()
 }
 
-/// The statement that stores a message; `:n` makes its hash unique, `:body` and `:source` are always the same.
+/// The statement that stores a message; `:n` makes its hash and its sender's id unique, `:body` and `:source` are always the same.
 #[must_use]
 pub fn message_store() -> Vec<String> {
     let values = [
@@ -41,7 +41,8 @@ pub fn message_store() -> Vec<String> {
         ("$11", "'receiver'"),
         ("$1", SORTED_UUID),
         ("$2", ":source"),
-        ("$3", "gen_random_uuid()::text"),
+        // A parameter, as the product binds it: an expression that differs from row to row would be evaluated for each.
+        ("$3", ":n::text"),
         ("$4", "sha256(int8send(:n))"),
         ("$5", ":body"),
         ("$6", "'text/plain'"),

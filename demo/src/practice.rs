@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use labor_catalog::{ClaimKey, ClaimKeyId, ClaimRole, MasterSecret, SignedClaim, TenantName};
 use labor_testing::{Platform, Postgres, Sender, Server, random_hex};
 use reqwest::{Client as Http, RequestBuilder};
+use uuid::Uuid;
 
 use crate::Failure;
 use crate::client::Client;
@@ -66,12 +67,13 @@ pub struct Practice {
 }
 
 impl Door {
-    /// A signed post of a message, dated now.
+    /// A signed post of a message under an id of its own, dated now, as engines send it.
     pub fn post(&self, client: &Http, body: Vec<u8>) -> RequestBuilder {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         client
             .post(format!("{}/v1/messages", self.base))
             .header("Content-Type", "text/plain")
+            .header("X-Message-Id", Uuid::now_v7().to_string())
             .header("X-Labor-Source", &self.source)
             .header("X-Labor-Timestamp", now.to_string())
             .header("X-Labor-Signature", self.sender.signature(now, &body))
