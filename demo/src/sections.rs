@@ -1,9 +1,10 @@
-//! docs/benchmarks.md is written by three programs. Each replaces its own part; what the others wrote stays.
+//! docs/benchmarks.md is written by four programs. Each replaces its own part; what the others wrote stays.
 use std::path::{Path, PathBuf};
 
-/// Where the part of the migrator begins, and behind it that of the pools.
+/// Where the part of the migrator begins, and behind it those of the pools and of messages on their way in.
 const MIGRATOR: &str = "\n<!-- Below: written by `make bench-migrator` -->\n";
 const POOL: &str = "\n<!-- Below: written by `make bench-pool` -->\n";
+const INGEST: &str = "\n<!-- Below: written by `make bench-ingest` -->\n";
 
 /// The document in this checkout.
 #[must_use]
@@ -19,18 +20,20 @@ struct Parts<'a> {
     api: &'a str,
     migrator: Option<&'a str>,
     pool: Option<&'a str>,
+    ingest: Option<&'a str>,
 }
 
 impl<'a> Parts<'a> {
     fn of(document: &'a str) -> Self {
-        let (rest, pool) = split(document, POOL);
+        let (rest, ingest) = split(document, INGEST);
+        let (rest, pool) = split(rest, POOL);
         let (api, migrator) = split(rest, MIGRATOR);
-        Self { api, migrator, pool }
+        Self { api, migrator, pool, ingest }
     }
 
     fn joined(&self) -> String {
         let mut text = self.api.to_owned();
-        for (marker, part) in [(MIGRATOR, self.migrator), (POOL, self.pool)] {
+        for (marker, part) in [(MIGRATOR, self.migrator), (POOL, self.pool), (INGEST, self.ingest)] {
             if let Some(part) = part {
                 text += marker;
                 text += part;
@@ -62,6 +65,12 @@ pub fn with_pool(document: &str, part: &str) -> String {
     Parts { pool: Some(part), ..Parts::of(document) }.joined()
 }
 
+/// The document with another part about messages on their way in.
+#[must_use]
+pub fn with_ingest(document: &str, part: &str) -> String {
+    Parts { ingest: Some(part), ..Parts::of(document) }.joined()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +85,9 @@ mod tests {
         assert_eq!(with_pool(&all, "pool 2\n"), with_pool(&both, "pool 2\n"));
         assert_eq!(with_migrator(&with_pool("api 1\n", "pool 1\n"), "migrator 1\n"), all);
         assert_eq!(with_api(&all, "api 1\n"), all);
+        let four = with_ingest(&all, "ingest 1\n");
+        assert_eq!(with_ingest(&four, "ingest 2\n"), with_ingest(&all, "ingest 2\n"));
+        assert_eq!(with_pool(&with_ingest(&both, "ingest 1\n"), "pool 1\n"), four);
+        assert_eq!(with_migrator(&with_api(&four, "api 1\n"), "migrator 1\n"), four);
     }
 }
