@@ -86,6 +86,7 @@ mod tests {
         assert_eq!(with_migrator(&with_pool("api 1\n", "pool 1\n"), "migrator 1\n"), all);
         assert_eq!(with_api(&all, "api 1\n"), all);
         let four = with_ingest(&all, "ingest 1\n");
+        assert!(four.starts_with(&all) && four.ends_with("ingest 1\n"));
         assert_eq!(with_ingest(&four, "ingest 2\n"), with_ingest(&all, "ingest 2\n"));
         assert_eq!(with_pool(&with_ingest(&both, "ingest 1\n"), "pool 1\n"), four);
         assert_eq!(with_migrator(&with_api(&four, "api 1\n"), "migrator 1\n"), four);

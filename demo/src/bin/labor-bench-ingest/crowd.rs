@@ -27,14 +27,16 @@ const LONGEST: Duration = Duration::from_secs(90);
 /// Raises this process's limit of open files if it is lower, and with it that of the programs that it starts. What it is then.
 pub(crate) fn raise_file_limit() -> Result<u64, Failure> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wanted = maximum.map_or(FILES, |maximum| maximum.min(FILES));
-    match current {
-        Some(current) if current < wanted => {
-            setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })?;
-            Ok(wanted)
-        }
-        current => Ok(current.unwrap_or(u64::MAX)),
+    if let Some(wanted) = enough(current, maximum) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })?;
     }
+    Ok(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+}
+
+/// The limit to set, if the one in force is too low and may be raised. None is none.
+fn enough(current: Option<u64>, maximum: Option<u64>) -> Option<u64> {
+    let wanted = FILES.min(maximum.unwrap_or(u64::MAX));
+    current.filter(|current| *current < wanted).map(|_| wanted)
 }
 
 pub(crate) async fn measure(
@@ -159,9 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_of_open_files_is_enough_or_all_that_may_be_had() {
-        let limit = raise_file_limit().unwrap();
-        let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
-        assert!(limit >= FILES.min(most));
+    fn the_limit_of_open_files_is_raised_as_far_as_needed_and_allowed() {
+        assert_eq!(enough(Some(1024), None), Some(FILES));
+        assert_eq!(enough(Some(1024), Some(20_000)), Some(FILES));
+        assert_eq!(enough(Some(1024), Some(2000)), Some(2000));
+        assert_eq!((enough(Some(1024), Some(1024)), enough(Some(FILES), None), enough(None, None)), (None, None, None));
     }
 }

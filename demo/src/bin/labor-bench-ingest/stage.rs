@@ -148,6 +148,6 @@ mod tests {
     fn only_every_message_once_and_with_values_is_right() {
         let right = |reports, orders, empty| Found { reports, orders, empty }.is_right(3);
         assert!(right(3, 3, 0));
-        assert!(!right(4, 3, 0) && !right(2, 2, 0) && !right(4, 4, 0) && !right(3, 3, 1));
+        assert!(!right(4, 3, 0) && !right(2, 2, 0) && !right(4, 4, 0) && !right(3, 2, 0) && !right(3, 3, 1));
     }
 }
