@@ -36,7 +36,6 @@ async fn the_migrator_begins_nothing_before_somebody_agreed() {
     for (arguments, kind, status) in [
         (["--json", "bootstrap"].as_slice(), "no_superuser", 1),
         (&["--json", "up"], "unhardened", 4),
-        (&["--json", "provision", "early", "--name", "Praxis"], "unhardened", 4),
         (&["--json", "pool", "--keep", "1"], "unhardened", 4),
         (&["--json", "baseline", "t_abcdefghijkl", "--slug", "early", "--name", "Praxis"], "unhardened", 4),
     ] {

@@ -60,8 +60,9 @@ impl Migrator {
     pub async fn provision(&self, wanted: &NewTenant) -> Result<Provisioned, MigratorError> {
         validate(wanted)?;
         let (mut client, proof) = self.proving().await?;
+        // Not whether the server is hardened: `up` asked before the first practice could be made, whoever serves asks at each start, and one
+        // practice more changes nothing about it.
         self.require_control(&client).await?;
-        self.require_hardened(&client).await?;
         // The new login's password comes out of the secret.
         self.require_secret(&client).await?;
         let transaction = begin(&mut client, LOCK_TIMEOUT).await?;
