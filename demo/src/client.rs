@@ -91,16 +91,16 @@ impl Client {
     /// # Errors
     /// When the server can't be reached or refuses.
     pub async fn reports(&self) -> Result<Page, reqwest::Error> {
-        self.reports_after(None).await
+        self.page(200, None).await
     }
 
-    /// The page that begins at `next` of the one before.
+    /// A page of at most so many (1 to 200), the newest or the one that begins at `next` of the one before.
     ///
     /// # Errors
     /// When the server can't be reached or refuses.
-    pub async fn reports_after(&self, next: Option<&str>) -> Result<Page, reqwest::Error> {
+    pub async fn page(&self, limit: u16, next: Option<&str>) -> Result<Page, reqwest::Error> {
         let after = next.map_or_else(String::new, |next| format!("&after={next}"));
-        self.get(&format!("/v1/reports?limit=200{after}")).send().await?.error_for_status()?.json().await
+        self.get(&format!("/v1/reports?limit={limit}{after}")).send().await?.error_for_status()?.json().await
     }
 
     /// One report.

@@ -13,6 +13,8 @@ use tokio::time::MissedTickBehavior;
 use crate::stage::{Stack, Stage};
 
 const EVERY: Duration = Duration::from_millis(20);
+/// Reports on a page: more than become visible between two looks, and a look costs little beside what it looks for.
+const PAGE: u16 = 100;
 /// When nothing new was on the newest page for so long, all pages are looked through.
 const STALL: Duration = Duration::from_secs(1);
 /// When nothing new was on any page for so long, it will not come.
@@ -135,7 +137,7 @@ impl Watch<'_> {
     async fn look(&mut self, deep: bool) -> Result<usize, Failure> {
         let (mut next, mut appeared) = (None::<String>, 0);
         loop {
-            let page = self.client.reports_after(next.as_deref()).await?;
+            let page = self.client.page(PAGE, next.as_deref()).await?;
             let now = Instant::now();
             let numbers = page.items.iter().filter_map(|item| item.order_number.as_deref()?.parse::<u32>().ok());
             let (mut fresh, mut ours) = (0, 0);
