@@ -1,6 +1,7 @@
 //! What the demo and the benchmarks share: Labor's API as a client sees it, sample messages and many like them, a practice to measure
 //! with, loads and floors, the machine, figures, how a program ends.
 pub mod client;
+pub mod cpu;
 pub mod floor;
 pub mod load;
 pub mod machine;

@@ -7,6 +7,7 @@ use serde::Serialize;
 pub(crate) enum Topic {
     Accept,
     Rate,
+    Cpu,
     Latency,
     Concurrency,
     Parser,
@@ -42,13 +43,14 @@ pub(crate) struct Findings {
 }
 
 impl Topic {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Accept, Self::Rate, Self::Latency, Self::Concurrency, Self::Parser, Self::Memory];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Accept, Self::Rate, Self::Cpu, Self::Latency, Self::Concurrency, Self::Parser, Self::Memory];
 
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Accept => "Accepted posts a second, without a worker",
             Self::Rate => "Messages a second, from the first post until the doctor can see the last",
+            Self::Cpu => "Processor time of each of these messages",
             Self::Latency => "From a post until the doctor can see it, at a steady rate",
             Self::Concurrency => "Posts that come at once, each over a connection of its own",
             Self::Parser => "Reading, on one core",
@@ -59,7 +61,7 @@ impl Topic {
     /// What the last column holds.
     pub(crate) fn ratio(self) -> &'static str {
         match self {
-            Self::Accept | Self::Rate | Self::Latency | Self::Parser => "Labor / this",
+            Self::Accept | Self::Rate | Self::Cpu | Self::Latency | Self::Parser => "Labor / this",
             Self::Concurrency => "longest answer, ms",
             Self::Memory => "this / after the first quarter",
         }

@@ -39,7 +39,7 @@ pub(crate) struct Node {
 
 /// A Redis of the benchmark's own.
 pub(crate) struct Redis {
-    _running: Running,
+    pub(crate) running: Running,
     port: u16,
     password: String,
     cli: PathBuf,
@@ -133,7 +133,7 @@ impl Node {
         write_private(&file, &settings)?;
         let running = Program::at(self.redis.clone()).args([&file]).start_with_log(&self.folder.join("redis.log"))?;
         running.wait_for_line("Ready to accept connections", START_LIMIT).await?;
-        Ok(Redis { _running: running, port, password, cli: self.redis_cli.clone() })
+        Ok(Redis { running, port, password, cli: self.redis_cli.clone() })
     }
 
     fn script(&self, name: &str) -> Result<Program, Failure> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use labor_demo::Failure;
 use labor_demo::client::Client;
+use labor_demo::cpu::Cpu;
 use labor_demo::memory::mebibytes;
 use labor_demo::messages::order_number;
 use labor_demo::practice::{Doctor, Door, Practice};
@@ -113,6 +114,13 @@ impl Stack {
     /// A figure of its process, such as `VmRSS`, in MiB.
     pub(crate) fn mebibytes(&self, part: Part, field: &str) -> f64 {
         mebibytes(&self.pid(part).to_string(), field)
+    }
+
+    /// Processor time used up to now, with Redis if there is one.
+    pub(crate) fn cpu(&self, stage: &Stage) -> Result<Cpu, Failure> {
+        let redis = self.redis.as_ref().map(|redis| redis.running.pid());
+        let stack: Vec<u32> = [self.server.pid(), self.worker.pid()].into_iter().chain(redis).collect();
+        Ok(Cpu::now(&stack, stage.postgres.pid().ok_or("Postgres has ended")?))
     }
 
     /// Lets the highest figure of both processes begin anew.

@@ -45,9 +45,15 @@ pub(crate) async fn measure(
         rush(stage, way, messages, &load, warm_up).await?;
     }
     let mut rates: Vec<Vec<f64>> = vec![Vec::new(); ways.len()];
+    let mut times: Vec<[Vec<f64>; 2]> = ways.iter().map(|_| Default::default()).collect();
     for round in 1..=plan.rounds {
-        for (way, rates) in ways.iter().zip(&mut rates) {
-            rates.push(rush(stage, way, messages, &load, plan.length).await?.per_second());
+        for (way, (rates, [stacks, postgres])) in ways.iter().zip(rates.iter_mut().zip(&mut times)) {
+            let before = way.stack.cpu(stage)?;
+            let seen = rush(stage, way, messages, &load, plan.length).await?;
+            let each = (way.stack.cpu(stage)? - before).micros_per(f64::from(u32::try_from(seen.count)?));
+            rates.push(seen.per_second());
+            stacks.push(each.stack);
+            postgres.push(each.postgres);
         }
         tell_round("messages a second", round, plan.rounds, rates.iter().filter_map(|rates| rates.last()));
     }
@@ -62,8 +68,21 @@ pub(crate) async fn measure(
             );
         }
     }
+    spent(&ways, &times, findings);
     let slowest = rates.iter().map(|rates| Spread::of(rates.clone()).median).fold(f64::INFINITY, f64::min);
     latency(stage, plan, messages, &ways, slowest / 2.0, findings).await
+}
+
+/// Where the time goes when everybody shares the processors.
+fn spent(ways: &[Way<'_>], times: &[[Vec<f64>; 2]], findings: &mut Findings) {
+    let Some(of_labor) = times.first() else { return };
+    for (way, times) in ways.iter().zip(times) {
+        let processes = if way.flush.is_some() { "web server, worker and Redis" } else { "web server and worker" };
+        for ((what, samples), labor) in [processes, "Postgres"].into_iter().zip(times).zip(of_labor) {
+            let name = format!("{}: {what}", way.name);
+            findings.with(Topic::Cpu, name, "µs", (samples, ratios(labor, samples)));
+        }
+    }
 }
 
 async fn latency(

@@ -61,7 +61,7 @@ fn latency(way: &Series) -> String {
 
 fn cpu(way: &Series) -> String {
     let client = way.spread(|s| s.cpu_micros.client).median;
-    let labor = way.spread(|s| s.cpu_micros.labor).median;
+    let labor = way.spread(|s| s.cpu_micros.stack).median;
     let postgres = way.spread(|s| s.cpu_micros.postgres).median;
     format!("{client:.0} + {labor:.0} + {postgres:.0}")
 }

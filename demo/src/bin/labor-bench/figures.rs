@@ -1,8 +1,7 @@
 //! What was measured, and what follows from it.
+use labor_demo::cpu::Cpu;
 use labor_demo::spread::{Spread, percentile};
 use serde::Serialize;
-
-use crate::cpu::Cpu;
 
 /// One round of one way.
 #[derive(Debug, Clone, Serialize)]

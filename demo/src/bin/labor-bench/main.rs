@@ -2,7 +2,6 @@
 //! Prints tables and writes docs/benchmarks.md. Exit codes: 0 measured; 1 something failed; 2 wrong command line.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks on its standard streams")]
 
-mod cpu;
 mod document;
 mod figures;
 mod measure;

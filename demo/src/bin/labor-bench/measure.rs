@@ -2,6 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use labor_demo::cpu::Cpu;
 use labor_demo::floor::{self, Trips};
 use labor_demo::load::{Load, Make};
 use labor_demo::pgbench::Floor;
@@ -10,7 +11,6 @@ use labor_testing::DataFolder;
 use reqwest::StatusCode;
 
 use crate::Failure;
-use crate::cpu::Cpu;
 use crate::figures::{Case, Latency, Sample, Series};
 use crate::stage::Stage;
 
@@ -126,7 +126,7 @@ async fn one(stage: &Stage, plan: &Plan, load: &Load, way: &Way, length: Duratio
     psql::ask(&stage.postgres, &stage.practice.superuser, "CHECKPOINT").await?;
     let before = count(stage, way).await?;
     let postmaster = stage.postgres.pid().ok_or("Postgres has ended")?;
-    let cpu_before = Cpu::now(stage.practice.server.running.pid(), postmaster);
+    let cpu_before = Cpu::now(&[stage.practice.server.running.pid()], postmaster);
     let (done, per_second, latency) = match (&way.what, request) {
         (What::Floor(floor), _) => {
             let (done, per_second) = floor.run(&stage.postgres, plan.connections, length).await?;
@@ -139,7 +139,7 @@ async fn one(stage: &Stage, plan: &Plan, load: &Load, way: &Way, length: Duratio
             (u64::from(done), f64::from(done) / answered.seconds, Latency::of(&answered.milliseconds))
         }
     };
-    let cpu = Cpu::now(stage.practice.server.running.pid(), postmaster) - cpu_before;
+    let cpu = Cpu::now(&[stage.practice.server.running.pid()], postmaster) - cpu_before;
     check(way, done, before, count(stage, way).await?)?;
     let cpu_micros = cpu.micros_per(f64::from(u32::try_from(done)?));
     Ok(Sample { count: done, per_second, cpu_micros, latency })

@@ -8,13 +8,13 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Seconds of processor time.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(crate) struct Cpu {
+pub struct Cpu {
     /// This process, or the pgbench that it started.
-    pub(crate) client: f64,
-    /// Labor's web server.
-    pub(crate) labor: f64,
+    pub client: f64,
+    /// What is measured: its processes without Postgres.
+    pub stack: f64,
     /// Postgres with all its processes.
-    pub(crate) postgres: f64,
+    pub postgres: f64,
 }
 
 /// Times of one process: its own, and those of its children that ended.
@@ -26,7 +26,8 @@ struct Times {
 
 impl Cpu {
     /// Used up to now. What a process used is its own until it ends, then its parent's `ended_children`: nothing gets lost.
-    pub(crate) fn now(labor: u32, postmaster: u32) -> Self {
+    #[must_use]
+    pub fn now(stack: &[u32], postmaster: u32) -> Self {
         let client = times("self").map_or(0.0, |t| t.own + t.ended_children);
         let own = |pid: u32| times(&pid.to_string());
         let mut postgres = own(postmaster).map_or(0.0, |t| t.own + t.ended_children);
@@ -35,13 +36,15 @@ impl Cpu {
             let pid = name.to_str().filter(|name| name.bytes().all(|b| b.is_ascii_digit()));
             postgres += pid.and_then(times).filter(|t| t.parent == postmaster).map_or(0.0, |t| t.own);
         }
-        Self { client, labor: own(labor).map_or(0.0, |t| t.own), postgres }
+        let stack = stack.iter().filter_map(|pid| own(*pid)).map(|t| t.own).sum();
+        Self { client, stack, postgres }
     }
 
     /// Microseconds for each of `count` things.
-    pub(crate) fn micros_per(self, count: f64) -> Self {
+    #[must_use]
+    pub fn micros_per(self, count: f64) -> Self {
         let each = |seconds: f64| seconds * 1e6 / count.max(1.0);
-        Self { client: each(self.client), labor: each(self.labor), postgres: each(self.postgres) }
+        Self { client: each(self.client), stack: each(self.stack), postgres: each(self.postgres) }
     }
 }
 
@@ -51,7 +54,7 @@ impl Sub for Cpu {
     fn sub(self, earlier: Self) -> Self {
         Self {
             client: self.client - earlier.client,
-            labor: self.labor - earlier.labor,
+            stack: self.stack - earlier.stack,
             postgres: self.postgres - earlier.postgres,
         }
     }
