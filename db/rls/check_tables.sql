@@ -78,6 +78,7 @@ WITH tenant AS MATERIALIZED (
         AND recipient = (SELECT guard.claim_subject()))$r$),
       ('report_events', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
         AND actor = (SELECT guard.claim_subject()))$r$),
+      ('matches', 'a', $r$guard.permits_actor({}, '{admin,doctor,worker}', actor, actor_role)$r$),
       ('report_events', 'a', $r$guard.permits_actor({}, '{admin,doctor,lab_technician,patient}', actor, actor_role)$r$),
       ('audit', 'a', $r$guard.permits_actor({}, '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}', actor, actor_role)$r$)
     ) AS r (tab, command, expression)

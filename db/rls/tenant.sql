@@ -13,14 +13,15 @@ DECLARE
   matrix text[][] := ARRAY[
     -- table            SELECT     INSERT      UPDATE   DELETE
     ['users',           'adlps',   'a',        'a',     '' ],
-    ['patients',        'adlpw',   'w',        'adw',   '' ],
-    ['orders',          'adlpw',   'w',        'w',     '' ],
+    ['patients',        'adlpw',   'adw',      'adw',   '' ],
+    ['orders',          'adlpw',   'w',        'adw',   '' ],
     ['raw_messages',    'awr',     'wr',       'w',     '' ],
     ['reports',         'adlpw',   'w',        'adw',   '' ],
     ['observations',    'adlpw',   'w',        '',      '' ],
     ['documents',       'adlpw',   'w',        'w',     '' ],
+    ['matches',         'adlw',    'adw',      '',      '' ],
     ['report_events',   'adlpw',   'adlp',     '',      '' ],
-    ['notices',         'adlpw',   'w',        '',      '' ],
+    ['notices',         'adlpw',   'adw',      '',      '' ],
     ['audit',           'a',       'adlpwrs',  '',      '' ]
   ];
   -- Whom the matrix lets SELECT some rows only, and which; db/rls/check_tables.sql expects the same. Everybody else is asked about
@@ -87,7 +88,7 @@ BEGIN
       EXECUTE format('CREATE POLICY claim_%s ON %I AS RESTRICTIVE FOR %s TO PUBLIC ', lower(command), tab, command)
         || CASE command
              -- Nobody writes such a row in another's name: whoever is named there is compared in the one verification.
-             WHEN 'INSERT' THEN format(CASE WHEN tab IN ('audit', 'report_events') THEN 'WITH CHECK (guard.permits_actor(%L, %s, actor, actor_role))'
+             WHEN 'INSERT' THEN format(CASE WHEN tab IN ('audit', 'matches', 'report_events') THEN 'WITH CHECK (guard.permits_actor(%L, %s, actor, actor_role))'
                                             ELSE 'WITH CHECK (guard.permits(%L, %s))' END, '{tenant}', roles)
              WHEN 'UPDATE' THEN format('USING ((SELECT guard.permits(%L, %s))) WITH CHECK ((SELECT guard.permits(%1$L, %2$s)))', '{tenant}', roles)
              WHEN 'SELECT' THEN format('USING (%s)', seen)

@@ -80,35 +80,86 @@ COMMENT ON COLUMN example.documents.scan_state IS 'Only clean documents may be o
 
 COMMENT ON COLUMN example.documents.created_at IS 'When the row was written';
 
+CREATE TABLE example.matches (
+    id uuid NOT NULL,
+    report_id uuid NOT NULL,
+    kind text NOT NULL,
+    patient_id uuid NOT NULL,
+    score integer,
+    reasons text[] DEFAULT '{}'::text[] NOT NULL,
+    comment text,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor text DEFAULT guard.claim_subject() NOT NULL,
+    actor_role text DEFAULT guard.claim_role() NOT NULL,
+    CONSTRAINT matches_check CHECK (((kind = 'matched'::text) OR ((comment IS NOT NULL) AND (score IS NULL) AND (reasons = '{}'::text[])))),
+    CONSTRAINT matches_check1 CHECK (((actor_role <> 'worker'::text) OR ((kind = 'matched'::text) AND (reasons <> '{}'::text[])))),
+    CONSTRAINT matches_comment_check CHECK (((length(comment) >= 1) AND (length(comment) <= 1000))),
+    CONSTRAINT matches_kind_check CHECK ((kind = ANY (ARRAY['matched'::text, 'unmatched'::text]))),
+    CONSTRAINT matches_score_check CHECK (((score >= 0) AND (score <= 100)))
+);
+
+ALTER TABLE ONLY example.matches FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.matches OWNER TO labor_owner;
+
+COMMENT ON TABLE example.matches IS 'Who was taken for whom, when and why: one version of a report was matched to a patient or taken away from one; rows are only ever added';
+
+COMMENT ON COLUMN example.matches.id IS 'UUIDv7';
+
+COMMENT ON COLUMN example.matches.report_id IS 'Which version of which report';
+
+COMMENT ON COLUMN example.matches.kind IS 'matched, or unmatched: a person said that it is not this patient';
+
+COMMENT ON COLUMN example.matches.patient_id IS 'To whom it was matched, or from whom it was taken away';
+
+COMMENT ON COLUMN example.matches.score IS 'What the reasons add up to; null when a person decided or the patient was new';
+
+COMMENT ON COLUMN example.matches.reasons IS 'Codes of what agreed and what did not; empty when a person decided';
+
+COMMENT ON COLUMN example.matches.comment IS 'What the person noted; why, when it was taken away';
+
+COMMENT ON COLUMN example.matches.at IS 'Database time';
+
+COMMENT ON COLUMN example.matches.actor IS 'Subject of the verified claim';
+
+COMMENT ON COLUMN example.matches.actor_role IS 'Role of the verified claim; worker: it was matched automatically';
+
 CREATE TABLE example.notices (
+    id uuid NOT NULL,
     recipient text NOT NULL,
     report_id uuid NOT NULL,
     kind text NOT NULL,
-    replaced_by uuid NOT NULL,
+    replaced_by uuid,
+    match_id uuid,
     written_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT notices_kind_check CHECK ((kind = ANY (ARRAY['corrected'::text, 'invalidated'::text])))
+    CONSTRAINT notices_check CHECK (((kind = 'unmatched'::text) = (replaced_by IS NULL))),
+    CONSTRAINT notices_check1 CHECK (((kind = 'unmatched'::text) = (match_id IS NOT NULL))),
+    CONSTRAINT notices_kind_check CHECK ((kind = ANY (ARRAY['corrected'::text, 'invalidated'::text, 'unmatched'::text])))
 );
 
 ALTER TABLE ONLY example.notices FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE example.notices OWNER TO labor_owner;
 
-COMMENT ON TABLE example.notices IS 'What somebody has to be told because they saw a value that does not count any more; rows are only ever added';
+COMMENT ON TABLE example.notices IS 'What somebody has to be told because they saw a value that does not count any more, or that was somebody else''s; rows are only ever added';
+
+COMMENT ON COLUMN example.notices.id IS 'UUIDv7';
 
 COMMENT ON COLUMN example.notices.recipient IS 'Subject of the claims of whoever saw it: a user''s id';
 
 COMMENT ON COLUMN example.notices.report_id IS 'The version that was seen';
 
-COMMENT ON COLUMN example.notices.kind IS 'corrected: a value is another now, or gone; invalidated: the laboratory says that nothing of it counts';
+COMMENT ON COLUMN example.notices.kind IS 'corrected: a value is another now, or gone; invalidated: the laboratory says that nothing of it counts; unmatched: it was assigned to the wrong patient';
 
-COMMENT ON COLUMN example.notices.replaced_by IS 'The version that came instead';
+COMMENT ON COLUMN example.notices.replaced_by IS 'The version that came instead; null: none did, it was unmatched';
+
+COMMENT ON COLUMN example.notices.match_id IS 'The row that took it away from the patient; null: it was not unmatched';
 
 COMMENT ON COLUMN example.notices.written_at IS 'When it was written';
 
 CREATE TABLE example.observations (
     id uuid NOT NULL,
     report_id uuid NOT NULL,
-    patient_id uuid,
     "position" integer NOT NULL,
     test_code text NOT NULL,
     test_name text,
@@ -145,8 +196,6 @@ COMMENT ON TABLE example.observations IS 'One value of one test in one version o
 COMMENT ON COLUMN example.observations.id IS 'UUIDv7';
 
 COMMENT ON COLUMN example.observations.report_id IS 'The report version it belongs to';
-
-COMMENT ON COLUMN example.observations.patient_id IS 'As in reports; repeated here for the trend view''s index';
 
 COMMENT ON COLUMN example.observations."position" IS 'Order within the report, from 0';
 
@@ -222,8 +271,10 @@ CREATE TABLE example.patients (
     identity_key text NOT NULL,
     patient_number text,
     family_name text NOT NULL,
-    given_name text NOT NULL,
+    given_name text,
+    name_key text COLLATE pg_catalog."C",
     birth_date date,
+    birth_date_text text,
     sex text DEFAULT 'unknown'::text NOT NULL,
     insurance_number text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -234,7 +285,9 @@ ALTER TABLE ONLY example.patients ALTER COLUMN identity_key SET STATISTICS 0;
 ALTER TABLE ONLY example.patients ALTER COLUMN patient_number SET STATISTICS 0;
 ALTER TABLE ONLY example.patients ALTER COLUMN family_name SET STATISTICS 0;
 ALTER TABLE ONLY example.patients ALTER COLUMN given_name SET STATISTICS 0;
+ALTER TABLE ONLY example.patients ALTER COLUMN name_key SET STATISTICS 0;
 ALTER TABLE ONLY example.patients ALTER COLUMN birth_date SET STATISTICS 0;
+ALTER TABLE ONLY example.patients ALTER COLUMN birth_date_text SET STATISTICS 0;
 ALTER TABLE ONLY example.patients ALTER COLUMN insurance_number SET STATISTICS 0;
 
 ALTER TABLE ONLY example.patients FORCE ROW LEVEL SECURITY;
@@ -245,15 +298,19 @@ COMMENT ON TABLE example.patients IS 'Patients of the practice';
 
 COMMENT ON COLUMN example.patients.id IS 'UUIDv7';
 
-COMMENT ON COLUMN example.patients.identity_key IS 'SHA-256 of normalised family name, given name, birth date and sex: the same person sent twice meets the same row';
+COMMENT ON COLUMN example.patients.identity_key IS 'SHA-256 of family name, given name, birth date and sex as they are compared: the same person sent twice meets the same row; of the id alone where a person decided that it is somebody else';
 
 COMMENT ON COLUMN example.patients.patient_number IS 'The practice''s own number (LDT 3 field 3000)';
 
 COMMENT ON COLUMN example.patients.family_name IS 'LDT field 3101';
 
-COMMENT ON COLUMN example.patients.given_name IS 'LDT field 3102';
+COMMENT ON COLUMN example.patients.given_name IS 'LDT field 3102; null when nobody sent one';
+
+COMMENT ON COLUMN example.patients.name_key IS 'Family name as it is compared and searched for: small letters, ä as ae, without accents, hyphens and spaces; null: not found by name';
 
 COMMENT ON COLUMN example.patients.birth_date IS 'LDT field 3103; null when the sender gave only a part of it';
+
+COMMENT ON COLUMN example.patients.birth_date_text IS 'The part of the birth date that was sent, such as 1966-10; null when it is complete or nothing was sent';
 
 COMMENT ON COLUMN example.patients.sex IS 'Administrative sex as FHIR names it (LDT field 3110)';
 
@@ -334,8 +391,10 @@ CREATE TABLE example.report_events (
     actor_role text DEFAULT guard.claim_role() NOT NULL,
     on_behalf_of uuid,
     comment text,
-    CONSTRAINT report_events_check CHECK (((kind <> 'acknowledged'::text) OR (actor_role = 'doctor'::text))),
-    CONSTRAINT report_events_check1 CHECK (((kind = 'acknowledged'::text) OR ((on_behalf_of IS NULL) AND (comment IS NULL)))),
+    notice_id uuid,
+    CONSTRAINT report_events_check CHECK (((kind = 'told'::text) = (notice_id IS NOT NULL))),
+    CONSTRAINT report_events_check1 CHECK (((kind <> 'acknowledged'::text) OR (actor_role = 'doctor'::text))),
+    CONSTRAINT report_events_check2 CHECK (((kind = 'acknowledged'::text) OR ((on_behalf_of IS NULL) AND (comment IS NULL)))),
     CONSTRAINT report_events_comment_check CHECK (((length(comment) >= 1) AND (length(comment) <= 1000))),
     CONSTRAINT report_events_kind_check CHECK ((kind = ANY (ARRAY['seen'::text, 'acknowledged'::text, 'told'::text])))
 );
@@ -350,7 +409,7 @@ COMMENT ON COLUMN example.report_events.id IS 'UUIDv7';
 
 COMMENT ON COLUMN example.report_events.report_id IS 'Which version of which report';
 
-COMMENT ON COLUMN example.report_events.kind IS 'seen: its values were shown to this person for the first time; acknowledged: a doctor has taken note of it; told: this person has read the notice that it does not count any more';
+COMMENT ON COLUMN example.report_events.kind IS 'seen: its values were shown to this person for the first time; acknowledged: a doctor has taken note of it; told: this person has read a notice about it';
 
 COMMENT ON COLUMN example.report_events.at IS 'Database time';
 
@@ -361,6 +420,8 @@ COMMENT ON COLUMN example.report_events.actor_role IS 'Role of the verified clai
 COMMENT ON COLUMN example.report_events.on_behalf_of IS 'The colleague for whom it was acknowledged';
 
 COMMENT ON COLUMN example.report_events.comment IS 'What the doctor noted';
+
+COMMENT ON COLUMN example.report_events.notice_id IS 'Which notice was read';
 
 CREATE TABLE example.reports (
     id uuid NOT NULL,
@@ -378,6 +439,10 @@ CREATE TABLE example.reports (
     subject_family_name text,
     subject_given_name text,
     subject_birth_date date,
+    subject_birth_text text,
+    subject_sex text,
+    subject_insurance_number text,
+    subject_patient_number text,
     order_number text,
     lab_order_number text,
     reported_on date,
@@ -394,11 +459,15 @@ CREATE TABLE example.reports (
     CONSTRAINT reports_record_index_check CHECK ((record_index >= 0)),
     CONSTRAINT reports_report_key_check CHECK ((length(report_key) = 64)),
     CONSTRAINT reports_status_check CHECK ((status = ANY (ARRAY['registered'::text, 'partial'::text, 'preliminary'::text, 'final'::text, 'corrected'::text, 'cancelled'::text]))),
+    CONSTRAINT reports_subject_sex_check CHECK ((subject_sex = ANY (ARRAY['male'::text, 'female'::text, 'other'::text, 'unknown'::text]))),
     CONSTRAINT reports_version_check CHECK ((version >= 1))
 );
 ALTER TABLE ONLY example.reports ALTER COLUMN subject_family_name SET STATISTICS 0;
 ALTER TABLE ONLY example.reports ALTER COLUMN subject_given_name SET STATISTICS 0;
 ALTER TABLE ONLY example.reports ALTER COLUMN subject_birth_date SET STATISTICS 0;
+ALTER TABLE ONLY example.reports ALTER COLUMN subject_birth_text SET STATISTICS 0;
+ALTER TABLE ONLY example.reports ALTER COLUMN subject_insurance_number SET STATISTICS 0;
+ALTER TABLE ONLY example.reports ALTER COLUMN subject_patient_number SET STATISTICS 0;
 
 ALTER TABLE ONLY example.reports FORCE ROW LEVEL SECURITY;
 
@@ -435,6 +504,14 @@ COMMENT ON COLUMN example.reports.subject_family_name IS 'Patient as sent, also 
 COMMENT ON COLUMN example.reports.subject_given_name IS 'Patient as sent, also when not matched';
 
 COMMENT ON COLUMN example.reports.subject_birth_date IS 'Patient as sent, also when not matched';
+
+COMMENT ON COLUMN example.reports.subject_birth_text IS 'The part of the birth date that was sent, such as 1966-10; null when it is complete or nothing was sent';
+
+COMMENT ON COLUMN example.reports.subject_sex IS 'Patient as sent; null: nothing was sent';
+
+COMMENT ON COLUMN example.reports.subject_insurance_number IS 'Patient as sent, also when not matched';
+
+COMMENT ON COLUMN example.reports.subject_patient_number IS 'Patient as sent, also when not matched';
 
 COMMENT ON COLUMN example.reports.order_number IS 'LDT field 8310 as sent';
 
@@ -530,8 +607,14 @@ ALTER TABLE ONLY example.documents
 ALTER TABLE ONLY example.documents
     ADD CONSTRAINT documents_report_id_position_key UNIQUE (report_id, "position");
 
+ALTER TABLE ONLY example.matches
+    ADD CONSTRAINT matches_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY example.notices
-    ADD CONSTRAINT notices_pkey PRIMARY KEY (recipient, report_id);
+    ADD CONSTRAINT notices_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.notices
+    ADD CONSTRAINT notices_recipient_report_id_kind_replaced_by_match_id_key UNIQUE NULLS NOT DISTINCT (recipient, report_id, kind, replaced_by, match_id);
 
 ALTER TABLE ONLY example.observations
     ADD CONSTRAINT observations_pkey PRIMARY KEY (id);
@@ -564,7 +647,7 @@ ALTER TABLE ONLY example.report_events
     ADD CONSTRAINT report_events_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY example.report_events
-    ADD CONSTRAINT report_events_report_id_kind_actor_on_behalf_of_key UNIQUE NULLS NOT DISTINCT (report_id, kind, actor, on_behalf_of);
+    ADD CONSTRAINT report_events_report_id_kind_actor_on_behalf_of_notice_id_key UNIQUE NULLS NOT DISTINCT (report_id, kind, actor, on_behalf_of, notice_id);
 
 ALTER TABLE ONLY example.reports
     ADD CONSTRAINT reports_pkey PRIMARY KEY (id);
@@ -588,15 +671,29 @@ CREATE INDEX audit_object ON example.audit USING btree (object_id) WHERE (object
 
 CREATE INDEX documents_raw_message_id ON example.documents USING btree (raw_message_id);
 
+CREATE INDEX matches_patient_id ON example.matches USING btree (patient_id);
+
+CREATE INDEX matches_report_id ON example.matches USING btree (report_id);
+
+CREATE INDEX notices_match_id ON example.notices USING btree (match_id) WHERE (match_id IS NOT NULL);
+
 CREATE INDEX notices_replaced_by ON example.notices USING btree (replaced_by);
 
 CREATE INDEX notices_report_id ON example.notices USING btree (report_id);
 
-CREATE INDEX observations_trend ON example.observations USING btree (patient_id, effective_at DESC, id DESC);
-
 CREATE INDEX orders_patient_id ON example.orders USING btree (patient_id);
 
+CREATE INDEX patients_birth_date ON example.patients USING btree (birth_date);
+
+CREATE INDEX patients_insurance_number ON example.patients USING btree (insurance_number) WHERE (insurance_number IS NOT NULL);
+
+CREATE INDEX patients_name ON example.patients USING btree (name_key, birth_date);
+
+CREATE INDEX patients_patient_number ON example.patients USING btree (patient_number) WHERE (patient_number IS NOT NULL);
+
 CREATE INDEX raw_messages_open ON example.raw_messages USING btree (received_at) WHERE (state <> 'processed'::text);
+
+CREATE INDEX report_events_notice_id ON example.report_events USING btree (notice_id) WHERE (notice_id IS NOT NULL);
 
 CREATE INDEX report_events_on_behalf_of ON example.report_events USING btree (on_behalf_of) WHERE (on_behalf_of IS NOT NULL);
 
@@ -604,9 +701,13 @@ CREATE INDEX reports_inbox ON example.reports USING btree (received_at DESC, id 
 
 CREATE INDEX reports_order_id ON example.reports USING btree (order_id);
 
+CREATE INDEX reports_order_number ON example.reports USING btree (order_number) WHERE (order_number IS NOT NULL);
+
 CREATE INDEX reports_patient_id ON example.reports USING btree (patient_id);
 
 CREATE INDEX reports_superseded ON example.reports USING btree (superseded_by) WHERE (superseded_by IS NOT NULL);
+
+CREATE INDEX reports_unmatched ON example.reports USING btree (received_at DESC, id DESC) WHERE ((superseded_by IS NULL) AND (patient_id IS NULL));
 
 CREATE INDEX users_patient_id ON example.users USING btree (patient_id) WHERE (patient_id IS NOT NULL);
 
@@ -616,6 +717,15 @@ ALTER TABLE ONLY example.documents
 ALTER TABLE ONLY example.documents
     ADD CONSTRAINT documents_report_id_fkey FOREIGN KEY (report_id) REFERENCES example.reports(id);
 
+ALTER TABLE ONLY example.matches
+    ADD CONSTRAINT matches_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES example.patients(id);
+
+ALTER TABLE ONLY example.matches
+    ADD CONSTRAINT matches_report_id_fkey FOREIGN KEY (report_id) REFERENCES example.reports(id);
+
+ALTER TABLE ONLY example.notices
+    ADD CONSTRAINT notices_match_id_fkey FOREIGN KEY (match_id) REFERENCES example.matches(id);
+
 ALTER TABLE ONLY example.notices
     ADD CONSTRAINT notices_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES example.reports(id);
 
@@ -623,13 +733,13 @@ ALTER TABLE ONLY example.notices
     ADD CONSTRAINT notices_report_id_fkey FOREIGN KEY (report_id) REFERENCES example.reports(id);
 
 ALTER TABLE ONLY example.observations
-    ADD CONSTRAINT observations_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES example.patients(id);
-
-ALTER TABLE ONLY example.observations
     ADD CONSTRAINT observations_report_id_fkey FOREIGN KEY (report_id) REFERENCES example.reports(id);
 
 ALTER TABLE ONLY example.orders
     ADD CONSTRAINT orders_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES example.patients(id);
+
+ALTER TABLE ONLY example.report_events
+    ADD CONSTRAINT report_events_notice_id_fkey FOREIGN KEY (notice_id) REFERENCES example.notices(id);
 
 ALTER TABLE ONLY example.report_events
     ADD CONSTRAINT report_events_on_behalf_of_fkey FOREIGN KEY (on_behalf_of) REFERENCES example.users(id);
@@ -658,13 +768,15 @@ CREATE POLICY claim_insert ON example.audit AS RESTRICTIVE FOR INSERT WITH CHECK
 
 CREATE POLICY claim_insert ON example.documents AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
-CREATE POLICY claim_insert ON example.notices AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+CREATE POLICY claim_insert ON example.matches AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits_actor('example'::text, '{admin,doctor,worker}'::text[], actor, actor_role));
+
+CREATE POLICY claim_insert ON example.notices AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{admin,doctor,worker}'::text[]));
 
 CREATE POLICY claim_insert ON example.observations AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
 CREATE POLICY claim_insert ON example.orders AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
-CREATE POLICY claim_insert ON example.patients AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+CREATE POLICY claim_insert ON example.patients AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{admin,doctor,worker}'::text[]));
 
 CREATE POLICY claim_insert ON example.raw_messages AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker,receiver}'::text[]));
 
@@ -679,6 +791,8 @@ CREATE POLICY claim_select ON example.audit AS RESTRICTIVE FOR SELECT USING (( S
 CREATE POLICY claim_select ON example.documents AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (EXISTS ( SELECT
    FROM example.reports r
   WHERE (r.id = documents.report_id))))));
+
+CREATE POLICY claim_select ON example.matches AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits));
 
 CREATE POLICY claim_select ON example.notices AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{doctor,lab_technician,patient}'::text[]) AS permits) AND (recipient = ( SELECT guard.claim_subject() AS claim_subject)))));
 
@@ -706,7 +820,7 @@ CREATE POLICY claim_select ON example.users AS RESTRICTIVE FOR SELECT USING ((( 
 
 CREATE POLICY claim_update ON example.documents AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
 
-CREATE POLICY claim_update ON example.orders AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
+CREATE POLICY claim_update ON example.orders AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits));
 
 CREATE POLICY claim_update ON example.patients AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits));
 
@@ -717,6 +831,8 @@ CREATE POLICY claim_update ON example.reports AS RESTRICTIVE FOR UPDATE USING ((
 CREATE POLICY claim_update ON example.users AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits));
 
 ALTER TABLE example.documents ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE example.matches ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE example.notices ENABLE ROW LEVEL SECURITY;
 
@@ -739,6 +855,8 @@ ALTER TABLE example.schema_stamp ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant_login ON example.audit USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
 CREATE POLICY tenant_login ON example.documents USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
+
+CREATE POLICY tenant_login ON example.matches USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
 CREATE POLICY tenant_login ON example.notices USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
@@ -770,6 +888,9 @@ GRANT SELECT ON TABLE example.audit TO labor_backup;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE example.documents TO example_app;
 GRANT SELECT ON TABLE example.documents TO labor_backup;
+
+GRANT SELECT,INSERT ON TABLE example.matches TO example_app;
+GRANT SELECT ON TABLE example.matches TO labor_backup;
 
 GRANT SELECT,INSERT ON TABLE example.notices TO example_app;
 GRANT SELECT ON TABLE example.notices TO labor_backup;

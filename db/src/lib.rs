@@ -10,6 +10,7 @@ mod database_check;
 mod error;
 pub mod events;
 pub mod keys;
+pub mod matching;
 pub mod messages;
 pub mod notices;
 pub mod pool;

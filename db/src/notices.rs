@@ -1,6 +1,6 @@
-//! What somebody is told because they saw a value that does not count any more.
-//! Must stay true: whoever saw the old version is told, in the transaction that replaces it; nobody reads another's notices but an
-//! admin, and nobody can take one away.
+//! What somebody is told because they saw a value that does not count any more, or that was somebody else's.
+//! Must stay true: whoever saw the old version is told, in the transaction that replaces it or takes it away from the patient; nobody reads
+//! another's notices but an admin, and nobody can take one away. Of a report that a patient may not see they read nothing here either.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,26 +12,29 @@ use crate::{DbError, TenantSession};
 
 statements! { Notices {
     /// $1 was replaced by $2; $3: the laboratory says that nothing of it counts. Whoever saw $1 or what was before it is told if a value that
-    /// they saw is another now or gone. A value that only became more complete is no correction.
+    /// they saw is another now or gone. A value that only became more complete is no correction; who was told already that a version further
+    /// back is wrong is not told so again.
     TELL_READERS = "WITH RECURSIVE before (id) AS (
             SELECT $1::uuid
             UNION SELECT r.id FROM before b JOIN reports r ON r.superseded_by = b.id
           )
-        INSERT INTO notices (recipient, report_id, kind, replaced_by)
-        SELECT e.actor, e.report_id, CASE WHEN $3 THEN 'invalidated' ELSE 'corrected' END, $2
+        INSERT INTO notices (id, recipient, report_id, kind, replaced_by)
+        SELECT gen_random_uuid(), e.actor, e.report_id, CASE WHEN $3 THEN 'invalidated' ELSE 'corrected' END, $2
           FROM before b JOIN report_events e ON e.report_id = b.id AND e.kind = 'seen'
-         WHERE $3
+         WHERE (b.id = $1 OR NOT EXISTS (SELECT FROM notices t
+                                          WHERE t.recipient = e.actor AND t.report_id = b.id AND t.replaced_by IS NOT NULL))
+           AND ($3
             OR EXISTS (SELECT FROM observations o
                         WHERE o.report_id = b.id AND o.value_text IS NOT NULL
                           AND NOT EXISTS (
                             SELECT FROM observations n
                              WHERE n.report_id = $2 AND n.test_code = o.test_code AND n.value_text = o.value_text AND n.critical = o.critical
                                AND (n.specimen, n.collected_at, n.unit, n.flag, n.interpretation, n.status = 'cancelled')
-                                   IS NOT DISTINCT FROM (o.specimen, o.collected_at, o.unit, o.flag, o.interpretation, o.status = 'cancelled')))
+                                   IS NOT DISTINCT FROM (o.specimen, o.collected_at, o.unit, o.flag, o.interpretation, o.status = 'cancelled'))))
         ON CONFLICT DO NOTHING";
     /// The same where $2 corrects or takes back single values of $1, which stays current because of its others.
-    TELL_READERS_OF_SOME = "INSERT INTO notices (recipient, report_id, kind, replaced_by)
-        SELECT e.actor, $1, 'corrected', $2
+    TELL_READERS_OF_SOME = "INSERT INTO notices (id, recipient, report_id, kind, replaced_by)
+        SELECT gen_random_uuid(), e.actor, $1, 'corrected', $2
           FROM report_events e
          WHERE e.report_id = $1 AND e.kind = 'seen'
            AND EXISTS (SELECT FROM observations o JOIN observations n ON n.report_id = $2 AND n.test_code = o.test_code
@@ -39,43 +42,47 @@ statements! { Notices {
                           AND (n.specimen IS NULL OR n.specimen = o.specimen) AND (n.collected_at IS NULL OR n.collected_at = o.collected_at)
                           AND n.value_text IS DISTINCT FROM o.value_text)
         ON CONFLICT DO NOTHING";
-    MY_NOTICES = "SELECT n.report_id, n.kind, n.replaced_by, n.written_at, r.subject_family_name, r.subject_given_name, r.laboratory_name
-          FROM notices n JOIN reports r ON r.id = n.report_id
+    MY_NOTICES = "SELECT n.id, n.report_id, n.kind, n.replaced_by, n.written_at, r.subject_family_name, r.subject_given_name, r.laboratory_name
+          FROM notices n LEFT JOIN reports r ON r.id = n.report_id
          WHERE n.recipient = $1
-           -- A patient is told once the version that counts was released to them.
-           AND EXISTS (SELECT FROM reports c WHERE c.id = n.replaced_by)
-           AND NOT EXISTS (SELECT FROM report_events e WHERE e.report_id = n.report_id AND e.kind = 'told' AND e.actor = n.recipient)
-         ORDER BY n.written_at DESC, n.report_id LIMIT 200";
+           -- A patient is told once the version that counts was released to them; that it was another's at once, although they see it no more.
+           AND (n.kind = 'unmatched' OR (r.id IS NOT NULL AND EXISTS (SELECT FROM reports c WHERE c.id = n.replaced_by)))
+           AND NOT EXISTS (SELECT FROM report_events e
+                            WHERE e.report_id = n.report_id AND e.kind = 'told' AND e.actor = n.recipient AND e.notice_id = n.id)
+         ORDER BY n.written_at DESC, n.id LIMIT 200";
     MARK_READ = "WITH written AS (
-            INSERT INTO report_events (id, report_id, kind, actor, actor_role)
-            SELECT $6, n.report_id, 'told', $1, $4 FROM notices n WHERE n.recipient = $1 AND n.report_id = $2
-            ON CONFLICT DO NOTHING RETURNING report_id
+            INSERT INTO report_events (id, report_id, kind, actor, actor_role, notice_id)
+            SELECT $6, n.report_id, 'told', $1, $4, n.id FROM notices n WHERE n.recipient = $1 AND n.id = $2
+            ON CONFLICT DO NOTHING RETURNING notice_id
           ), audited AS (
             INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
-            SELECT $3, $1, $4, 'notice.read', 'notices', report_id, 'success', $5 FROM written
+            SELECT $3, $1, $4, 'notice.read', 'notices', notice_id, 'success', $5 FROM written
           )
-          SELECT report_id FROM written";
+          SELECT notice_id FROM written";
     AUDIT_NOTICES = "INSERT INTO audit (id, actor, actor_role, action, object_kind, outcome, request_id)
         VALUES ($1, $2, $3, 'notice.list', 'notices', 'success', $4)";
 } }
 
-/// Something that was seen and does not count any more.
+/// Something that was seen and does not count any more, or was somebody else's.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Notice {
+    /// Id of the notice.
+    pub id: Uuid,
     /// The version that was seen.
     pub report_id: Uuid,
-    /// corrected: a value is another now, or gone; invalidated: the laboratory says that nothing of it counts.
+    /// corrected: a value is another now, or gone; invalidated: the laboratory says that nothing of it counts; unmatched: it was assigned to
+    /// the wrong patient.
     pub kind: String,
-    /// The version that came instead.
-    pub replaced_by: Uuid,
+    /// The version that came instead; absent when it was unmatched.
+    pub replaced_by: Option<Uuid>,
     /// When it was written.
     pub written_at: DateTime<Utc>,
     /// Patient's family name as the laboratory sent it.
     pub family_name: Option<String>,
     /// Patient's given name as the laboratory sent it.
     pub given_name: Option<String>,
-    /// Who measured.
-    pub laboratory_name: String,
+    /// Who measured; absent when the reader may not see the report any more.
+    pub laboratory_name: Option<String>,
 }
 
 /// The reader's own notices that they have not read yet, newest first, at most 200.
@@ -95,26 +102,27 @@ pub async fn unread(session: &mut TenantSession) -> Result<Vec<Notice>, DbError>
     Ok(rows
         .iter()
         .map(|row| Notice {
-            report_id: row.get(0),
-            kind: row.get(1),
-            replaced_by: row.get(2),
-            written_at: row.get(3),
-            family_name: row.get(4),
-            given_name: row.get(5),
-            laboratory_name: row.get(6),
+            id: row.get(0),
+            report_id: row.get(1),
+            kind: row.get(2),
+            replaced_by: row.get(3),
+            written_at: row.get(4),
+            family_name: row.get(5),
+            given_name: row.get(6),
+            laboratory_name: row.get(7),
         })
         .collect())
 }
 
-/// Says that the reader has read their notice about this version. False when there is none that is unread.
+/// Says that the reader has read this notice of theirs. False when there is none that is unread.
 ///
 /// # Errors
 /// When the database can't be asked.
-pub async fn mark_read(session: &mut TenantSession, report: Uuid) -> Result<bool, DbError> {
+pub async fn mark_read(session: &mut TenantSession, notice: Uuid) -> Result<bool, DbError> {
     let (audit_id, event, request) = (Uuid::now_v7(), Uuid::now_v7(), session.request_id());
     let (actor, role) = session.actor();
     let rows = session
-        .run(&[Query { sql: MARK_READ, params: &[&actor, &report, &audit_id, &role, &request, &event] }])
+        .run(&[Query { sql: MARK_READ, params: &[&actor, &notice, &audit_id, &role, &request, &event] }])
         .await?;
     Ok(rows.iter().any(|rows| !rows.is_empty()))
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::claims::Cursor;
 use crate::events::{self, ReportEvent};
+use crate::matching::{self, Match};
 use crate::session::Query;
 use crate::statements::statements;
 use crate::{DbError, TenantSession};
@@ -24,8 +25,10 @@ pub struct ReportSummary {
     pub family_name: Option<String>,
     /// Patient's given name as the laboratory sent it.
     pub given_name: Option<String>,
-    /// Patient's birth date as the laboratory sent it.
+    /// Patient's birth date as the laboratory sent it, if it is complete.
     pub birth_date: Option<NaiveDate>,
+    /// The part of the birth date that was sent, such as 1966-10, if it is not complete.
+    pub birth_date_text: Option<String>,
     /// The practice's patient, if one was matched.
     pub patient_id: Option<Uuid>,
     /// Who measured.
@@ -128,6 +131,8 @@ pub struct Report {
     pub events: Vec<ReportEvent>,
     /// Who saw a version that this one replaced.
     pub seen_before: Vec<ReportEvent>,
+    /// To whom this version was matched and from whom it was taken away, oldest first; patients are not told.
+    pub matches: Vec<Match>,
 }
 
 /// One page of a list.
@@ -147,9 +152,10 @@ macro_rules! summary_columns {
          (SELECT ARRAY[count(*), count(*) FILTER (WHERE o.critical OR o.interpretation <> 'N'
                                                      OR (o.interpretation IS NULL AND o.flag IS NOT NULL))]
             FROM observations o WHERE o.report_id = r.id),
-         (SELECT min(e.at) FROM report_events e WHERE e.report_id = r.id AND e.kind = 'acknowledged')"
+         (SELECT min(e.at) FROM report_events e WHERE e.report_id = r.id AND e.kind = 'acknowledged'), r.subject_birth_text"
     };
 }
+pub(crate) use summary_columns;
 
 /// Columns of an [`Observation`], in the order that [`observation`] reads them; `o` is observations. Who measured is the report's.
 macro_rules! observation_columns {
@@ -181,17 +187,21 @@ statements! { Reports {
     );
     DOCUMENTS_OF_REPORT =
         "SELECT id, media_type, size_bytes, scan_state FROM documents WHERE report_id = $1 ORDER BY position";
+    /// What was not noted as seen a moment ago is not shown: a report that became this patient's since would be one that nobody knows they saw.
     TREND_FIRST_PAGE = concat!(
         "SELECT ",
         observation_columns!(),
         ", r.laboratory_name FROM observations o JOIN reports r ON r.id = o.report_id
-          WHERE o.patient_id = $1 AND r.superseded_by IS NULL ORDER BY o.effective_at DESC, o.id DESC LIMIT $2"
+          WHERE r.patient_id = $1 AND r.superseded_by IS NULL
+            AND EXISTS (SELECT FROM report_events e WHERE e.report_id = r.id AND e.kind = 'seen' AND e.actor = $3)
+          ORDER BY o.effective_at DESC, o.id DESC LIMIT $2"
     );
     TREND_NEXT_PAGE = concat!(
         "SELECT ",
         observation_columns!(),
         ", r.laboratory_name FROM observations o JOIN reports r ON r.id = o.report_id
-          WHERE o.patient_id = $1 AND r.superseded_by IS NULL AND (o.effective_at, o.id) < ($3, $4)
+          WHERE r.patient_id = $1 AND r.superseded_by IS NULL AND (o.effective_at, o.id) < ($4, $5)
+            AND EXISTS (SELECT FROM report_events e WHERE e.report_id = r.id AND e.kind = 'seen' AND e.actor = $3)
           ORDER BY o.effective_at DESC, o.id DESC LIMIT $2"
     );
     AUDIT_LIST = "INSERT INTO audit (id, actor, actor_role, action, object_kind, outcome, request_id)
@@ -238,17 +248,18 @@ pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>
             Query { sql: DOCUMENTS_OF_REPORT, params: &[&id] },
             Query { sql: events::EVENTS_OF_REPORT, params: &[&id] },
             Query { sql: events::SEEN_BEFORE, params: &[&id] },
+            Query { sql: matching::MATCHES_OF_REPORT, params: &[&id] },
             Query { sql: AUDIT_REPORT, params: &[&audit_id, &actor, &role, &id, &request] },
         ])
         .await?;
-    let [_, report, values, documents, events, seen_before, _] = results.as_slice() else {
+    let [_, report, values, documents, events, seen_before, matches, _] = results.as_slice() else {
         return Err(DbError::Data("a statement gave no result"));
     };
     Ok(report.first().map(|row| Report {
         summary: summary(row),
-        superseded_by: row.get(16),
-        notes: row.get(17),
-        unmapped: row.get(18),
+        superseded_by: row.get(17),
+        notes: row.get(18),
+        unmapped: row.get(19),
         values: values.iter().map(|value| observation(value, row.get(7))).collect(),
         documents: documents
             .iter()
@@ -261,6 +272,7 @@ pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>
             .collect(),
         events: events.iter().map(events::event).collect(),
         seen_before: seen_before.iter().map(events::event).collect(),
+        matches: matches.iter().map(matching::history).collect(),
     }))
 }
 
@@ -281,11 +293,18 @@ pub async fn observations_of(
     let seen = Query { sql: events::MARK_VALUES_SEEN, params: &[&actor, &role, &patient] };
     let results = match &after {
         None => {
-            session.run(&[seen, known, Query { sql: TREND_FIRST_PAGE, params: &[&patient, &fetch] }, audit]).await?
+            session
+                .run(&[seen, known, Query { sql: TREND_FIRST_PAGE, params: &[&patient, &fetch, &actor] }, audit])
+                .await?
         }
         Some(c) => {
             session
-                .run(&[seen, known, Query { sql: TREND_NEXT_PAGE, params: &[&patient, &fetch, &c.at, &c.id] }, audit])
+                .run(&[
+                    seen,
+                    known,
+                    Query { sql: TREND_NEXT_PAGE, params: &[&patient, &fetch, &actor, &c.at, &c.id] },
+                    audit,
+                ])
                 .await?
         }
     };
@@ -300,14 +319,14 @@ pub async fn observations_of(
 }
 
 /// One row more than wanted was fetched: it tells whether there is a next page.
-fn page<T>(mut items: Vec<T>, limit: u16, position: impl Fn(&T) -> Cursor) -> Page<T> {
+pub(crate) fn page<T>(mut items: Vec<T>, limit: u16, position: impl Fn(&T) -> Cursor) -> Page<T> {
     let more = items.len() > usize::from(limit);
     items.truncate(usize::from(limit));
     let next = items.last().filter(|_| more).map(|last| position(last).encode());
     Page { items, next }
 }
 
-fn summary(row: &Row) -> ReportSummary {
+pub(crate) fn summary(row: &Row) -> ReportSummary {
     let counts: Vec<i64> = row.get(14);
     let count = |n: usize| counts.get(n).copied().unwrap_or_default();
     ReportSummary {
@@ -328,6 +347,7 @@ fn summary(row: &Row) -> ReportSummary {
         observations: count(0),
         abnormal: count(1),
         acknowledged_at: row.get(15),
+        birth_date_text: row.get(16),
     }
 }
 

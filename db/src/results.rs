@@ -4,10 +4,14 @@
 //! people never become one (see `patient`).
 pub(crate) mod chain;
 pub(crate) mod insert;
+pub(crate) mod name;
+pub(crate) mod order;
 pub(crate) mod patient;
+pub(crate) mod score;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::session::{Query, Unit};
@@ -26,7 +30,7 @@ statements! { Results {
 } }
 
 /// Who a report is about, as the laboratory sent it.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Subject {
     /// The practice's own number.
     pub patient_number: Option<String>,
@@ -36,10 +40,19 @@ pub struct Subject {
     pub given_name: Option<String>,
     /// Birth date, if it is complete.
     pub birth_date: Option<NaiveDate>,
+    /// What was sent of it, such as `1966-10`, if it is not complete.
+    pub birth_date_text: Option<String>,
     /// male, female, other or unknown.
     pub sex: Option<&'static str>,
     /// Versicherten-ID.
     pub insurance_number: Option<String>,
+}
+
+impl Subject {
+    /// Whether enough was said to make a patient of it.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.family_name.is_some() && self.given_name.is_some() && self.birth_date.is_some()
+    }
 }
 
 /// One value to be stored. Field names are the columns'.
@@ -217,24 +230,38 @@ struct Came {
     at: DateTime<Utc>,
 }
 
-/// Stores one record as the next version of its report, unless its content is there already; what it replaces is superseded.
+/// Stores one record as the next version of its report, unless its content is there already; what it replaces is superseded. The order's row
+/// is locked before the chain's, by people who match too.
 async fn store_report(unit: &Unit<'_>, came: &Came, index: usize, report: &NewReport) -> Result<bool, DbError> {
     let (message_id, received_at) = (came.id, came.at);
     let key = chain::report_key(came.source, message_id, index, report);
     let content = chain::content_digest(report)?;
+    let order = order::find_or_make(unit, report).await?;
     let chain = chain::Chain::lock(unit, &key).await?;
     if let Some(same) = chain.current_with(&content) {
         chain.confirm(unit, same, report, received_at).await?;
         return Ok(false);
     }
-    let patient = patient::find_or_make(unit, &report.subject).await?;
-    let order = insert::order(unit, report, patient).await?;
+    let place = patient::Place {
+        key: &key,
+        first: chain.next == 1,
+        source: came.source,
+        arrived_at: received_at,
+        order,
+        order_number: report.order_number.as_deref(),
+    };
+    let meant = patient::find(unit, &report.subject, &place).await?;
     let id = Uuid::now_v7();
+    let patient = meant.as_ref().map(|meant| meant.patient);
     let row =
         insert::Row { id, message_id, index, key: &key, content, order, patient, received_at, version: chain.next };
     insert::report(unit, &row, report).await?;
-    insert::observations(unit, id, patient, report).await?;
+    insert::observations(unit, id, report).await?;
     insert::documents(unit, id, message_id, report).await?;
     chain.add(unit, &chain::Version::of(id, message_id, report, content, received_at)).await?;
+    if let Some(meant) = &meant {
+        order::note_match(unit, id, order, meant).await?;
+        order::match_waiting(unit, meant.patient, &place).await?;
+    }
     Ok(true)
 }

@@ -144,6 +144,16 @@ pub(crate) struct Unit<'s> {
 }
 
 impl Unit<'_> {
+    /// As [`TenantSession::actor`].
+    pub(crate) fn actor(&self) -> (String, &'static str) {
+        self.session.actor()
+    }
+
+    /// As [`TenantSession::request_id`].
+    pub(crate) fn request_id(&self) -> Uuid {
+        self.session.request_id()
+    }
+
     pub(crate) async fn query(&self, sql: Statement, params: Params<'_>) -> Result<Vec<Row>, DbError> {
         let statement = self.session.prepare(sql).await?;
         let work = self.session.lent.connection()?.client.query(&statement, params);

@@ -57,6 +57,9 @@ areas! {
     Chain = results::chain,
     Insert = results::insert,
     Patient = results::patient,
+    Order = results::order,
+    Matching = matching,
+    Decide = matching::decide,
 }
 
 /// Name and SQL of every statement that is run on a tenant's schema, for the tests that hold them against its versions.

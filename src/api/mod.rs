@@ -2,6 +2,7 @@
 mod acknowledge;
 pub(crate) mod acknowledgements;
 pub(crate) mod health;
+pub(crate) mod matching;
 pub(crate) mod messages;
 pub(crate) mod notices;
 pub(crate) mod paging;

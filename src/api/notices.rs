@@ -1,4 +1,4 @@
-//! What the reader has to be told: values that they saw and that do not count any more.
+//! What the reader has to be told: values that they saw and that do not count any more, or were somebody else's.
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -19,7 +19,7 @@ pub(crate) struct Notices {
     items: Vec<Notice>,
 }
 
-/// Versions that the reader saw and that were corrected since, and which the reader has not yet said to have heard of.
+/// Versions that the reader saw and that were corrected or taken from the patient since, and which the reader has not yet said to have heard of.
 #[utoipa::path(get, path = "/v1/notices", tag = "notices", security(("bearer" = [])), responses(
     (status = 200, description = "Unread notices", body = Notices),
     (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
@@ -34,8 +34,8 @@ pub(crate) async fn list(
     Ok(Json(Notices { items: notices::unread(&mut session).await? }))
 }
 
-/// The reader has read the notice about this version.
-#[utoipa::path(post, path = "/v1/notices/{id}/read", tag = "notices", params(("id" = Uuid, Path, description = "report_id of the notice")), security(("bearer" = [])), responses(
+/// The reader has read a notice.
+#[utoipa::path(post, path = "/v1/notices/{id}/read", tag = "notices", params(("id" = Uuid, Path, description = "Id of the notice")), security(("bearer" = [])), responses(
     (status = 204, description = "Noted"),
     (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "The reader has no such unread notice", body = Problem, content_type = "application/problem+json"),

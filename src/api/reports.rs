@@ -2,7 +2,10 @@
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use labor_db::matching;
 use labor_db::reports::{self, Page, Report, ReportSummary};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::App;
@@ -10,8 +13,16 @@ use crate::api::paging::Paging;
 use crate::problem::Problem;
 use crate::request::{Bearer, RequestId};
 
+/// Which reports.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Which {
+    /// false: only those without a patient; without it all.
+    matched: Option<bool>,
+}
+
 /// Current reports, newest first.
-#[utoipa::path(get, path = "/v1/reports", tag = "reports", params(Paging), security(("bearer" = [])), responses(
+#[utoipa::path(get, path = "/v1/reports", tag = "reports", params(Which, Paging), security(("bearer" = [])), responses(
     (status = 200, description = "A page of reports", body = Page<ReportSummary>),
     (status = 400, description = "Paging can't be read", body = Problem, content_type = "application/problem+json"),
     (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
@@ -21,11 +32,18 @@ pub(crate) async fn list(
     State(app): State<App>,
     Bearer(claims): Bearer,
     RequestId(request_id): RequestId,
+    which: Result<Query<Which>, QueryRejection>,
     paging: Result<Query<Paging>, QueryRejection>,
 ) -> Result<Json<Page<ReportSummary>>, Problem> {
+    let only_false = || Problem::bad_request("matched can only be false; leave it out for all reports");
+    let Query(Which { matched }) = which.map_err(|_| only_false())?;
     let (after, limit) = paging.map_err(|_| Problem::bad_request("limit must be a number"))?.parse()?;
     let mut session = app.session(&claims, request_id).await?;
-    Ok(Json(reports::list(&mut session, after, limit).await?))
+    match matched {
+        None => Ok(Json(reports::list(&mut session, after, limit).await?)),
+        Some(false) => Ok(Json(matching::unmatched(&mut session, after, limit).await?)),
+        Some(true) => Err(only_false()),
+    }
 }
 
 /// One report with its values.

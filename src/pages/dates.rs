@@ -24,6 +24,25 @@ pub(crate) fn day(day: NaiveDate) -> Moment {
     Moment { machine: day.to_string(), shown: day.format("%d.%m.%Y").to_string() }
 }
 
+/// A birth date: the day, else the part of it that was sent.
+pub(crate) fn born(date: Option<NaiveDate>, part: Option<&str>) -> Option<Moment> {
+    date.map(day).or_else(|| part.map(birth_part))
+}
+
+/// `1966-10` as `10.1966`; HTML's dates know both.
+fn birth_part(part: &str) -> Moment {
+    let known = NaiveDate::parse_from_str(&format!("{part}-01"), "%Y-%m-%d").is_ok();
+    match part.split_once('-') {
+        Some((year, month)) if known => {
+            Moment { machine: part.to_owned(), shown: format!("{month}.{year}, day not known") }
+        }
+        None if part.len() == 4 && part.bytes().all(|b| b.is_ascii_digit()) => {
+            Moment { machine: part.to_owned(), shown: format!("{part}, day not known") }
+        }
+        _ => Moment { machine: String::new(), shown: part.to_owned() },
+    }
+}
+
 /// A time as sent, with whatever precision it has.
 pub(crate) fn as_sent(text: &str) -> Moment {
     let shown = shown_as_sent(text);
@@ -88,6 +107,17 @@ mod tests {
         assert_eq!(as_sent("2026-11-20").shown, "20.11.2026");
         assert_eq!(as_sent("2026-11-20T08:15+01:00").shown, "20.11.2026 08:15");
         assert_eq!(as_sent("2026-11-20T08:15Z").shown, "20.11.2026 09:15");
+    }
+
+    #[test]
+    fn a_birth_date_is_shown_as_far_as_it_is_known() {
+        let shown = |part: &str| born(None, Some(part)).map(|moment| (moment.machine, moment.shown));
+        let both = |machine: &str, words: &str| Some((machine.to_owned(), words.to_owned()));
+        assert_eq!(shown("1966-10"), both("1966-10", "10.1966, day not known"));
+        assert_eq!(shown("1966"), both("1966", "1966, day not known"));
+        assert_eq!(shown("about 1966"), both("", "about 1966"));
+        assert_eq!(born(NaiveDate::from_ymd_opt(1966, 10, 24), None).map(|moment| moment.shown).unwrap(), "24.10.1966");
+        assert_eq!(born(None, None), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
 use labor_db::ClaimRole;
 use labor_db::claims::Cursor;
+use labor_db::matching;
 use labor_db::notices::{self, Notice};
 use labor_db::reports::{self, ReportSummary};
 use serde::Deserialize;
@@ -26,6 +27,8 @@ const ROWS: u16 = 50;
 pub(crate) struct Older {
     /// Where it starts; the newest reports without it.
     after: Option<String>,
+    /// false: only reports without a patient.
+    matched: Option<bool>,
 }
 
 #[derive(Template)]
@@ -40,24 +43,31 @@ struct InboxPage {
     newest: bool,
     /// Whether it is a patient who reads.
     patient: bool,
+    /// Whether only reports without a patient are shown.
+    unmatched: bool,
+    /// How many of those there are, for staff, if there are any.
+    waiting: Option<String>,
 }
 
 struct NoticeRow {
-    /// The version that was seen, and the one that counts.
-    seen: Uuid,
-    newer: Uuid,
-    patient: String,
-    laboratory: String,
+    id: Uuid,
+    /// What to open now: the version that counts, or the report that was taken from the patient; a patient opens neither of those.
+    open: Option<Uuid>,
+    open_words: &'static str,
+    /// Whose and from where, if the reader may know.
+    about: Option<String>,
     words: &'static str,
 }
 
 impl From<Notice> for NoticeRow {
     fn from(notice: Notice) -> Self {
+        let patient = wording::patient(notice.family_name.as_deref(), notice.given_name.as_deref());
+        let visible = notice.laboratory_name.is_some();
         Self {
-            seen: notice.report_id,
-            newer: notice.replaced_by,
-            patient: wording::patient(notice.family_name.as_deref(), notice.given_name.as_deref()),
-            laboratory: notice.laboratory_name,
+            id: notice.id,
+            open: notice.replaced_by.or_else(|| visible.then_some(notice.report_id)),
+            open_words: if notice.replaced_by.is_some() { "open what counts now" } else { "open the report" },
+            about: notice.laboratory_name.map(|laboratory| format!("{patient}, {laboratory}")),
             words: wording::notice(&notice.kind),
         }
     }
@@ -89,7 +99,7 @@ impl Row {
             id: r.id,
             received: dates::instant(r.received_at),
             patient: wording::patient(r.family_name.as_deref(), r.given_name.as_deref()),
-            born: r.birth_date.map(dates::day),
+            born: dates::born(r.birth_date, r.birth_date_text.as_deref()),
             laboratory: r.laboratory_name,
             order: r.order_number,
             lab_order: r.lab_order_number,
@@ -111,15 +121,20 @@ pub(crate) async fn show(
     RequestId(request_id): RequestId,
     older: Result<Query<Older>, QueryRejection>,
 ) -> Result<Response, PageError> {
-    let Query(Older { after }) = older.map_err(|_| PageError::bad_link())?;
+    let Query(Older { after, matched }) = older.map_err(|_| PageError::bad_link())?;
     let after = after.map(|text| Cursor::decode(&text).ok_or_else(PageError::bad_link)).transpose()?;
     let patient = claims.role() == ClaimRole::Patient;
+    let unmatched = matched == Some(false);
     let read = async {
         let mut session = app.session(&claims, request_id).await?;
-        let page = reports::list(&mut session, after, ROWS).await?;
-        Ok((page, notices::unread(&mut session).await?))
+        let page = match unmatched {
+            true => matching::unmatched(&mut session, after, ROWS).await?,
+            false => reports::list(&mut session, after, ROWS).await?,
+        };
+        let waiting = if patient { 0 } else { matching::count_unmatched(&mut session).await? };
+        Ok((page, notices::unread(&mut session).await?, waiting))
     };
-    let (practice, (page, notices)) = tokio::try_join!(app.control.display_name(claims.tenant()), read)?;
+    let (practice, (page, notices, waiting)) = tokio::try_join!(app.control.display_name(claims.tenant()), read)?;
     let page = InboxPage {
         practice: practice.unwrap_or_default(),
         rows: page.items.into_iter().map(|report| Row::new(report, patient)).collect(),
@@ -127,6 +142,8 @@ pub(crate) async fn show(
         older: page.next,
         newest: after.is_none(),
         patient,
+        unmatched,
+        waiting: (waiting > 0).then(|| wording::many(waiting)),
     };
     Ok(page_with(StatusCode::OK, &page))
 }

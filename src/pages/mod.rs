@@ -5,6 +5,7 @@ mod assets;
 mod dates;
 mod error;
 mod inbox;
+mod matching;
 mod origin;
 mod report;
 mod session;
@@ -33,6 +34,9 @@ pub(crate) fn routes(secure_cookies: bool) -> Router<App> {
         .route("/inbox", get(inbox::show))
         .route("/inbox/{id}", get(report::show))
         .route("/inbox/{id}/acknowledgement", post(report::acknowledge))
+        .route("/inbox/{id}/match", get(matching::show).post(matching::decide))
+        .route("/inbox/{id}/match/search", post(matching::search))
+        .route("/inbox/{id}/unmatch", post(matching::unmatch))
         .route("/notices/{id}/read", post(inbox::notice_read))
         .route("/assets/{name}", get(assets::serve))
         .method_not_allowed_fallback(async || PageError::wrong_method())

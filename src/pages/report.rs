@@ -16,10 +16,12 @@ use uuid::Uuid;
 use super::assets;
 use super::dates::{self, Moment};
 use super::error::{PageError, page_with};
+use super::matching::MatchRow;
 use super::session::SignedIn;
 use super::wording::{self, Flag};
 use crate::App;
 use crate::api::acknowledgements::{self, Acknowledgement};
+use crate::api::matching::decides;
 use crate::request::RequestId;
 
 #[derive(Template)]
@@ -28,8 +30,11 @@ struct ReportPage {
     practice: String,
     patient: String,
     born: Option<Moment>,
-    /// Staff is told when no patient of the practice was found.
-    unmatched: bool,
+    /// Staff is told when no patient of the practice was found, and finds one under this id.
+    unmatched: Option<Uuid>,
+    /// Whether the reader may say that it is another's, and under which address.
+    to_unmatch: Option<Uuid>,
+    matches: Vec<MatchRow>,
     laboratory: String,
     order: Option<String>,
     lab_order: Option<String>,
@@ -162,8 +167,10 @@ impl ReportPage {
             seen_before: report.seen_before.into_iter().map(EventRow::from).collect(),
             practice,
             patient: wording::patient(s.family_name.as_deref(), s.given_name.as_deref()),
-            born: s.birth_date.map(dates::day),
-            unmatched: s.patient_id.is_none() && reader != ClaimRole::Patient,
+            born: dates::born(s.birth_date, s.birth_date_text.as_deref()),
+            unmatched: (s.patient_id.is_none() && reader != ClaimRole::Patient).then_some(s.id),
+            to_unmatch: (s.patient_id.is_some() && decides(reader)).then_some(s.id),
+            matches: report.matches.into_iter().map(MatchRow::from).collect(),
             laboratory: s.laboratory_name,
             order: s.order_number,
             lab_order: s.lab_order_number,

@@ -1,6 +1,8 @@
 //! Codes in words.
 //! Must stay true: nothing depends on colour alone; a code that is not known here is shown as it is, never as something harmless.
 
+use labor_db::matching::Reason;
+
 /// A flag: a symbol for the eye, words for everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Flag {
@@ -112,7 +114,7 @@ pub(crate) fn size(bytes: i64) -> String {
 pub(crate) fn event(kind: &str) -> &'static str {
     match kind {
         "acknowledged" => "acknowledged",
-        "told" => "correction read",
+        "told" => "notice read",
         _ => "first opened",
     }
 }
@@ -121,7 +123,50 @@ pub(crate) fn event(kind: &str) -> &'static str {
 pub(crate) fn notice(kind: &str) -> &'static str {
     match kind {
         "invalidated" => "The laboratory says that nothing of what you saw counts any more.",
+        "unmatched" => "What you saw was assigned to the wrong patient. It was withdrawn.",
         _ => "A value that you saw was corrected.",
+    }
+}
+
+/// How many wait; the count ends at 1,000.
+pub(crate) fn many(count: i64) -> String {
+    if count >= 1000 { "1,000 or more".to_owned() } else { count.to_string() }
+}
+
+/// A sex.
+pub(crate) fn sex(sex: Option<&str>) -> &'static str {
+    match sex {
+        Some("male") => "male",
+        Some("female") => "female",
+        Some("other") => "other",
+        _ => "sex not known",
+    }
+}
+
+/// What agrees, or does not, between a report and a patient.
+pub(crate) fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::OrderNumber => "a report of the same order is theirs",
+        Reason::SameReport => "another version of the report is theirs",
+        Reason::DecidedBefore => "somebody decided so for the same data before",
+        Reason::InsuranceNumber => "same insurance number",
+        Reason::PatientNumber => "same patient number",
+        Reason::FamilyName => "same family name",
+        Reason::FamilyNameSimilar => "a part of the family name",
+        Reason::GivenName => "same given name",
+        Reason::GivenNameSimilar => "one of the given names",
+        Reason::BirthDate => "same birth date",
+        Reason::BirthDatePartly => "birth date fits as far as it is known",
+        Reason::Sex => "same sex",
+        Reason::SexNotKnown => "sex not known",
+        Reason::NewPatient => "nobody fitted, so the patient is new",
+        Reason::InsuranceNumberDiffers => "another insurance number",
+        Reason::PatientNumberDiffers => "another patient number",
+        Reason::BirthDateDiffers => "another birth date",
+        Reason::FamilyNameDiffers => "another family name",
+        Reason::GivenNameDiffers => "another given name",
+        Reason::SexDiffers => "another sex",
+        Reason::UnmatchedBefore => "somebody said that it is not theirs",
     }
 }
 

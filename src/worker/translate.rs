@@ -113,6 +113,7 @@ fn subject(patient: &Patient) -> Subject {
         family_name: patient.family_name.clone(),
         given_name: patient.given_name.clone(),
         birth_date: patient.birth_date.as_deref().and_then(date),
+        birth_date_text: patient.birth_date.clone().filter(|text| date(text).is_none()),
         sex: patient.sex.as_deref().map(|sex| match sex {
             "M" => "male",
             "W" => "female",
@@ -217,7 +218,7 @@ fn document(attachment: &Attachment) -> NewDocument {
     NewDocument { media_type: attachment.media_type.clone(), sha256, size_bytes }
 }
 
-/// A complete date; a partial one (`1966`, `1966-10`) stays in the raw message only.
+/// A complete date, and none of a partial one (`1966`, `1966-10`).
 pub(super) fn date(text: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(text.get(..10)?, "%Y-%m-%d").ok()
 }

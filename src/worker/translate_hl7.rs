@@ -58,8 +58,6 @@ fn report(message: &Message, report: &Report, received_at: DateTime<Utc>) -> New
 fn unmapped(report: &Report) -> Vec<Unmapped> {
     let row = |field: &str, text: &str| Unmapped { field: field.to_owned(), text: text.to_owned() };
     let mut rows = Vec::new();
-    let born = report.patient.as_ref().and_then(|patient| patient.birth_date.as_deref());
-    rows.extend(born.filter(|text| date(text).is_none()).map(|text| row("PID-7", text)));
     rows.extend(report.reported.as_deref().filter(|text| date(text).is_none()).map(|text| row("OBR-22", text)));
     rows.extend(report.attachments.iter().filter_map(|a| a.reference.as_deref()).map(|text| row("Attachment", text)));
     rows.extend(report.unmapped.iter().map(|field| row(&field.name, &field.text)));
@@ -72,6 +70,7 @@ fn subject(patient: &Patient) -> Subject {
         family_name: patient.family_name.clone(),
         given_name: patient.given_name.clone(),
         birth_date: patient.birth_date.as_deref().and_then(date),
+        birth_date_text: patient.birth_date.clone().filter(|text| date(text).is_none()),
         sex: patient.sex.map(|sex| match sex {
             Sex::Male => "male",
             Sex::Female => "female",

@@ -73,7 +73,7 @@ async fn a_correction_is_acknowledged_anew_and_whoever_saw_the_old_value_is_told
     assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("/problems/replaced")));
     assert!(problem["detail"].as_str().unwrap().contains(&id(&second, "id")));
 
-    let read = format!("/v1/notices/{first}/read");
+    let read = format!("/v1/notices/{}/read", id(&told[0], "id"));
     assert_eq!(other.post(&read, &json!({})).await.status(), StatusCode::NOT_FOUND, "another's notice");
     assert_eq!(doctor.post(&read, &json!({})).await.status(), StatusCode::NO_CONTENT);
     assert_eq!(doctor.post(&read, &json!({})).await.status(), StatusCode::NOT_FOUND);

@@ -16,6 +16,7 @@ mod kill_ingest;
 mod lock_budget;
 mod locks;
 mod logs;
+mod matching;
 mod migrate;
 mod patient_data;
 mod plan;

@@ -12,26 +12,27 @@ const ROLES: [ClaimRole; 7] = [Admin, Doctor, LabTechnician, Patient, Worker, Re
 /// What each role may do, in the order of [`ROLES`], and last the backup's login: S read, I add, U change, D delete, T empty. Nothing else
 /// is possible.
 #[rustfmt::skip]
-const MAY: [(&str, [&str; 8]); 12] = [
+const MAY: [(&str, [&str; 8]); 13] = [
     //                          admin  doctor techn. patient worker recv. sign_in backup
     ("users",                   ["SIU", "S",  "S",   "S",    "",    "",   "S", "S"]),
-    ("patients",                ["SU",  "SU", "S",   "S",    "SIU", "",   "",  "S"]),
-    ("orders",                  ["S",   "S",  "S",   "S",    "SIU", "",   "",  "S"]),
+    ("patients",                ["SIU", "SIU","S",   "S",    "SIU", "",   "",  "S"]),
+    ("orders",                  ["SU",  "SU", "S",   "S",    "SIU", "",   "",  "S"]),
     ("raw_messages",            ["S",   "",   "",    "",     "SIU", "SI", "",  "S"]),
     ("reports",                 ["SU",  "SU", "S",   "S",    "SIU", "",   "",  "S"]),
     ("observations",            ["S",   "S",  "S",   "S",    "SI",  "",   "",  "S"]),
     ("documents",               ["S",   "S",  "S",   "S",    "SIU", "",   "",  "S"]),
+    ("matches",                 ["SI",  "SI", "S",   "",     "SI",  "",   "",  "S"]),
     ("report_events",           ["SI",  "SI", "SI",  "SI",   "S",   "",   "",  "S"]),
-    ("notices",                 ["S",   "S",  "S",   "S",    "SI",  "",   "",  "S"]),
+    ("notices",                 ["SI",  "SI", "S",   "S",    "SI",  "",   "",  "S"]),
     ("audit",                   ["SI",  "I",  "I",   "I",    "I",   "I",  "I", "S"]),
     ("schema_stamp",            ["",    "",   "",    "",     "",    "",   "",  "S"]),
     ("refinery_schema_history", ["",    "",   "",    "",     "",    "",   "",  "S"]),
 ];
 
-/// How many of the seeded practice's rows each sees: two patients, five users, five reports in different states, a notice for each of four users ([`crate::seed`]). A
+/// How many of the seeded practice's rows each sees: two patients, five users, five reports in different states, two matches, a notice for each of four users ([`crate::seed`]). A
 /// patient sees what is their own and was released; whoever is told something sees it alone; before sign-in only the row whose name was typed is seen.
 #[rustfmt::skip]
-const SEES: [(&str, [i64; 8]); 11] = [
+const SEES: [(&str, [i64; 8]); 12] = [
     //                          admin  doctor techn. patient worker recv. sign_in backup
     ("users",                   [5,    5,     5,     1,      0,     0,    1,      5]),
     ("patients",                [2,    2,     2,     1,      2,     0,    0,      2]),
@@ -40,6 +41,7 @@ const SEES: [(&str, [i64; 8]); 11] = [
     ("reports",                 [5,    5,     5,     1,      5,     0,    0,      5]),
     ("observations",            [5,    5,     5,     1,      5,     0,    0,      5]),
     ("documents",               [5,    5,     5,     1,      5,     0,    0,      5]),
+    ("matches",                 [2,    2,     2,     0,      2,     0,    0,      2]),
     ("report_events",           [3,    3,     3,     1,      3,     0,    0,      3]),
     ("notices",                 [4,    1,     1,     1,      4,     0,    0,      4]),
     ("audit",                   [1,    0,     0,     0,      0,     0,    0,      1]),
@@ -48,7 +50,7 @@ const SEES: [(&str, [i64; 8]); 11] = [
 
 /// A row that could be added, with every column that must have a value; `{patient}` and so on stand for seeded keys.
 #[rustfmt::skip]
-const NEW_ROWS: [(&str, &str); 12] = [
+const NEW_ROWS: [(&str, &str); 13] = [
     ("users", "(id, username, password_hash, role, display_name) VALUES (gen_random_uuid(), 'new', '$argon2id$x', 'doctor', 'x')"),
     ("patients", "(id, identity_key, family_name, given_name) VALUES (gen_random_uuid(), repeat('a', 64), 'x', 'x')"),
     ("orders", "(id, laboratory, lab_order_number) VALUES (gen_random_uuid(), 'x', 'x')"),
@@ -58,8 +60,9 @@ const NEW_ROWS: [(&str, &str); 12] = [
     ("observations", "(id, report_id, position, test_code, status, effective_at) VALUES (gen_random_uuid(), '{report}', 99, 'x', 'final', now())"),
     ("documents", "(id, report_id, raw_message_id, position, media_type, sha256, size_bytes)
                    VALUES (gen_random_uuid(), '{report}', '{message}', 99, 'x', sha256('x'), 1)"),
-    ("report_events", "(id, report_id, kind) VALUES (gen_random_uuid(), '{report}', 'told')"),
-    ("notices", "(recipient, report_id, kind, replaced_by) VALUES ('x', '{report}', 'corrected', '{report}')"),
+    ("matches", "(id, report_id, kind, patient_id, reasons) VALUES (gen_random_uuid(), '{report}', 'matched', '{patient}', '{order_number}')"),
+    ("report_events", "(id, report_id, kind, notice_id) VALUES (gen_random_uuid(), '{report}', 'told', '{notice}')"),
+    ("notices", "(id, recipient, report_id, kind, replaced_by) VALUES (gen_random_uuid(), 'x', '{report}', 'corrected', '{report}')"),
     ("audit", "(id, action, object_kind, outcome) VALUES (gen_random_uuid(), 'x', 'x', 'success')"),
     ("schema_stamp", "(singleton, tenant, version, chain_checksum) VALUES (true, 'x', 1, 'x')"),
     ("refinery_schema_history", "(version, name, applied_on, checksum) VALUES (99, 'x', 'x', 'x')"),
@@ -76,7 +79,7 @@ fn column(table: &str) -> &'static str {
         "orders" => "order_number",
         "patients" => "patient_number",
         "report_events" => "comment",
-        "notices" => "kind",
+        "matches" | "notices" => "kind",
         _ => "laboratory_name",
     }
 }
@@ -85,7 +88,9 @@ fn statement(world: &World, table: &str, operation: char) -> String {
     let new = NEW_ROWS.iter().find(|(name, _)| *name == table).unwrap().1;
     let new = new
         .replace("{message}", &world.a.seeds.id(Row::Message).to_string())
-        .replace("{report}", &world.a.seeds.id(Row::Released).to_string());
+        .replace("{report}", &world.a.seeds.id(Row::Released).to_string())
+        .replace("{patient}", &world.a.seeds.id(Row::PatientOne).to_string())
+        .replace("{notice}", &world.a.seeds.notice_of(Row::Doctor).to_string());
     let schema = &world.a.name;
     match operation {
         'S' => format!("SELECT FROM {schema}.{table}"),

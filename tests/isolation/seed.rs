@@ -66,6 +66,11 @@ impl Seeds {
         self.key(200 + report as u32)
     }
 
+    /// The key of the notice for a user.
+    pub(crate) fn notice_of(&self, user: Row) -> Uuid {
+        self.key(300 + user as u32)
+    }
+
     fn key(&self, number: u32) -> Uuid {
         Uuid::from_u128((0x0190_0000_0000_7000_8000 << 48) | (u128::from(self.number) << 32) | u128::from(number))
     }
@@ -106,8 +111,8 @@ pub(crate) fn sql(tenant: &str, seeds: &Seeds) -> String {
                                   laboratory_name, genetic, received_at, confirmed_at, released_at)
              VALUES ('{0}', '{1}', {index}, {patient}, encode(sha256('{0}'), 'hex'), 1, sha256('{0}'), '8205', 'final', '{mark}',
                      {genetic}, now(), now(), {released});
-             INSERT INTO observations (id, report_id, patient_id, position, test_code, status, value_text, effective_at)
-             VALUES ('{2}', '{0}', {patient}, 0, '{mark}', 'final', '{mark}', now());
+             INSERT INTO observations (id, report_id, position, test_code, status, value_text, effective_at)
+             VALUES ('{2}', '{0}', 0, '{mark}', 'final', '{mark}', now());
              INSERT INTO documents (id, report_id, raw_message_id, position, media_type, sha256, size_bytes)
              VALUES ('{3}', '{0}', '{1}', 0, '{mark}', sha256('x'), 1);\n",
             id(report),
@@ -123,9 +128,18 @@ pub(crate) fn sql(tenant: &str, seeds: &Seeds) -> String {
         id(Row::Released),
         id(Row::UserOne)
     );
+    text += &format!(
+        "INSERT INTO matches (id, report_id, kind, patient_id, reasons, comment, actor, actor_role) VALUES
+           (gen_random_uuid(), '{0}', 'matched', '{1}', '{{insurance_number}}', NULL, 'worker', 'worker'),
+           (gen_random_uuid(), '{2}', 'unmatched', '{1}', '{{}}', '{mark}', '{mark}', 'doctor');\n",
+        id(Row::Released),
+        id(Row::PatientOne),
+        id(Row::Unmatched)
+    );
     for recipient in [Row::Doctor, Row::Technician, Row::UserOne, Row::UserTwo] {
         text += &format!(
-            "INSERT INTO notices (recipient, report_id, kind, replaced_by) VALUES ('{}', '{}', 'corrected', '{}');\n",
+            "INSERT INTO notices (id, recipient, report_id, kind, replaced_by) VALUES ('{}', '{}', '{}', 'corrected', '{}');\n",
+            seeds.notice_of(recipient),
             id(recipient),
             id(Row::Released),
             id(Row::Unreleased)

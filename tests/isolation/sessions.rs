@@ -277,7 +277,7 @@ async fn errors_about_input_and_constraints_do_not_repeat_values() {
         ("SELECT $1::text::jsonb".to_owned(), "22P02"),
         (format!("{patient} (gen_random_uuid(), $1, 'x', 'x', 'male', NULL)"), "23514"),
         (format!("{patient} (gen_random_uuid(), repeat('c', 64), $1, 'x', $1, NULL)"), "23514"),
-        (format!("{patient} (gen_random_uuid(), repeat('c', 64), $1, NULL, 'male', NULL)"), "23502"),
+        (format!("{patient} (gen_random_uuid(), repeat('c', 64), NULL, $1, 'male', NULL)"), "23502"),
     ] {
         client.batch_execute("BEGIN").await.unwrap();
         bind(&client, &claim).await;

@@ -121,8 +121,8 @@ async fn acknowledges_and_reads_a_notice(page: &Client, practice: &Practice) {
     );
     assert!(page.find(Locator::Css("#acknowledge")).await.is_err(), "it is acknowledged");
     let notice = format!(
-        "INSERT INTO {0}.notices (recipient, report_id, kind, replaced_by)
-         SELECT e.actor, e.report_id, 'corrected', e.report_id FROM {0}.report_events e WHERE e.kind = 'seen'",
+        "INSERT INTO {0}.notices (id, recipient, report_id, kind, replaced_by)
+         SELECT gen_random_uuid(), e.actor, e.report_id, 'corrected', e.report_id FROM {0}.report_events e WHERE e.kind = 'seen'",
         practice.tenant
     );
     postgres().await.connect(&practice.database).await.unwrap().batch_execute(&notice).await.unwrap();

@@ -23,22 +23,30 @@ CREATE TABLE patients (
   identity_key     text        NOT NULL UNIQUE CHECK (length(identity_key) = 64),
   patient_number   text,
   family_name      text        NOT NULL,
-  given_name       text        NOT NULL,
+  given_name       text,
+  name_key         text        COLLATE "C",
   birth_date       date,
+  birth_date_text  text,
   sex              text        NOT NULL DEFAULT 'unknown' CHECK (sex IN ('male', 'female', 'other', 'unknown')),
   insurance_number text,
   created_at       timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE  patients                  IS 'Patients of the practice';
 COMMENT ON COLUMN patients.id               IS 'UUIDv7';
-COMMENT ON COLUMN patients.identity_key     IS 'SHA-256 of normalised family name, given name, birth date and sex: the same person sent twice meets the same row';
+COMMENT ON COLUMN patients.identity_key     IS 'SHA-256 of family name, given name, birth date and sex as they are compared: the same person sent twice meets the same row; of the id alone where a person decided that it is somebody else';
 COMMENT ON COLUMN patients.patient_number   IS 'The practice''s own number (LDT 3 field 3000)';
 COMMENT ON COLUMN patients.family_name      IS 'LDT field 3101';
-COMMENT ON COLUMN patients.given_name       IS 'LDT field 3102';
+COMMENT ON COLUMN patients.given_name       IS 'LDT field 3102; null when nobody sent one';
+COMMENT ON COLUMN patients.name_key         IS 'Family name as it is compared and searched for: small letters, ä as ae, without accents, hyphens and spaces; null: not found by name';
 COMMENT ON COLUMN patients.birth_date       IS 'LDT field 3103; null when the sender gave only a part of it';
+COMMENT ON COLUMN patients.birth_date_text  IS 'The part of the birth date that was sent, such as 1966-10; null when it is complete or nothing was sent';
 COMMENT ON COLUMN patients.sex              IS 'Administrative sex as FHIR names it (LDT field 3110)';
 COMMENT ON COLUMN patients.insurance_number IS 'Versicherten-ID (LDT field 3119)';
 COMMENT ON COLUMN patients.created_at       IS 'When the row was written';
+CREATE INDEX patients_insurance_number ON patients (insurance_number) WHERE insurance_number IS NOT NULL;
+CREATE INDEX patients_patient_number   ON patients (patient_number) WHERE patient_number IS NOT NULL;
+CREATE INDEX patients_birth_date       ON patients (birth_date);
+CREATE INDEX patients_name             ON patients (name_key, birth_date);
 
 CREATE TABLE users (
   id            uuid        PRIMARY KEY,
@@ -130,6 +138,10 @@ CREATE TABLE reports (
   subject_family_name text,
   subject_given_name  text,
   subject_birth_date  date,
+  subject_birth_text  text,
+  subject_sex         text        CHECK (subject_sex IN ('male', 'female', 'other', 'unknown')),
+  subject_insurance_number text,
+  subject_patient_number   text,
   order_number        text,
   lab_order_number    text,
   reported_on         date,
@@ -161,6 +173,10 @@ COMMENT ON COLUMN reports.laboratory_name     IS 'Name of the laboratory as sent
 COMMENT ON COLUMN reports.subject_family_name IS 'Patient as sent, also when not matched';
 COMMENT ON COLUMN reports.subject_given_name  IS 'Patient as sent, also when not matched';
 COMMENT ON COLUMN reports.subject_birth_date  IS 'Patient as sent, also when not matched';
+COMMENT ON COLUMN reports.subject_birth_text  IS 'The part of the birth date that was sent, such as 1966-10; null when it is complete or nothing was sent';
+COMMENT ON COLUMN reports.subject_sex         IS 'Patient as sent; null: nothing was sent';
+COMMENT ON COLUMN reports.subject_insurance_number IS 'Patient as sent, also when not matched';
+COMMENT ON COLUMN reports.subject_patient_number   IS 'Patient as sent, also when not matched';
 COMMENT ON COLUMN reports.order_number        IS 'LDT field 8310 as sent';
 COMMENT ON COLUMN reports.lab_order_number    IS 'LDT field 8311 as sent';
 COMMENT ON COLUMN reports.reported_on         IS 'Date of the report as sent';
@@ -173,14 +189,15 @@ COMMENT ON COLUMN reports.received_at         IS 'When the message became durabl
 COMMENT ON COLUMN reports.confirmed_at        IS 'When the same content arrived last; decides which version is the laboratory''s last word';
 COMMENT ON COLUMN reports.released_at         IS 'When a doctor released it to the patient';
 CREATE INDEX reports_inbox      ON reports (received_at DESC, id DESC) WHERE superseded_by IS NULL;
+CREATE INDEX reports_unmatched  ON reports (received_at DESC, id DESC) WHERE superseded_by IS NULL AND patient_id IS NULL;
 CREATE INDEX reports_patient_id ON reports (patient_id);
 CREATE INDEX reports_order_id   ON reports (order_id);
+CREATE INDEX reports_order_number ON reports (order_number) WHERE order_number IS NOT NULL;
 CREATE INDEX reports_superseded ON reports (superseded_by) WHERE superseded_by IS NOT NULL;
 
 CREATE TABLE observations (
   id                uuid        PRIMARY KEY,
   report_id         uuid        NOT NULL REFERENCES reports (id),
-  patient_id        uuid        REFERENCES patients (id),
   position          integer     NOT NULL CHECK (position >= 0),
   test_code         text        NOT NULL,
   test_name         text,
@@ -207,7 +224,6 @@ CREATE TABLE observations (
 COMMENT ON TABLE  observations                  IS 'One value of one test in one version of a report; a test with two units has two rows';
 COMMENT ON COLUMN observations.id               IS 'UUIDv7';
 COMMENT ON COLUMN observations.report_id        IS 'The report version it belongs to';
-COMMENT ON COLUMN observations.patient_id       IS 'As in reports; repeated here for the trend view''s index';
 COMMENT ON COLUMN observations.position         IS 'Order within the report, from 0';
 COMMENT ON COLUMN observations.test_code        IS 'LDT field 8410 (or 7260/7365): the laboratory''s own code, unique only with the laboratory';
 COMMENT ON COLUMN observations.test_name        IS 'LDT field 8411';
@@ -229,7 +245,6 @@ COMMENT ON COLUMN observations.critical         IS 'Marked life-threatening by t
 COMMENT ON COLUMN observations.collected_at     IS 'Time of collection as sent, ISO 8601 with the precision given';
 COMMENT ON COLUMN observations.effective_at     IS 'For ordering a trend: collection if known, else report date, else receipt';
 COMMENT ON COLUMN observations.notes            IS 'Free text of the result';
-CREATE INDEX observations_trend ON observations (patient_id, effective_at DESC, id DESC);
 
 CREATE TABLE documents (
   id             uuid        PRIMARY KEY,
@@ -278,6 +293,58 @@ COMMENT ON COLUMN audit.outcome     IS 'What came of it';
 COMMENT ON COLUMN audit.request_id  IS 'Id of the HTTP request or job, as in the logs';
 CREATE INDEX audit_object ON audit (object_id) WHERE object_id IS NOT NULL;
 
+CREATE TABLE matches (
+  id         uuid        PRIMARY KEY,
+  report_id  uuid        NOT NULL REFERENCES reports (id),
+  kind       text        NOT NULL CHECK (kind IN ('matched', 'unmatched')),
+  patient_id uuid        NOT NULL REFERENCES patients (id),
+  score      integer     CHECK (score BETWEEN 0 AND 100),
+  reasons    text[]      NOT NULL DEFAULT '{}',
+  comment    text        CHECK (length(comment) BETWEEN 1 AND 1000),
+  at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+  actor      text        NOT NULL DEFAULT guard.claim_subject(),
+  actor_role text        NOT NULL DEFAULT guard.claim_role(),
+  CHECK (kind = 'matched' OR (comment IS NOT NULL AND score IS NULL AND reasons = '{}')),
+  CHECK (actor_role <> 'worker' OR (kind = 'matched' AND reasons <> '{}'))
+);
+COMMENT ON TABLE  matches            IS 'Who was taken for whom, when and why: one version of a report was matched to a patient or taken away from one; rows are only ever added';
+COMMENT ON COLUMN matches.id         IS 'UUIDv7';
+COMMENT ON COLUMN matches.report_id  IS 'Which version of which report';
+COMMENT ON COLUMN matches.kind       IS 'matched, or unmatched: a person said that it is not this patient';
+COMMENT ON COLUMN matches.patient_id IS 'To whom it was matched, or from whom it was taken away';
+COMMENT ON COLUMN matches.score      IS 'What the reasons add up to; null when a person decided or the patient was new';
+COMMENT ON COLUMN matches.reasons    IS 'Codes of what agreed and what did not; empty when a person decided';
+COMMENT ON COLUMN matches.comment    IS 'What the person noted; why, when it was taken away';
+COMMENT ON COLUMN matches.at         IS 'Database time';
+COMMENT ON COLUMN matches.actor      IS 'Subject of the verified claim';
+COMMENT ON COLUMN matches.actor_role IS 'Role of the verified claim; worker: it was matched automatically';
+CREATE INDEX matches_report_id  ON matches (report_id);
+CREATE INDEX matches_patient_id ON matches (patient_id);
+
+CREATE TABLE notices (
+  id          uuid        PRIMARY KEY,
+  recipient   text        NOT NULL,
+  report_id   uuid        NOT NULL REFERENCES reports (id),
+  kind        text        NOT NULL CHECK (kind IN ('corrected', 'invalidated', 'unmatched')),
+  replaced_by uuid        REFERENCES reports (id),
+  match_id    uuid        REFERENCES matches (id),
+  written_at  timestamptz NOT NULL DEFAULT now(),
+  CHECK ((kind = 'unmatched') = (replaced_by IS NULL)),
+  CHECK ((kind = 'unmatched') = (match_id IS NOT NULL)),
+  UNIQUE NULLS NOT DISTINCT (recipient, report_id, kind, replaced_by, match_id)
+);
+COMMENT ON TABLE  notices             IS 'What somebody has to be told because they saw a value that does not count any more, or that was somebody else''s; rows are only ever added';
+COMMENT ON COLUMN notices.id          IS 'UUIDv7';
+COMMENT ON COLUMN notices.recipient   IS 'Subject of the claims of whoever saw it: a user''s id';
+COMMENT ON COLUMN notices.report_id   IS 'The version that was seen';
+COMMENT ON COLUMN notices.kind        IS 'corrected: a value is another now, or gone; invalidated: the laboratory says that nothing of it counts; unmatched: it was assigned to the wrong patient';
+COMMENT ON COLUMN notices.replaced_by IS 'The version that came instead; null: none did, it was unmatched';
+COMMENT ON COLUMN notices.match_id    IS 'The row that took it away from the patient; null: it was not unmatched';
+COMMENT ON COLUMN notices.written_at  IS 'When it was written';
+CREATE INDEX notices_report_id   ON notices (report_id);
+CREATE INDEX notices_replaced_by ON notices (replaced_by);
+CREATE INDEX notices_match_id    ON notices (match_id) WHERE match_id IS NOT NULL;
+
 CREATE TABLE report_events (
   id           uuid        PRIMARY KEY,
   report_id    uuid        NOT NULL REFERENCES reports (id),
@@ -287,46 +354,35 @@ CREATE TABLE report_events (
   actor_role   text        NOT NULL DEFAULT guard.claim_role(),
   on_behalf_of uuid        REFERENCES users (id),
   comment      text        CHECK (length(comment) BETWEEN 1 AND 1000),
+  notice_id    uuid        REFERENCES notices (id),
+  CHECK ((kind = 'told') = (notice_id IS NOT NULL)),
   CHECK (kind <> 'acknowledged' OR actor_role = 'doctor'),
   CHECK (kind = 'acknowledged' OR (on_behalf_of IS NULL AND comment IS NULL)),
-  UNIQUE NULLS NOT DISTINCT (report_id, kind, actor, on_behalf_of)
+  UNIQUE NULLS NOT DISTINCT (report_id, kind, actor, on_behalf_of, notice_id)
 );
 COMMENT ON TABLE  report_events              IS 'What people did with one version of a report; rows are only ever added';
 COMMENT ON COLUMN report_events.id           IS 'UUIDv7';
 COMMENT ON COLUMN report_events.report_id    IS 'Which version of which report';
-COMMENT ON COLUMN report_events.kind         IS 'seen: its values were shown to this person for the first time; acknowledged: a doctor has taken note of it; told: this person has read the notice that it does not count any more';
+COMMENT ON COLUMN report_events.kind         IS 'seen: its values were shown to this person for the first time; acknowledged: a doctor has taken note of it; told: this person has read a notice about it';
 COMMENT ON COLUMN report_events.at           IS 'Database time';
 COMMENT ON COLUMN report_events.actor        IS 'Subject of the verified claim';
 COMMENT ON COLUMN report_events.actor_role   IS 'Role of the verified claim';
 COMMENT ON COLUMN report_events.on_behalf_of IS 'The colleague for whom it was acknowledged';
 COMMENT ON COLUMN report_events.comment      IS 'What the doctor noted';
+COMMENT ON COLUMN report_events.notice_id    IS 'Which notice was read';
 CREATE INDEX report_events_on_behalf_of ON report_events (on_behalf_of) WHERE on_behalf_of IS NOT NULL;
-
-CREATE TABLE notices (
-  recipient   text        NOT NULL,
-  report_id   uuid        NOT NULL REFERENCES reports (id),
-  kind        text        NOT NULL CHECK (kind IN ('corrected', 'invalidated')),
-  replaced_by uuid        NOT NULL REFERENCES reports (id),
-  written_at  timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (recipient, report_id)
-);
-COMMENT ON TABLE  notices             IS 'What somebody has to be told because they saw a value that does not count any more; rows are only ever added';
-COMMENT ON COLUMN notices.recipient   IS 'Subject of the claims of whoever saw it: a user''s id';
-COMMENT ON COLUMN notices.report_id   IS 'The version that was seen';
-COMMENT ON COLUMN notices.kind        IS 'corrected: a value is another now, or gone; invalidated: the laboratory says that nothing of it counts';
-COMMENT ON COLUMN notices.replaced_by IS 'The version that came instead';
-COMMENT ON COLUMN notices.written_at  IS 'When it was written';
-CREATE INDEX notices_report_id   ON notices (report_id);
-CREATE INDEX notices_replaced_by ON notices (replaced_by);
+CREATE INDEX report_events_notice_id    ON report_events (notice_id) WHERE notice_id IS NOT NULL;
 
 -- No statistics of what identifies a person: EXPLAIN estimates from them, also for rows that the row rules hide. No plan needs
--- them; what is looked up by value has a unique index.
+-- them; what is looked up by value has an index.
 ALTER TABLE patients
   ALTER COLUMN identity_key     SET STATISTICS 0,
   ALTER COLUMN patient_number   SET STATISTICS 0,
   ALTER COLUMN family_name      SET STATISTICS 0,
   ALTER COLUMN given_name       SET STATISTICS 0,
+  ALTER COLUMN name_key         SET STATISTICS 0,
   ALTER COLUMN birth_date       SET STATISTICS 0,
+  ALTER COLUMN birth_date_text  SET STATISTICS 0,
   ALTER COLUMN insurance_number SET STATISTICS 0;
 ALTER TABLE users
   ALTER COLUMN username      SET STATISTICS 0,
@@ -335,4 +391,7 @@ ALTER TABLE users
 ALTER TABLE reports
   ALTER COLUMN subject_family_name SET STATISTICS 0,
   ALTER COLUMN subject_given_name  SET STATISTICS 0,
-  ALTER COLUMN subject_birth_date  SET STATISTICS 0;
+  ALTER COLUMN subject_birth_date  SET STATISTICS 0,
+  ALTER COLUMN subject_birth_text  SET STATISTICS 0,
+  ALTER COLUMN subject_insurance_number SET STATISTICS 0,
+  ALTER COLUMN subject_patient_number   SET STATISTICS 0;

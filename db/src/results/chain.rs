@@ -247,7 +247,9 @@ pub(super) fn report_key(source: Uuid, message_id: Uuid, index: usize, report: &
     };
     let subject = &report.subject;
     let name = |name: &Option<String>| name.as_deref().map(patient::normal).unwrap_or_default();
-    let birth = subject.birth_date.map(|date| date.to_string()).unwrap_or_default();
+    // Of two who have all else in common a part of the birth date tells that they are two.
+    let birth = subject.birth_date.map(|date| date.to_string()).or_else(|| subject.birth_date_text.clone());
+    let birth = birth.unwrap_or_default();
     let (family, given) = (name(&subject.family_name), name(&subject.given_name));
     hex_digest(&[&source.to_string(), &report.laboratory, &report.kind, kind, value, &family, &given, &birth])
 }
@@ -282,7 +284,7 @@ fn settled(status: &'static str) -> &'static str {
 }
 
 /// SHA-256 in hex over parts that can't run into each other.
-pub(super) fn hex_digest(parts: &[&str]) -> String {
+pub(crate) fn hex_digest(parts: &[&str]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
         context.update(&part.len().to_be_bytes());

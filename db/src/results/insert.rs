@@ -1,4 +1,4 @@
-//! Inserting one record: report, order, values, attachments.
+//! Inserting one record: report, values, attachments.
 //! Must stay true: each is one statement whatever the number of rows (but attachments, which are few).
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::Json;
@@ -13,13 +13,14 @@ statements! { Insert {
     INSERT_REPORT =
         "INSERT INTO reports (id, raw_message_id, record_index, order_id, patient_id, report_key, version, content_sha256, kind, status,
                 laboratory_name, subject_family_name, subject_given_name, subject_birth_date, order_number, lab_order_number,
-                reported_on, critical, genetic, notes, unmapped, received_at, confirmed_at, invalidates_earlier)
-         VALUES ($1, $2, $3, $4, $5, $6, $23, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, $22)";
+                reported_on, critical, genetic, notes, unmapped, received_at, confirmed_at, invalidates_earlier,
+                subject_birth_text, subject_sex, subject_insurance_number, subject_patient_number)
+         VALUES ($1, $2, $3, $4, $5, $6, $23, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, $22, $24, $25, $26, $27)";
     INSERT_OBSERVATIONS =
-        "INSERT INTO observations (id, report_id, patient_id, position, test_code, test_name, loinc, specimen, status, status_code, value_text,
+        "INSERT INTO observations (id, report_id, position, test_code, test_name, loinc, specimen, status, status_code, value_text,
                 value_comparator, value_number, unit, reference_text, reference_low, reference_high, reference_unit, flag, interpretation, critical,
                 collected_at, effective_at, notes)
-         SELECT o.id, $2, $3, o.position, o.test_code, o.test_name, o.loinc, o.specimen, o.status, o.status_code, o.value_text, o.value_comparator,
+         SELECT o.id, $2, o.position, o.test_code, o.test_name, o.loinc, o.specimen, o.status, o.status_code, o.value_text, o.value_comparator,
                 o.value_number, o.unit, o.reference_text, o.reference_low, o.reference_high, o.reference_unit, o.flag, o.interpretation, o.critical,
                 o.collected_at, o.effective_at, o.notes
            FROM jsonb_to_recordset($1) AS o (id uuid, position integer, test_code text, test_name text, loinc text, specimen text, status text,
@@ -28,12 +29,6 @@ statements! { Insert {
                 effective_at timestamptz, notes text[])";
     INSERT_DOCUMENT =
         "INSERT INTO documents (id, report_id, raw_message_id, position, media_type, sha256, size_bytes) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    FIND_OR_MAKE_ORDER =
-        "INSERT INTO orders (id, laboratory, lab_order_number, order_number, patient_id) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (laboratory, lab_order_number) DO UPDATE
-            SET order_number = coalesce(orders.order_number, EXCLUDED.order_number),
-                patient_id   = coalesce(orders.patient_id, EXCLUDED.patient_id)
-         RETURNING id";
 } }
 
 /// What is known of a report row besides its contents.
@@ -77,6 +72,10 @@ pub(super) async fn report(unit: &Unit<'_>, row: &Row<'_>, report: &NewReport) -
             &row.received_at,
             &report.invalidates_earlier,
             &row.version,
+            &report.subject.birth_date_text,
+            &report.subject.sex,
+            &report.subject.insurance_number,
+            &report.subject.patient_number,
         ],
     )
     .await?;
@@ -84,16 +83,11 @@ pub(super) async fn report(unit: &Unit<'_>, row: &Row<'_>, report: &NewReport) -
 }
 
 /// All values in one statement, whatever their number. (COPY FROM is refused on tables with row rules.)
-pub(super) async fn observations(
-    unit: &Unit<'_>,
-    report_id: Uuid,
-    patient: Option<Uuid>,
-    report: &NewReport,
-) -> Result<(), DbError> {
+pub(super) async fn observations(unit: &Unit<'_>, report_id: Uuid, report: &NewReport) -> Result<(), DbError> {
     if report.observations.is_empty() {
         return Ok(());
     }
-    unit.execute(INSERT_OBSERVATIONS, &[&Json(&report.observations), &report_id, &patient]).await?;
+    unit.execute(INSERT_OBSERVATIONS, &[&Json(&report.observations), &report_id]).await?;
     Ok(())
 }
 
@@ -113,15 +107,4 @@ pub(super) async fn documents(
         .await?;
     }
     Ok(())
-}
-
-/// The order that the record answers, by the laboratory's number; made when there is none.
-pub(super) async fn order(unit: &Unit<'_>, report: &NewReport, patient: Option<Uuid>) -> Result<Option<Uuid>, DbError> {
-    let Some(number) = &report.lab_order_number else {
-        return Ok(None);
-    };
-    let rows = unit
-        .query(FIND_OR_MAKE_ORDER, &[&Uuid::now_v7(), &report.laboratory, number, &report.order_number, &patient])
-        .await?;
-    Ok(rows.first().map(|row| row.get(0)))
 }
