@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
 mod browser;
+mod matching;
 
 use std::path::Path;
 use std::time::Duration;
