@@ -208,6 +208,37 @@ async fn who_saw_a_value_that_is_taken_back_alone_is_told() {
     assert!(told.len() == 1 && told[0]["report_id"] == first, "{told:?}");
 }
 
+/// Each correction of what was seen is a notice of its own, unread until it was read; the same one is not told twice.
+#[tokio::test]
+async fn a_second_correction_is_told_again_and_an_addition_is_not() {
+    let clinic = clinic("acknowledge_twice").await;
+    let doctor = clinic.doctor("a").await;
+    clinic.post(&results(1, &["K||7.1|mmol/L||HH|||F", "KREA||0.9|mg/dL|||||F", "CRP||0.6|mg/L|||||F"])).await;
+    clinic.until_idle().await;
+    let first = id(&the_report(&doctor).await, "id");
+    doctor.json(&format!("/v1/reports/{first}")).await;
+    clinic.post(&results(2, &["K||||||||W"])).await;
+    clinic.until_idle().await;
+    let told = notices(&doctor).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    let read = format!("/v1/notices/{}/read", id(&told[0], "id"));
+    assert_eq!(doctor.post(&read, &json!({})).await.status(), StatusCode::NO_CONTENT);
+    assert!(notices(&doctor).await.is_empty());
+    clinic.post(&results(3, &["KREA||1.9|mg/dL|||||C"])).await;
+    clinic.until_idle().await;
+    let again = notices(&doctor).await;
+    assert_eq!((again.len(), &again[0]["report_id"]), (1, &json!(first)), "{again:?}");
+    // Replaced as a whole, and then only more complete.
+    let whole = ["K||4.4|mmol/L||N|||C", "KREA||1.9|mg/dL|||||C", "CRP||0.6|mg/L|||||F"];
+    clinic.post(&results(4, &whole)).await;
+    clinic.until_idle().await;
+    let all = notices(&doctor).await.len();
+    clinic.post(&results(5, &[whole[0], whole[1], whole[2], "TSH||1.0|mU/L|||||F"])).await;
+    clinic.until_idle().await;
+    assert_eq!(the_report(&doctor).await["version"], 5);
+    assert_eq!(notices(&doctor).await.len(), all, "who was told already is not told again");
+}
+
 /// Germ 2 has the same antibiotics as germ 1.
 #[tokio::test]
 async fn one_germs_antibiogram_does_not_replace_another_s() {

@@ -10,6 +10,7 @@ mod attacks_on_the_other;
 mod attacks_on_the_server;
 mod attacks_stacked;
 mod budget;
+mod candidates;
 mod fingerprint;
 mod fleet;
 mod forgeries;
