@@ -261,7 +261,7 @@ async fn store_report(unit: &Unit<'_>, came: &Came, index: usize, report: &NewRe
     chain.add(unit, &chain::Version::of(id, message_id, report, content, received_at)).await?;
     if let Some(meant) = &meant {
         order::note_match(unit, id, order, meant).await?;
-        order::match_waiting(unit, meant.patient, &place).await?;
+        order::match_waiting(unit, &place).await?;
     }
     Ok(true)
 }

@@ -172,6 +172,15 @@ async fn an_order_number_that_is_used_again_or_by_two_leads_to_nobody() {
         doctor.reports().await.into_iter().filter(|report| report["order_number"] == "A-4").collect();
     let matched = of_order.iter().filter(|report| report["patient_id"].is_string()).count();
     assert_eq!((of_order.len(), matched), (6, 2), "{of_order:?}");
+    // The order says one, the insurance number another.
+    post(&clinic, &Sent { insurance: "S123456780", ..Sent::of("Schmidt^Anna||19800101|F", "A-5") }).await;
+    let torn = Sent { lab: "L-7", insurance: "S123456780", ..Sent::of("^|||", "A-6") };
+    post(&clinic, &torn).await;
+    post(&clinic, &Sent { lab: "L-7", ..Sent::of(MUELLER, "A-6") }).await;
+    post(&clinic, &Sent { obx: "K||5.0|mmol/L||N|||F", lab: "L-8", ..torn }).await;
+    let torn: Vec<_> = doctor.reports().await.into_iter().filter(|report| report["order_number"] == "A-6").collect();
+    let matched = torn.iter().filter(|report| report["patient_id"].is_string()).count();
+    assert_eq!((torn.len(), matched), (3, 1), "{torn:?}");
 }
 
 /// Whoever comes first, both see each other: the order's row is held.

@@ -149,7 +149,7 @@ pub async fn match_to(
         order: row.get(1),
         order_number: row.get(2),
     };
-    order::match_waiting(&unit, patient, &place).await?;
+    order::match_waiting(&unit, &place).await?;
     finish(unit, Decided::Matched(patient)).await
 }
 

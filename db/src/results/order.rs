@@ -1,13 +1,10 @@
 //! Reports of one order are about one patient, also those that name nobody.
 //! Must stay true: numbers are used again, so only what arrived within 90 days is of one order, and only if it is all one patient's. Whoever
 //! stores or matches a report of an order of the laboratory holds its row: of two reports of it, the later one sees the other.
-use std::collections::HashSet;
-
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::patient::{Meant, Place, chain_says, known, known_columns, subject, subject_columns};
-use super::score::{self, Reason};
+use super::patient::{self, Meant, Place, known_columns, subject, subject_columns};
 use super::{NewReport, chain};
 use crate::DbError;
 use crate::session::Unit;
@@ -114,34 +111,27 @@ pub(crate) async fn match_chain(
     .await
 }
 
-/// Reports of the same order that wait for a patient because they name nobody get this one, if nothing speaks against it.
-pub(crate) async fn match_waiting(unit: &Unit<'_>, patient: Uuid, place: &Place<'_>) -> Result<(), DbError> {
+/// Reports of the same order that wait for a patient because they don't say enough are looked at again, now that one of it has a patient.
+pub(crate) async fn match_waiting(unit: &Unit<'_>, place: &Place<'_>) -> Result<(), DbError> {
     if place.order.is_none() && place.order_number.is_none() {
         return Ok(());
     }
     let waiting =
         unit.query(WAITING_REPORTS, &[&place.order, &place.order_number, &place.arrived_at, &place.key]).await?;
-    if waiting.is_empty() {
-        return Ok(());
-    }
-    let rows = unit.query(KNOWN_PERSON, &[&patient]).await?;
-    let Some(person) = rows.first().map(|row| known(row, 0)) else { return Ok(()) };
     for row in &waiting {
         let (key, sent): (&str, _) = (row.get(0), subject(row, 4));
-        let fits = score::score(&sent, &person);
-        if sent.is_complete() || fits.contradicted() {
+        if sent.is_complete() {
             continue;
         }
         unit.execute(chain::LOCK_CHAIN, &[&key]).await?;
-        let says = chain_says(unit, key).await?;
-        let others = says.patients.iter().any(|(other, _)| *other != patient);
-        let of_order: HashSet<Uuid> = patients(unit, row.get(2), row.get(3), row.get(1)).await?.into_iter().collect();
-        if others || says.rejected.contains(&patient) || of_order != HashSet::from([patient]) {
-            continue;
+        let order_number: Option<&str> = row.get(3);
+        // What was decided for its source is none of the order's news.
+        let waits =
+            Place { key, first: false, source: Uuid::nil(), arrived_at: row.get(1), order: row.get(2), order_number };
+        if let Some(meant) = patient::find(unit, &sent, &waits).await? {
+            let because = Because { score: meant.score, reasons: &meant.reasons, comment: None };
+            match_chain(unit, key, meant.patient, &because).await?;
         }
-        let meant = Meant::new(patient, &fits.with(Reason::OrderNumber));
-        let because = Because { score: meant.score, reasons: &meant.reasons, comment: None };
-        match_chain(unit, key, patient, &because).await?;
     }
     Ok(())
 }

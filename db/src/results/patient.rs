@@ -137,11 +137,15 @@ pub(super) async fn find(unit: &Unit<'_>, subject: &Subject, place: &Place<'_>) 
     if !chain_patients.is_empty() {
         return same_report(unit, subject, &chain, &chain_patients, of).await;
     }
-    if let [patient] = of_order[..] {
-        let Some(fits) = of(patient).filter(|scored| !scored.contradicted()) else { return Ok(None) };
-        return confirmed(unit, patient, fits.with(Reason::OrderNumber), subject).await;
+    let leads = if let [patient] = of_order[..] { Some(patient) } else { None };
+    if leads.and_then(&of).is_some_and(|scored| scored.contradicted()) {
+        return Ok(None);
     }
-    let mut found: Vec<(Uuid, Scored)> = known.iter().map(|patient| (patient.id, scored(patient))).collect();
+    let of_all = known.iter().map(|patient| {
+        let scored = scored(patient);
+        (patient.id, if leads == Some(patient.id) { scored.with(Reason::OrderNumber) } else { scored })
+    });
+    let mut found: Vec<(Uuid, Scored)> = of_all.collect();
     for (patient, scored) in &mut found {
         if scored.may_be_decided() && decided_before(unit, *patient, place.source, subject).await? {
             *scored = scored.clone().with(Reason::DecidedBefore);
