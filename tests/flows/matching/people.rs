@@ -90,6 +90,29 @@ async fn a_decision_counts_for_later_versions_and_for_the_same_data_of_the_same_
     assert!(report_of(&doctor, "A-6").await["patient_id"].is_null());
 }
 
+/// A person saw the contradiction and decided; that counts for versions that say just the same, and for no other.
+#[tokio::test]
+async fn a_decision_against_a_contradiction_carries_over_to_what_says_the_same() {
+    let clinic = clinic("matching_against").await;
+    let doctor = clinic.doctor("a").await;
+    let of = |insurance, order, obx| Sent { insurance, obx, ..Sent::of(MUELLER, order) };
+    post(&clinic, &of("A123456780", "A-1", "K||4.4|mmol/L||N|||F")).await;
+    let known = person(&report_of(&doctor, "A-1").await);
+    post(&clinic, &of("B123456780", "A-2", "K||4.4|mmol/L||N|||F")).await;
+    let report = report_of(&doctor, "A-2").await;
+    assert!(report["patient_id"].is_null());
+    assert_eq!(decide(&doctor, &report, json!({ "patient_id": known })).await.0, StatusCode::OK);
+    post(&clinic, &of("B123456780", "A-2", "K||4.5|mmol/L||N|||C")).await;
+    let same = report_of(&doctor, "A-2").await;
+    assert_eq!((&same["version"], &same["patient_id"]), (&json!(2), &json!(known)));
+    post(&clinic, &of("C123456780", "A-2", "K||4.6|mmol/L||N|||C")).await;
+    let other = report_of(&doctor, "A-2").await;
+    assert_eq!((&other["version"], &other["patient_id"]), (&json!(3), &Value::Null));
+    // Under another order it contradicts as ever.
+    post(&clinic, &of("B123456780", "A-3", "K||4.4|mmol/L||N|||F")).await;
+    assert!(report_of(&doctor, "A-3").await["patient_id"].is_null());
+}
+
 #[tokio::test]
 async fn doctors_and_admins_decide_technicians_look_and_patients_see_nothing() {
     let clinic = clinic("matching_roles").await;
