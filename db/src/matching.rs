@@ -158,7 +158,7 @@ pub async fn candidates(session: &mut TenantSession, report: Uuid) -> Result<Opt
         Some(row) => {
             let (key, sent): (&str, _) = (row.get(0), subject(row, 5));
             let of_order = order::patients(&unit, row.get(1), row.get(2), row.get(3)).await?;
-            let says = patient::chain_says(&unit, key).await?;
+            let says = patient::chain_says(&unit, key, None).await?;
             let mut asked = of_order.clone();
             asked.extend(says.rejected.iter().chain(says.patients.iter().map(|(patient, _)| patient)));
             let known = patient::possible(&unit, &sent, &asked).await?;

@@ -5,6 +5,7 @@
 pub(crate) mod chain;
 pub(crate) mod insert;
 pub(crate) mod name;
+pub(crate) mod number;
 pub(crate) mod order;
 pub(crate) mod patient;
 pub(crate) mod score;
@@ -49,6 +50,25 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// Without what says nothing of who it is: names, dates and numbers that stand where none is known. What was sent is stored all the same.
+    pub(crate) fn identifying(&self) -> Self {
+        let number = |number: &Option<String>| {
+            let text = number.as_deref().map(str::trim).filter(|text| !number::is_placeholder(text))?;
+            Some(text.to_owned())
+        };
+        // Earlier than anybody alive: 01.01.1900 and its like.
+        let day = |day: &NaiveDate| *day > NaiveDate::from_ymd_opt(1900, 1, 1).unwrap_or_default();
+        Self {
+            patient_number: number(&self.patient_number),
+            family_name: self.family_name.clone().filter(|name| !name::is_placeholder(name)),
+            given_name: self.given_name.clone().filter(|name| !name::is_no_given_name(name)),
+            birth_date: self.birth_date.filter(day),
+            birth_date_text: self.birth_date_text.clone().filter(|part| part.as_str() >= "1901"),
+            sex: self.sex,
+            insurance_number: number(&self.insurance_number).filter(|text| number::is_of_a_person(text)),
+        }
+    }
+
     /// Whether enough was said to make a patient of it.
     pub(crate) fn is_complete(&self) -> bool {
         self.family_name.is_some() && self.given_name.is_some() && self.birth_date.is_some()
@@ -237,7 +257,9 @@ async fn store_report(unit: &Unit<'_>, came: &Came, index: usize, report: &NewRe
     let key = chain::report_key(came.source, message_id, index, report);
     let content = chain::content_digest(report)?;
     let order = order::find_or_make(unit, report).await?;
-    let chain = chain::Chain::lock(unit, &key).await?;
+    // Numbers are used again: what names nobody wholly belongs to what came lately.
+    let lately = (!report.subject.identifying().is_complete()).then_some(received_at);
+    let chain = chain::Chain::lock(unit, &key, lately).await?;
     if let Some(same) = chain.current_with(&content) {
         chain.confirm(unit, same, report, received_at).await?;
         return Ok(false);
@@ -248,9 +270,9 @@ async fn store_report(unit: &Unit<'_>, came: &Came, index: usize, report: &NewRe
         source: came.source,
         arrived_at: received_at,
         order,
-        order_number: report.order_number.as_deref(),
+        order_number: report.order_number.as_deref().filter(|number| !number::is_placeholder(number)),
     };
-    let meant = patient::find(unit, &report.subject, &place).await?;
+    let meant = patient::find(unit, &report.subject.identifying(), &place).await?;
     let id = Uuid::now_v7();
     let patient = meant.as_ref().map(|meant| meant.patient);
     let row =

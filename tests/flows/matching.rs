@@ -129,6 +129,27 @@ async fn a_report_that_names_nobody_follows_its_order_whichever_came_first() {
     assert_eq!(clinic.count(&audited).await, 1);
 }
 
+/// What names nobody has one number a year later, too: neither the patient nor the version of before is its own.
+#[tokio::test]
+async fn a_report_that_names_nobody_has_nothing_to_do_with_one_of_last_year() {
+    let clinic = clinic("matching_last_year").await;
+    let (doctor, tenant) = (clinic.doctor("a").await, &clinic.tenants[0]);
+    post(&clinic, &Sent { lab: "L-1", ..Sent::of(MUELLER, "A-1") }).await;
+    post(&clinic, &Sent { lab: "L-1", ..Sent::nobody("A-1") }).await;
+    assert!(doctor.reports().await.iter().all(|report| report["patient_id"].is_string()), "led by the order");
+    clinic
+        .execute(&format!(
+            "UPDATE {tenant}.reports SET received_at = received_at - interval '1 year', confirmed_at = confirmed_at - interval '1 year'"
+        ))
+        .await;
+    for obx in ["K||4.0|mmol/L||N|||F", "K||6.9|mmol/L||N|||F"] {
+        post(&clinic, &Sent { lab: "L-1", obx, ..Sent::nobody("A-1") }).await;
+    }
+    let reports = doctor.reports().await;
+    let patients = reports.iter().filter(|report| report["patient_id"].is_string()).count();
+    assert_eq!((reports.len(), patients), (3, 2), "the two of last year stand, and the newest: {reports:?}");
+}
+
 #[tokio::test]
 async fn an_order_number_that_is_used_again_or_by_two_leads_to_nobody() {
     let clinic = clinic("matching_reused").await;
@@ -162,16 +183,22 @@ async fn an_order_number_that_is_used_again_or_by_two_leads_to_nobody() {
     let shown: Vec<_> = candidates["items"].as_array().unwrap().iter().map(reasons).collect();
     assert_eq!((shown.len(), shown[0].contains(&"order_number".to_owned())), (2, true), "both are shown");
     // What it does say must not contradict.
-    post(&clinic, &Sent { lab: "L-6", ..Sent::of(MUELLER, "A-4") }).await;
-    for pid in ["^Anna|||", "Schmidt^|||", "^^||1970|", "^^|||F", "Müller^|||F"] {
-        post(&clinic, &Sent { lab: "L-6", ..Sent::of(pid, "A-4") }).await;
+    let pids = ["^Anna|||", "Schmidt^|||", "^^||1970|", "^^|||F", "Müller^|||F", "Müller^||1966|"];
+    for (n, pid) in pids.into_iter().enumerate() {
+        let (order, lab) = (format!("A-4{n}"), format!("L-4{n}"));
+        post(&clinic, &Sent { lab: &lab, ..Sent::of(MUELLER, &order) }).await;
+        post(&clinic, &Sent { lab: &lab, ..Sent::of(pid, &order) }).await;
+        let reports = doctor.reports().await.into_iter();
+        let matched = reports.filter(|report| report["order_number"] == order && report["patient_id"].is_string());
+        assert_eq!(matched.count(), if pid.contains("1966") { 2 } else { 1 }, "{pid}");
     }
-    let fits = "Müller^||1966|";
-    post(&clinic, &Sent { lab: "L-6", ..Sent::of(fits, "A-4") }).await;
-    let of_order: Vec<_> =
-        doctor.reports().await.into_iter().filter(|report| report["order_number"] == "A-4").collect();
-    let matched = of_order.iter().filter(|report| report["patient_id"].is_string()).count();
-    assert_eq!((of_order.len(), matched), (7, 2), "{of_order:?}");
+    // Whoever else is named may be whom it is about, also while that report waits.
+    post(&clinic, &Sent { lab: "L-41", ..Sent::nobody("A-41") }).await;
+    assert!(nameless("A-41").await["patient_id"].is_null(), "Schmidt may be meant");
+    // Numbers that are none.
+    post(&clinic, &Sent { lab: "000", ..Sent::of(MUELLER, "0") }).await;
+    post(&clinic, &Sent { lab: "000", ..Sent::nobody("0") }).await;
+    assert!(nameless("0").await["patient_id"].is_null());
     // The order says one, the insurance number another.
     post(&clinic, &Sent { insurance: "S123456780", ..Sent::of("Schmidt^Anna||19800101|F", "A-5") }).await;
     let torn = Sent { lab: "L-7", insurance: "S123456780", ..Sent::of("^|||", "A-6") };

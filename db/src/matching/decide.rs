@@ -140,7 +140,8 @@ pub async fn match_to(
             patient::insert(&unit, id, &identity, &sent).await?.ok_or(DbError::Conflict)?
         }
     };
-    order::match_chain(&unit, key, patient, &Because { score: None, reasons: &[], comment }).await?;
+    let lately = (!sent.is_complete()).then(|| row.get(3));
+    order::match_chain(&unit, key, patient, &Because { score: None, reasons: &[], comment, lately }).await?;
     let place = Place {
         key,
         first: false,
@@ -181,7 +182,7 @@ pub async fn unmatch(session: &mut TenantSession, report: Uuid, reason: &str) ->
 async fn withdraw(unit: &Unit<'_>, key: &str, reason: &str) -> Result<HashSet<Uuid>, DbError> {
     unit.execute(LOCK_CHAIN, &[&key]).await?;
     unit.execute(LOCK_VERSIONS, &[&key]).await?;
-    let sent = chain_says(unit, key).await?.patients;
+    let sent = chain_says(unit, key, None).await?.patients;
     let ((actor, role), request) = (unit.actor(), unit.request_id());
     unit.execute(UNMATCH_CHAIN, &[&key, &reason, &actor, &role, &request]).await?;
     for (patient, said) in &sent {

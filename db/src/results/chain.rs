@@ -5,12 +5,13 @@
 use std::collections::HashMap;
 
 use aws_lc_rs::digest;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
+use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-use super::{NewReport, patient};
+use super::{NewReport, name};
 use crate::DbError;
 use crate::notices::{TELL_READERS, TELL_READERS_OF_SOME};
 use crate::session::Unit;
@@ -167,14 +168,19 @@ pub(super) struct Chain {
     pub(super) next: i32,
 }
 
+/// For so long a number is one order's, as in `order`.
+const ONE_ORDER: TimeDelta = TimeDelta::days(90);
+
 impl Chain {
     /// Messages about one report take turns: the first version's row is the lock, and only the statement after it sees what the
     /// turn before has written. Two who both find no version take the same number, so one is refused and tried again.
-    pub(super) async fn lock(unit: &Unit<'_>, key: &str) -> Result<Self, DbError> {
+    /// `lately`: only versions that came within [`ONE_ORDER`] of that moment count as the same report's.
+    pub(super) async fn lock(unit: &Unit<'_>, key: &str, lately: Option<DateTime<Utc>>) -> Result<Self, DbError> {
         unit.execute(LOCK_CHAIN, &[&key]).await?;
         let rows = unit.query(LIST_VERSIONS, &[&key]).await?;
         let next = rows.last().map_or(1, |row| row.get::<_, i32>(9) + 1);
-        let current = rows.iter().filter(|row| row.get(8)).map(|row| {
+        let near = |row: &&Row| lately.is_none_or(|at| (at - row.get::<_, DateTime<Utc>>(3)).abs() <= ONE_ORDER);
+        let current = rows.iter().filter(|row| row.get(8)).filter(near).map(|row| {
             let Json(shown) = row.get(6);
             Version {
                 id: row.get(0),
@@ -246,7 +252,7 @@ pub(super) fn report_key(source: Uuid, message_id: Uuid, index: usize, report: &
         return hex_digest(&["message", &message_id.to_string(), &index.to_string()]);
     };
     let subject = &report.subject;
-    let name = |name: &Option<String>| name.as_deref().map(patient::normal).unwrap_or_default();
+    let name = |name: &Option<String>| name.as_deref().map(name::key).unwrap_or_default();
     // Of two who have all else in common a part of the birth date tells that they are two.
     let birth = subject.birth_date.map(|date| date.to_string()).or_else(|| subject.birth_date_text.clone());
     let birth = birth.unwrap_or_default();

@@ -2,6 +2,11 @@
 //! Must stay true: what differs only in case, umlauts, accents, hyphens or spaces is one name. Letters are those of ISO 8859-15, which is
 //! what LDT can send; any other letter is compared as it is.
 
+/// Whether it is an initial: of how many people, nobody knows.
+pub(crate) fn is_initial(name: &str) -> bool {
+    key(name).chars().count() == 1
+}
+
 /// How alike two names are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Likeness {
@@ -37,6 +42,39 @@ pub(crate) fn keys(name: &str) -> Vec<String> {
     keys.sort();
     keys.dedup();
     keys
+}
+
+/// What stands there when nobody knows the name.
+const NOBODY: [&str; 13] = [
+    "unbekannt",
+    "unbekannte",
+    "unbekannter",
+    "unknown",
+    "nn",
+    "keinname",
+    "noname",
+    "anonym",
+    "anonymus",
+    "anonymous",
+    "test",
+    "testpatient",
+    "patient",
+];
+/// What stands in place of a given name that was not given yet; as family names they are people's.
+const NOT_NAMED_YET: [&str; 6] = ["sohn", "tochter", "baby", "kind", "neugeborenes", "saeugling"];
+
+/// Whether it names nobody. Signs and digits alone do not.
+pub(crate) fn is_placeholder(name: &str) -> bool {
+    let key = key(name);
+    let mut letters = key.chars();
+    let first = letters.next();
+    let repeated = key.len() > 1 && letters.all(|letter| Some(letter) == first);
+    !key.chars().any(char::is_alphabetic) || repeated || NOBODY.contains(&key.as_str())
+}
+
+/// The same of a given name.
+pub(crate) fn is_no_given_name(name: &str) -> bool {
+    is_placeholder(name) || NOT_NAMED_YET.contains(&key(name).as_str())
 }
 
 /// `None` when one of them is empty.
@@ -135,6 +173,17 @@ mod tests {
             assert_eq!(compare(other, one), Some(likeness), "{other} {one}");
         }
         assert_eq!(compare("", "Müller"), None);
+    }
+
+    #[test]
+    fn what_stands_for_a_name_that_is_not_known_is_none() {
+        for none in ["Unbekannt", "N.N.", "-", "???", "xxx", "Test", "0"] {
+            assert!(is_placeholder(none) && is_no_given_name(none), "{none}");
+        }
+        assert!(is_no_given_name("Sohn") && !is_placeholder("Sohn"));
+        for some in ["Müller", "J.", "Li", "Testa", "Anna", "Kindler", "Ö"] {
+            assert!(!is_placeholder(some), "{some}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::patient::{self, Meant, Place, known_columns, subject, subject_columns};
-use super::{NewReport, chain};
+use super::{NewReport, chain, number};
 use crate::DbError;
 use crate::session::Unit;
 use crate::statements::statements;
@@ -16,9 +16,10 @@ statements! { Order {
         "INSERT INTO orders (id, laboratory, lab_order_number, order_number) VALUES ($1, $2, $3, $4)
          ON CONFLICT (laboratory, lab_order_number) DO UPDATE SET order_number = coalesce(orders.order_number, EXCLUDED.order_number)
          RETURNING id";
+    /// Of reports that name somebody: what was led here itself leads nowhere. Null: such a report waits for its patient.
     ORDER_PATIENTS =
         "SELECT DISTINCT r.patient_id FROM reports r
-          WHERE (r.order_id = $1 OR r.order_number = $2) AND r.patient_id IS NOT NULL
+          WHERE (r.order_id = $1 OR r.order_number = $2) AND r.subject_family_name IS NOT NULL
             AND r.received_at BETWEEN $3::timestamptz - interval '90 days' AND $3::timestamptz + interval '90 days'
           LIMIT 20";
     NOTE_MATCH = "WITH ordered AS (
@@ -36,9 +37,12 @@ statements! { Order {
           LIMIT 100"
     );
     KNOWN_PERSON = concat!("SELECT ", known_columns!(), " FROM patients p WHERE p.id = $1");
-    /// All versions of a report that have no patient get this one. $1: key, $2: patient.
+    /// All versions of a report that have no patient get this one. $1: key, $2: patient, $9: only of what came within 90 days of this moment.
     MATCH_CHAIN = "WITH taken AS (
-            UPDATE reports SET patient_id = $2 WHERE report_key = $1 AND patient_id IS NULL RETURNING id, order_id
+            UPDATE reports SET patient_id = $2
+             WHERE report_key = $1 AND patient_id IS NULL
+               AND ($9::timestamptz IS NULL OR received_at BETWEEN $9 - interval '90 days' AND $9 + interval '90 days')
+            RETURNING id, order_id
           ), written AS (
             INSERT INTO matches (id, report_id, kind, patient_id, score, reasons, comment, actor, actor_role)
             SELECT gen_random_uuid(), t.id, 'matched', $2, $3, $4, $5, $6, $7 FROM taken t
@@ -51,15 +55,15 @@ statements! { Order {
 
 /// The order that the record answers, by the laboratory's number; made when there is none. Its row stays locked.
 pub(super) async fn find_or_make(unit: &Unit<'_>, report: &NewReport) -> Result<Option<Uuid>, DbError> {
-    let Some(number) = &report.lab_order_number else {
-        return Ok(None);
-    };
+    // Of a laboratory that does not say who it is, the number may be another's.
+    let number = report.lab_order_number.as_deref().filter(|number| !number::is_placeholder(number));
+    let Some(number) = number.filter(|_| !report.laboratory.is_empty()) else { return Ok(None) };
     let made =
-        unit.query(FIND_OR_MAKE_ORDER, &[&Uuid::now_v7(), &report.laboratory, number, &report.order_number]).await?;
+        unit.query(FIND_OR_MAKE_ORDER, &[&Uuid::now_v7(), &report.laboratory, &number, &report.order_number]).await?;
     Ok(made.first().map(|row| row.get(0)))
 }
 
-/// Whose reports of the order there are, at most 20.
+/// Whose reports of the order there are, at most 20; none as long as one that names somebody waits for a patient, who may be another.
 pub(crate) async fn patients(
     unit: &Unit<'_>,
     order: Option<Uuid>,
@@ -69,7 +73,9 @@ pub(crate) async fn patients(
     if order.is_none() && order_number.is_none() {
         return Ok(Vec::new());
     }
-    Ok(unit.query(ORDER_PATIENTS, &[&order, &order_number, &at]).await?.iter().map(|row| row.get(0)).collect())
+    let rows = unit.query(ORDER_PATIENTS, &[&order, &order_number, &at]).await?;
+    let patients: Option<Vec<Uuid>> = rows.iter().map(|row| row.get(0)).collect();
+    Ok(patients.unwrap_or_default())
 }
 
 /// Writes down who a new version is about, and why.
@@ -94,6 +100,8 @@ pub(crate) struct Because<'a> {
     /// Empty: a person decided.
     pub(crate) reasons: &'a [&'static str],
     pub(crate) comment: Option<&'a str>,
+    /// Of a report that names nobody wholly, when it came: older versions under its number may be another's.
+    pub(crate) lately: Option<DateTime<Utc>>,
 }
 
 /// Gives all versions of a report that have no patient this one; how many there were.
@@ -106,7 +114,7 @@ pub(crate) async fn match_chain(
     let ((actor, role), request) = (unit.actor(), unit.request_id());
     unit.execute(
         MATCH_CHAIN,
-        &[&key, &patient, &because.score, &because.reasons, &because.comment, &actor, &role, &request],
+        &[&key, &patient, &because.score, &because.reasons, &because.comment, &actor, &role, &request, &because.lately],
     )
     .await
 }
@@ -124,12 +132,13 @@ pub(crate) async fn match_waiting(unit: &Unit<'_>, place: &Place<'_>) -> Result<
             continue;
         }
         unit.execute(chain::LOCK_CHAIN, &[&key]).await?;
-        let order_number: Option<&str> = row.get(3);
+        let order_number = row.get::<_, Option<&str>>(3).filter(|number| !number::is_placeholder(number));
         // What was decided for its source is none of the order's news.
         let waits =
             Place { key, first: false, source: Uuid::nil(), arrived_at: row.get(1), order: row.get(2), order_number };
         if let Some(meant) = patient::find(unit, &sent, &waits).await? {
-            let because = Because { score: meant.score, reasons: &meant.reasons, comment: None };
+            let because =
+                Because { score: meant.score, reasons: &meant.reasons, comment: None, lately: Some(row.get(1)) };
             match_chain(unit, key, meant.patient, &because).await?;
         }
     }

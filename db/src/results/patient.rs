@@ -53,9 +53,11 @@ statements! { Patient {
     CHAIN_PATIENTS = concat!(
         "SELECT r.patient_id, ",
         subject_columns!(),
-        " FROM reports r WHERE r.report_key = $1 AND r.patient_id IS NOT NULL"
+        " FROM reports r
+          WHERE r.report_key = $1 AND r.patient_id IS NOT NULL
+            AND ($2::timestamptz IS NULL OR r.received_at BETWEEN $2 - interval '90 days' AND $2 + interval '90 days')"
     );
-    /// Whether a person matched the very same data of this source to the patient, and nobody took it back.
+    /// Whether a person matched the very same data of this source to the patient, and nobody ever took a report of these data from them.
     DECIDED_BEFORE =
         "SELECT FROM matches m
            JOIN reports r ON r.id = m.report_id AND r.patient_id = m.patient_id
@@ -64,6 +66,11 @@ statements! { Patient {
             AND (r.subject_family_name, r.subject_given_name, r.subject_birth_date, r.subject_birth_text, r.subject_sex,
                  r.subject_insurance_number, r.subject_patient_number)
                 IS NOT DISTINCT FROM ($3::text, $4::text, $5::date, $6::text, $7::text, $8::text, $9::text)
+            AND NOT EXISTS (
+              SELECT FROM matches u JOIN reports o ON o.id = u.report_id
+               WHERE u.patient_id = $1 AND u.kind = 'unmatched'
+                 AND (o.subject_family_name, o.subject_given_name, o.subject_birth_date, o.subject_birth_text)
+                     IS NOT DISTINCT FROM (r.subject_family_name, r.subject_given_name, r.subject_birth_date, r.subject_birth_text))
           LIMIT 1";
     /// Notes numbers that were not known. No row when one contradicts, also one that was noted a moment ago.
     NOTE_NUMBERS = "UPDATE patients
@@ -117,7 +124,9 @@ pub(crate) struct Place<'a> {
 
 /// The patient, made when nobody could be meant and all is known that is needed. `None`: a person has to decide.
 pub(super) async fn find(unit: &Unit<'_>, subject: &Subject, place: &Place<'_>) -> Result<Option<Meant>, DbError> {
-    let chain = if place.first { ChainSays::default() } else { chain_says(unit, place.key).await? };
+    // Numbers are used again: what names nobody wholly belongs to what came lately.
+    let lately = (!subject.is_complete()).then_some(place.arrived_at);
+    let chain = if place.first { ChainSays::default() } else { chain_says(unit, place.key, lately).await? };
     let of_order = match subject.is_complete() {
         true => Vec::new(),
         false => order::patients(unit, place.order, place.order_number, place.arrived_at).await?,
@@ -134,6 +143,10 @@ pub(super) async fn find(unit: &Unit<'_>, subject: &Subject, place: &Place<'_>) 
     };
     let of = |id: Uuid| known.iter().find(|patient| patient.id == id).map(&scored);
     let chain_patients: HashSet<Uuid> = chain.patients.iter().map(|(patient, _)| *patient).collect();
+    let another = |patient: &Uuid| of_order.iter().any(|other| other != patient);
+    if lately.is_some() && chain_patients.iter().any(another) {
+        return Ok(None);
+    }
     if !chain_patients.is_empty() {
         return same_report(unit, subject, &chain, &chain_patients, of).await;
     }
@@ -167,10 +180,15 @@ pub(crate) struct ChainSays {
     pub(crate) patients: Vec<(Uuid, Subject)>,
 }
 
-pub(crate) async fn chain_says(unit: &Unit<'_>, key: &str) -> Result<ChainSays, DbError> {
+/// `lately`: whose it was counts only of versions that came within 90 days of that moment.
+pub(crate) async fn chain_says(
+    unit: &Unit<'_>,
+    key: &str,
+    lately: Option<DateTime<Utc>>,
+) -> Result<ChainSays, DbError> {
     let history = unit.query(CHAIN_HISTORY, &[&key]).await?;
     let taken = history.iter().filter(|row| row.get::<_, &str>(1) == "unmatched");
-    let patients = unit.query(CHAIN_PATIENTS, &[&key]).await?;
+    let patients = unit.query(CHAIN_PATIENTS, &[&key, &lately]).await?;
     Ok(ChainSays {
         rejected: taken.map(|row| row.get(0)).collect(),
         patients: patients.iter().map(|row| (row.get(0), self::subject(row, 1))).collect(),
@@ -321,10 +339,10 @@ pub(crate) fn known(row: &Row, at: usize) -> Known {
     }
 }
 
-/// From the columns of `subject_columns!`, the first at this place.
+/// From the columns of `subject_columns!`, the first at this place: what of it says who it is.
 pub(crate) fn subject(row: &Row, at: usize) -> Subject {
     let sex: Option<&str> = row.get(at + 4);
-    Subject {
+    let sent = Subject {
         family_name: row.get(at),
         given_name: row.get(at + 1),
         birth_date: row.get(at + 2),
@@ -337,10 +355,6 @@ pub(crate) fn subject(row: &Row, at: usize) -> Subject {
         }),
         insurance_number: row.get(at + 5),
         patient_number: row.get(at + 6),
-    }
-}
-
-/// A name as it is compared within a report's key.
-pub(super) fn normal(name: &str) -> String {
-    name.trim().to_lowercase()
+    };
+    sent.identifying()
 }

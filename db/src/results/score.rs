@@ -1,6 +1,6 @@
 //! How well a patient fits what a laboratory sent, and who is chosen without asking anybody.
-//! Must stay true: no I/O; the same input gives the same answer. Two people never become one: whoever contradicts in birth date or numbers
-//! is never chosen here, and between two who both could be meant nobody is.
+//! Must stay true: no I/O; the same input gives the same answer. Two people never become one: whoever contradicts in birth date, given name,
+//! sex or numbers is never chosen here, nor whose number alone agrees, and between two who both could be meant nobody is.
 use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -149,14 +149,19 @@ impl Reason {
     const fn excludes(self) -> bool {
         matches!(
             self,
-            Self::InsuranceNumberDiffers | Self::PatientNumberDiffers | Self::BirthDateDiffers | Self::UnmatchedBefore
+            Self::InsuranceNumberDiffers
+                | Self::PatientNumberDiffers
+                | Self::BirthDateDiffers
+                | Self::GivenNameDiffers
+                | Self::SexDiffers
+                | Self::UnmatchedBefore
         )
     }
 
     /// Whether it speaks against the patient.
     #[must_use]
     pub const fn contradicts(self) -> bool {
-        self.excludes() || matches!(self, Self::FamilyNameDiffers | Self::GivenNameDiffers | Self::SexDiffers)
+        self.excludes() || matches!(self, Self::FamilyNameDiffers)
     }
 }
 
@@ -219,11 +224,26 @@ impl Scored {
         })
     }
 
+    /// Whether it is more than numbers that agree, which families share and practices and insurers give out again. The given name must fit,
+    /// and the birth date wholly, or at least as far as it is known if the family's name and a number agree too.
+    fn names_the_person(&self) -> bool {
+        let any = |reasons: &[Reason]| reasons.iter().any(|reason| self.has(*reason));
+        let born = self.has(Reason::BirthDate)
+            || (self.has(Reason::BirthDatePartly)
+                && self.has(Reason::FamilyName)
+                && any(&[Reason::InsuranceNumber, Reason::PatientNumber]));
+        any(&[Reason::OrderNumber, Reason::SameReport, Reason::DecidedBefore])
+            || (born && any(&[Reason::GivenName, Reason::GivenNameSimilar]))
+    }
+
+    /// Whether nobody has to be asked.
+    pub(crate) fn suffices(&self) -> bool {
+        self.points() >= ENOUGH && !self.excluded() && self.names_the_person()
+    }
+
     /// Whether it makes a difference that a person decided so before.
     pub(crate) fn may_be_decided(&self) -> bool {
-        self.on_its_own() >= POSSIBLE
-            && (self.points() < ENOUGH || self.excluded())
-            && !self.clone().with(Reason::DecidedBefore).excluded()
+        self.on_its_own() >= POSSIBLE && !self.suffices() && !self.clone().with(Reason::DecidedBefore).excluded()
     }
 
     /// Whether anything that was said speaks against it.
@@ -251,6 +271,7 @@ pub(crate) fn score(subject: &Subject, patient: &Known) -> Scored {
         Likeness::Initial | Likeness::Other => Reason::FamilyNameDiffers,
     });
     let given = likeness(&subject.given_name, patient.given_name.as_deref()).map(|likeness| match likeness {
+        Likeness::Same if subject.given_name.as_deref().is_some_and(name::is_initial) => Reason::GivenNameSimilar,
         Likeness::Same => Reason::GivenName,
         Likeness::Part | Likeness::Initial => Reason::GivenNameSimilar,
         Likeness::Other => Reason::GivenNameDiffers,
@@ -367,7 +388,7 @@ pub(crate) fn choose(candidates: Vec<(Uuid, Scored)>) -> Choice {
     let mut possible = candidates.into_iter().filter(|(_, scored)| scored.on_its_own() >= POSSIBLE);
     match (possible.next(), possible.next()) {
         (None, _) => Choice::Nobody,
-        (Some((id, scored)), None) if scored.points() >= ENOUGH && !scored.excluded() => Choice::Patient(id, scored),
+        (Some((id, scored)), None) if scored.suffices() => Choice::Patient(id, scored),
         _ => Choice::Unsure,
     }
 }

@@ -42,7 +42,7 @@ fn the_same_names_birth_date_and_sex_are_enough_and_without_a_sex_on_one_side_th
     assert_eq!(points(&sent(), &known()), (80, false));
     assert_eq!(points(&Subject { sex: None, ..sent() }, &Known { sex: "unknown".to_owned(), ..known() }), (80, false));
     assert_eq!(points(&Subject { sex: None, ..sent() }, &known()), (75, false));
-    assert_eq!(points(&sent(), &Known { sex: "female".to_owned(), ..known() }), (50, false));
+    assert_eq!(points(&sent(), &Known { sex: "female".to_owned(), ..known() }), (50, true));
 }
 
 #[test]
@@ -57,6 +57,51 @@ fn twins_are_two_and_who_married_is_one() {
     // A card that was lent: the number says one person, the birth date another.
     let lent = Subject { birth_date: NaiveDate::from_ymd_opt(1990, 1, 1), insurance_number: number.clone(), ..sent() };
     assert_eq!(points(&lent, &Known { insurance_number: number, ..known() }), (100, true));
+}
+
+/// A family's card, a number that was given out again, an initial: many points, and nobody is known by them.
+#[test]
+fn numbers_alone_name_nobody() {
+    let number = some("A123456780");
+    let holder = Known { insurance_number: number.clone(), patient_number: some("4711"), ..known() };
+    let sent = Subject { insurance_number: number, patient_number: some("4711"), ..sent() };
+    assert!(score(&sent, &holder).suffices());
+    for (who, subject) in [
+        ("a twin", Subject { given_name: some("Jonas"), ..sent.clone() }),
+        ("a sister", Subject { sex: Some("female"), ..sent.clone() }),
+        ("no given name", Subject { given_name: None, ..sent.clone() }),
+        ("no birth date", Subject { birth_date: None, ..sent.clone() }),
+    ] {
+        let scored = score(&subject, &holder);
+        assert!(scored.points() >= ENOUGH && !scored.suffices(), "{who}: {scored:?}");
+        assert_eq!(choose(vec![(holder.id, scored)]), Choice::Unsure, "{who}");
+    }
+    let year = Subject { birth_date: None, birth_date_text: some("1966"), ..sent.clone() };
+    assert!(score(&year, &holder).suffices());
+    let initial = |name: &str| some(name);
+    let scored = score(
+        &Subject { given_name: initial("J."), insurance_number: None, patient_number: None, ..sent },
+        &Known { given_name: initial("J"), ..holder },
+    );
+    assert_eq!((scored.points(), scored.suffices()), (75, false), "Jonas and Julian");
+}
+
+#[test]
+fn what_stands_where_nothing_is_known_identifies_nobody() {
+    let nobody = Subject {
+        family_name: some("Unbekannt"),
+        given_name: some("N.N."),
+        birth_date: NaiveDate::from_ymd_opt(1900, 1, 1),
+        patient_number: some("0000"),
+        insurance_number: some("1234567"),
+        ..sent()
+    };
+    let identifying = nobody.identifying();
+    assert_eq!(identifying, Subject { sex: nobody.sex, ..Subject::default() });
+    let year = Subject { birth_date: None, birth_date_text: some("1900"), ..sent() };
+    assert_eq!(year.identifying().birth_date_text, None);
+    let known = Subject { insurance_number: some(" A123456780"), patient_number: some("12"), ..sent() };
+    assert_eq!(known.identifying(), Subject { insurance_number: some("A123456780"), ..known });
 }
 
 #[test]
