@@ -45,7 +45,7 @@ pub(crate) fn keys(name: &str) -> Vec<String> {
 }
 
 /// What stands there when nobody knows the name.
-const NOBODY: [&str; 13] = [
+const NOBODY: [&str; 12] = [
     "unbekannt",
     "unbekannte",
     "unbekannter",
@@ -54,7 +54,6 @@ const NOBODY: [&str; 13] = [
     "keinname",
     "noname",
     "anonym",
-    "anonymus",
     "anonymous",
     "test",
     "testpatient",
