@@ -29,7 +29,8 @@ async fn addresses(clinic: &Clinic) -> BTreeSet<String> {
 
 fn is_form(address: &str) -> bool {
     address == "/sign-out"
-        || address.ends_with("/acknowledgement") && address.starts_with("/inbox/")
+        || address.starts_with("/inbox/")
+            && ["/acknowledgement", "/match", "/match/search", "/unmatch"].iter().any(|form| address.ends_with(form))
         || address.starts_with("/notices/")
 }
 
