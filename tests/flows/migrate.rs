@@ -1,5 +1,5 @@
 //! Migrate: ledger → lock, DDL, proof, stamp → report.
-use labor_testing::{Platform, Program, postgres, scratch};
+use labor_testing::{Platform, Program, postgres, scratch, write_private};
 use serde_json::Value;
 
 async fn fleet(name: &str) -> Platform {
@@ -142,7 +142,7 @@ async fn another_master_secret_is_refused_and_changes_nothing() {
     let key = "SELECT string_agg(k::text, ';') || (SELECT count(*) FROM pg_namespace) FROM guard.claim_keys k";
     let before: String = client.query_one(key, &[]).await.unwrap().get(0);
     let other = platform.folder().join("other-secret");
-    std::fs::write(&other, "ab".repeat(32)).unwrap();
+    write_private(&other, &"ab".repeat(32)).unwrap();
     for arguments in [["up"].as_slice(), &["provision", "new", "--name", "X"]] {
         let program = platform.program("labor-migrator").unwrap().env("LABOR_MASTER_SECRET_FILE", &other);
         let run = program.args(arguments).run().await.unwrap();

@@ -3,12 +3,11 @@
 mod traffic;
 
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use labor_catalog::{ClaimKey, ClaimKeyId, ClaimRole, MasterSecret, SignedClaim, TenantName};
-use labor_testing::{Finished, Platform, Sender, Source, postgres, random_hex, scratch};
+use labor_testing::{Finished, Platform, Sender, Source, postgres, random_hex, scratch, write_private};
 use serde_json::Value;
 use tokio_postgres::{Client, NoTls};
 
@@ -37,15 +36,6 @@ fn file(platform: &Platform) -> PathBuf {
 
 fn append(file: &Path, line: &str) {
     writeln!(std::fs::OpenOptions::new().append(true).open(file).unwrap(), "\n{line}").unwrap();
-}
-
-/// As an editor saves it.
-fn replace(file: &Path, text: &str) {
-    let new = file.with_extension("new");
-    std::fs::write(&new, text).unwrap();
-    // What everybody can read is refused.
-    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o600)).unwrap();
-    std::fs::rename(&new, file).unwrap();
 }
 
 /// The eleven minutes that `claim-key` speaks of.
@@ -210,7 +200,7 @@ async fn finish(stage: &Stage, traffic: &Traffic, base: &str) {
     let status = said(platform, &["rotate", "status"]).await;
     assert_eq!(status["next"], "remove the line of number 1 from every file");
     let text = std::fs::read_to_string(file(platform)).unwrap();
-    replace(&file(platform), text.lines().find(|line| line.starts_with("2:")).unwrap());
+    write_private(&file(platform), text.lines().find(|line| line.starts_with("2:")).unwrap()).unwrap();
     traffic.goes_on().await;
     // A process that never knew the old secret.
     let fresh = platform.serve().await.unwrap();
@@ -296,7 +286,7 @@ async fn a_database_begins_with_the_newest_secret_and_accepts_no_other_key() {
     let name = "rotation_fresh";
     let folder = scratch().await.unwrap().join(name);
     std::fs::create_dir_all(&folder).unwrap();
-    replace(&folder.join("master-secret"), &format!("# since autumn\n7:{}\n", random_hex(32).unwrap()));
+    write_private(&folder.join("master-secret"), &format!("# since autumn\n7:{}\n", random_hex(32).unwrap())).unwrap();
     let platform = Platform::create(postgres().await, &folder, name).await.unwrap();
     platform.practice("a", "Praxis", "123456700").await.unwrap();
     platform.user("a", "doctor", "Dr. Test", "doctor", PASSWORD).await.unwrap();

@@ -1,5 +1,5 @@
 //! Verify: everything that can disagree is made to, one by one; each is found, and nothing is when it was put right.
-use labor_testing::{Platform, postgres, scratch};
+use labor_testing::{Platform, postgres, scratch, write_private};
 use serde_json::Value;
 
 async fn fleet(name: &str) -> Platform {
@@ -246,7 +246,7 @@ async fn a_failure_is_told_until_it_is_mended() {
 async fn another_master_secret_is_told() {
     let platform = fleet("verify_secret").await;
     let other = platform.folder().join("other-secret");
-    std::fs::write(&other, "ab".repeat(32)).unwrap();
+    write_private(&other, &"ab".repeat(32)).unwrap();
     let other = other.display().to_string();
     for arguments in [&["verify"][..], &["verify", "p1"]] {
         let program = platform.program("labor-migrator").unwrap().args(["--json", "--master-secret-file", &other]);

@@ -44,7 +44,7 @@ pub use postgres::{Durability, Frozen, Postgres};
 pub use program::{Program, Running};
 pub use proxy::{Mode, Proxy};
 pub use s3::S3;
-pub use secret::random_hex;
+pub use secret::{random_hex, write_private};
 pub use sender::{Answer, Sender};
 pub use shared::{postgres, s3, scratch};
 pub use wait::until;

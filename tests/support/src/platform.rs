@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::error::Doing as _;
-use crate::{ChannelSettings, Error, Postgres, Program, Result, Running, Sender, random_hex};
+use crate::{ChannelSettings, Error, Postgres, Program, Result, Running, Sender, random_hex, write_private};
 
 /// `bootstrap` changes roles, which belong to the whole cluster.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -288,11 +288,4 @@ fn belongs(program: &str, setting: &str) -> bool {
 
 fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_default().to_owned()
-}
-
-fn write_private(path: &Path, text: &str) -> Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    opened.and_then(|mut file| file.write_all(text.as_bytes())).doing(|| format!("write {}", path.display()))
 }

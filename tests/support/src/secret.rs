@@ -33,8 +33,11 @@ pub(crate) fn short_hash(path: &Path) -> String {
     hex::encode(&hash.as_ref()[..6])
 }
 
-/// Writes a file that only its owner may read; whole or not at all.
-pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
+/// Writes a file that only its owner may read, as secrets have to be; whole or not at all, also over one that is there.
+///
+/// # Errors
+/// When it can't be written.
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
     let part = path.with_extension("part");
     let write = || {
         let _ = fs::remove_file(&part);
