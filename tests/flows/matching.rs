@@ -148,6 +148,21 @@ async fn a_report_that_names_nobody_has_nothing_to_do_with_one_of_last_year() {
     let reports = doctor.reports().await;
     let patients = reports.iter().filter(|report| report["patient_id"].is_string()).count();
     assert_eq!((reports.len(), patients), (3, 2), "the two of last year stand, and the newest: {reports:?}");
+    // Nor do people's decisions about it.
+    post(&clinic, &Sent::of("Schmidt^Anna||19800101|F", "A-2")).await;
+    let other = person(&report_of(&doctor, "A-2").await);
+    let newest = id(reports.iter().find(|report| report["patient_id"].is_null()).unwrap(), "id");
+    let decide = async |what: &str, body: Value| {
+        doctor.post(&format!("/v1/reports/{newest}/{what}"), &body).await.status().is_success()
+    };
+    let of_last_year = async || {
+        let reports = doctor.reports().await.into_iter();
+        reports.filter(|report| report["order_number"] == "A-1" && report["patient_id"].is_string()).count()
+    };
+    assert!(decide("match", json!({ "patient_id": other })).await);
+    assert_eq!(of_last_year().await, 3);
+    assert!(decide("unmatch", json!({ "reason": "of another" })).await);
+    assert_eq!(of_last_year().await, 2);
 }
 
 #[tokio::test]

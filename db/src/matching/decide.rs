@@ -22,7 +22,10 @@ statements! { Decide {
     );
     /// Before the chain, as workers do.
     LOCK_ORDERS = "SELECT FROM orders WHERE id IN (SELECT r.order_id FROM reports r WHERE r.report_key = $1) ORDER BY id FOR NO KEY UPDATE";
-    VERSION_PATIENTS = "SELECT r.id, r.patient_id FROM reports r WHERE r.report_key = $1";
+    /// $2: only of what came within 90 days of this moment, as in `order::MATCH_CHAIN`.
+    VERSION_PATIENTS = "SELECT r.id, r.patient_id FROM reports r
+          WHERE r.report_key = $1
+            AND ($2::timestamptz IS NULL OR r.received_at BETWEEN $2 - interval '90 days' AND $2 + interval '90 days')";
     FREE_NUMBERS = "UPDATE patients
             SET patient_number   = coalesce(patient_number, $2),
                 insurance_number = coalesce(insurance_number, $3)
@@ -31,9 +34,11 @@ statements! { Decide {
         VALUES ($1, $2, $3, $4, 'reports', $5, $6, $7)";
     /// Whoever is reading a version is waited for, in the order in which they lock, or waits (`events::MARK_SEEN`).
     LOCK_VERSIONS = "SELECT FROM reports WHERE report_key = $1 ORDER BY id FOR UPDATE";
-    /// $1: key, $2: why.
+    /// $1: key, $2: why, $6: only of what came within 90 days of this moment.
     UNMATCH_CHAIN = "WITH gone AS (
-            SELECT r.id, r.patient_id FROM reports r WHERE r.report_key = $1 AND r.patient_id IS NOT NULL
+            SELECT r.id, r.patient_id FROM reports r
+             WHERE r.report_key = $1 AND r.patient_id IS NOT NULL
+               AND ($6::timestamptz IS NULL OR r.received_at BETWEEN $6 - interval '90 days' AND $6 + interval '90 days')
           ), withdrawn AS (
             UPDATE reports r SET patient_id = NULL, released_at = NULL FROM gone g WHERE r.id = g.id
           ), written AS (
@@ -114,7 +119,9 @@ pub async fn match_to(
     let (key, sent): (&str, _) = (row.get(0), subject(row, 4));
     unit.execute(LOCK_ORDERS, &[&key]).await?;
     unit.execute(LOCK_CHAIN, &[&key]).await?;
-    let versions = unit.query(VERSION_PATIENTS, &[&key]).await?;
+    // Numbers are used again: of what names nobody wholly, older versions may be another's.
+    let lately: Option<DateTime<Utc>> = (!sent.is_complete()).then(|| row.get(3));
+    let versions = unit.query(VERSION_PATIENTS, &[&key, &lately]).await?;
     if versions.iter().any(|version| {
         version
             .get::<_, Option<Uuid>>(1)
@@ -140,7 +147,6 @@ pub async fn match_to(
             patient::insert(&unit, id, &identity, &sent).await?.ok_or(DbError::Conflict)?
         }
     };
-    let lately = (!sent.is_complete()).then(|| row.get(3));
     order::match_chain(&unit, key, patient, &Because { score: None, reasons: &[], comment, lately }).await?;
     let place = Place {
         key,
@@ -163,28 +169,34 @@ pub async fn unmatch(session: &mut TenantSession, report: Uuid, reason: &str) ->
     let Some(row) = rows.first() else { return refused(unit, UNMATCH, report, Decided::NotFound).await };
     let key: &str = row.get(0);
     unit.execute(LOCK_ORDERS, &[&key]).await?;
-    let lost = withdraw(&unit, key, reason).await?;
+    let arrived_at: DateTime<Utc> = row.get(3);
+    let lately = (!subject(row, 4).is_complete()).then_some(arrived_at);
+    let lost = withdraw(&unit, key, reason, lately).await?;
     if lost.is_empty() {
         return refused(unit, UNMATCH, report, Decided::NotMatched).await;
     }
     let (order, order_number): (Option<Uuid>, Option<&str>) = (row.get(1), row.get(2));
-    let arrived_at: DateTime<Utc> = row.get(3);
     for patient in lost {
         let led = unit.query(LED_BY_ORDER, &[&order, &order_number, &arrived_at, &patient]).await?;
         for follower in &led {
-            withdraw(&unit, follower.get(0), reason).await?;
+            withdraw(&unit, follower.get(0), reason, Some(arrived_at)).await?;
         }
     }
     finish(unit, Decided::Unmatched).await
 }
 
 /// Takes one chain away from whose it is; who that was.
-async fn withdraw(unit: &Unit<'_>, key: &str, reason: &str) -> Result<HashSet<Uuid>, DbError> {
+async fn withdraw(
+    unit: &Unit<'_>,
+    key: &str,
+    reason: &str,
+    lately: Option<DateTime<Utc>>,
+) -> Result<HashSet<Uuid>, DbError> {
     unit.execute(LOCK_CHAIN, &[&key]).await?;
     unit.execute(LOCK_VERSIONS, &[&key]).await?;
-    let sent = chain_says(unit, key, None).await?.patients;
+    let sent = chain_says(unit, key, lately).await?.patients;
     let ((actor, role), request) = (unit.actor(), unit.request_id());
-    unit.execute(UNMATCH_CHAIN, &[&key, &reason, &actor, &role, &request]).await?;
+    unit.execute(UNMATCH_CHAIN, &[&key, &reason, &actor, &role, &request, &lately]).await?;
     for (patient, said) in &sent {
         unit.execute(FORGET_NUMBERS, &[patient, &said.insurance_number, &said.patient_number]).await?;
         unit.execute(FREE_ORDERS, &[&key, patient]).await?;
