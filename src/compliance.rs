@@ -26,7 +26,7 @@ pub enum OperatorCommand {
 /// Commands about requests.
 #[derive(Debug, Subcommand)]
 pub enum RequestCommand {
-    /// Ask for an export or a deletion.
+    /// Ask for an export, a copy for one patient, or a deletion.
     Create {
         /// What is wanted.
         #[arg(value_enum)]
@@ -34,6 +34,9 @@ pub enum RequestCommand {
         /// Sign-in name of the practice.
         #[arg(long)]
         practice: String,
+        /// Of a copy: whose data, by the id that the practice's API gives (`patient_id` of a report).
+        #[arg(long, value_name = "ID", required_if_eq("kind", "copy"))]
+        patient: Option<Uuid>,
         /// Legal basis or contract; no health data.
         #[arg(long)]
         reason: String,
@@ -58,6 +61,8 @@ pub enum RequestCommand {
 pub enum Kind {
     /// A copy of everything, for the practice.
     Export,
+    /// A copy of one patient's data, for the patient (GDPR, Article 15).
+    Copy,
     /// Deletion of everything.
     Deletion,
 }
@@ -110,14 +115,19 @@ pub async fn operator(app: &App, command: &OperatorCommand) -> Result<Value, Adm
 /// When the practice, operator or request is unknown, the approver is the one who asked, or the database can't be asked.
 pub async fn request(app: &App, command: &RequestCommand) -> Result<Value, AdminError> {
     match command {
-        RequestCommand::Create { kind, practice, reason, by } => {
-            let kind = match kind {
-                Kind::Export => RequestKind::Export,
-                Kind::Deletion => RequestKind::Deletion,
+        RequestCommand::Create { kind, practice, patient, reason, by } => {
+            let kind = match (kind, patient) {
+                (Kind::Export, None) => RequestKind::Export,
+                (Kind::Deletion, None) => RequestKind::Deletion,
+                (Kind::Copy, Some(patient)) => RequestKind::Copy(*patient),
+                _ => {
+                    let why = "--patient goes with a copy and with nothing else: an export and a deletion are of a whole practice";
+                    return Err(AdminError::Invalid(why.to_owned()));
+                }
             };
             let (tenant, by) = (practice_named(app, practice).await?, operator_named(app, by).await?);
             let id = app.control.request(kind, &tenant, reason, by).await?;
-            Ok(json!({ "request": id, "tenant": tenant, "state": "requested" }))
+            Ok(json!({ "request": id, "tenant": tenant, "patient_id": patient, "state": "requested" }))
         }
         RequestCommand::Approve { request, by } => {
             match app.control.approve(*request, operator_named(app, by).await?).await? {

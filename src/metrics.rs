@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use labor_db::queue::{Queue, QueueState};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::net::TcpListener;
@@ -22,6 +23,33 @@ const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// For so long the figures of the pools wait for those of the queue.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What this process did with critical values. How many are open stands in each practice and is asked of none.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AlertCounters {
+    /// Raised by a worker.
+    pub(crate) raised: Counter,
+    /// Passed on by a worker because a time limit was over.
+    pub(crate) escalated: Counter,
+    /// Given up by a worker after a day.
+    pub(crate) unanswered: Counter,
+    /// Confirmed through API or pages.
+    pub(crate) confirmed: Counter,
+}
+
+impl AlertCounters {
+    pub(crate) fn register(&self, metrics: &mut Registry) {
+        let alerts = metrics.sub_registry_with_prefix("labor_alerts");
+        for (name, help, counter) in [
+            ("raised", "Alerts that this process raised", &self.raised),
+            ("escalated", "Alerts that this process passed on because a time limit was over", &self.escalated),
+            ("unanswered", "Alerts that nobody saw to in a day", &self.unanswered),
+            ("confirmed", "Alerts that were confirmed through this process", &self.confirmed),
+        ] {
+            alerts.register(name, help, counter.clone());
+        }
+    }
+}
 
 /// The listener. Dropped, it ends.
 #[derive(Debug)]
@@ -75,6 +103,7 @@ fn figures(state: QueueState) -> Registry {
         "Messages that a worker has, or that come again after a pause",
         ConstGauge::new(state.hidden),
     );
+    queue.register("timers", "Alerts whose time limit is not over yet", ConstGauge::new(state.timers));
     queue.register("dead", "Dead letters", ConstGauge::new(state.dead));
     let help = "For how long the oldest message is in the queue";
     queue.register_with_unit("oldest", help, Unit::Seconds, ConstGauge::new(state.oldest_seconds));

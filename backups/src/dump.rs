@@ -1,9 +1,7 @@
 //! The source of a backup: the plain SQL text of one tenant, out of one snapshot.
 //!
-//! This is the seam for a fleet-sized source. A [`Dump`] is a stream of bytes and, after its end, a verdict; sealing, shipping and
-//! proof know nothing else of it. Today `pg_dump` runs once per tenant. Among thousands of tenants it reads the whole catalog each
-//! time; then the definitions come once per class from `pg_dump --schema-only`, and the rows from one COPY per table of the same
-//! snapshot, behind the same two functions.
+//! A [`Dump`] is a stream of bytes and, after its end, a verdict. Among thousands of tenants `pg_dump` takes seconds for each, because it
+//! reads the whole catalog; `run --all` therefore has another source of the same text, [`crate::layout`].
 //!
 //! Must stay true: the end of the stream means nothing before [`Dump::verdict`] was asked; a password is never an argument.
 use std::ffi::OsStr;

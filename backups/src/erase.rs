@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::request::Request;
 use crate::store::Store;
-use crate::{Backup, BackupError, KeyFate};
+use crate::{Backup, BackupError, KeyFate, SigningKey};
 
 /// Proof of a deletion: the database's certificate and what became of the objects.
 #[derive(Debug, Clone, Serialize)]
@@ -38,15 +38,20 @@ pub struct ErasureCertificate {
 }
 
 impl Backup {
-    /// Erases what the object store holds of a deleted tenant, destroys its key, and certifies it as an object.
-    /// `without_key` goes on when there is no key although there are sealed objects: somebody else destroyed it.
+    /// Erases what the object store holds of a deleted tenant, destroys its key, and certifies it as an object, with its signature as
+    /// another one unless no key is given. `without_key` goes on when there is no key although there are sealed objects: somebody else destroyed it.
     ///
     /// # Errors
     /// When the deletion was not completed in the database, the store refuses, or something is left; [`BackupError::Refused`] when
     /// the key is not there and nobody said that this is right.
-    pub async fn erase(&self, request: Uuid, without_key: bool) -> Result<ErasureCertificate, BackupError> {
+    pub async fn erase(
+        &self,
+        request: Uuid,
+        without_key: bool,
+        signing: Option<&SigningKey>,
+    ) -> Result<ErasureCertificate, BackupError> {
         let client = labor_connect::connect(&self.source).await?;
-        let request = Request::approved(&client, request, "deletion").await?;
+        let request = Request::for_deletion(&client, request).await?;
         let Some(database) = request.certificate.filter(|_| request.state == "done") else {
             return Err(BackupError::Refused(format!(
                 "{} is not deleted from the database yet; run `labor-migrator delete --request {}` first",
@@ -88,7 +93,17 @@ impl Backup {
         };
         let document =
             serde_json::to_vec_pretty(&certificate).map_err(|error| BackupError::Invalid(error.to_string()))?;
-        self.store.put(&format!("certificates/{}.json", certificate.request), document, false).await?;
+        // A run that is repeated finds less: its certificate does not take the place of the one that saw the key destroyed.
+        let earlier = self.store.list(&format!("certificates/{}", certificate.request)).await?;
+        let earlier = earlier.iter().filter(|object| object.key.ends_with(".json")).count();
+        let name = if earlier == 0 { String::new() } else { format!("-{}", earlier + 1) };
+        let key = format!("certificates/{}{name}.json", certificate.request);
+        // The signature first: a certificate without one is one that was not signed.
+        if let Some(signing) = signing {
+            self.store.put(&format!("{key}.sig"), signing.sign(&document), false).await?;
+            self.say(&format!("{key}: signed with the key {}", signing.public().fingerprint));
+        }
+        self.store.put(&key, document, false).await?;
         Ok(certificate)
     }
 }

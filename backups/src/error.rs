@@ -57,8 +57,20 @@ pub enum BackupError {
     /// The backup was restored and is not what its manifest says. The restored copy was rolled back.
     #[error("the backup did not pass ({} fault(s)), nothing was kept: {}", .0.len(), .0.join("; "))]
     NotProven(Vec<String>),
+    /// A folder is not the export that was made.
+    #[error("this is not what was exported ({} fault(s)): {}", .0.len(), .0.join("; "))]
+    NotTheExport(Vec<String>),
+    /// A run over all tenants came to its end, but not everything is backed up as it should be.
+    #[error("{} to look at: {}", .0.len(), .0.join("; "))]
+    Incomplete(Vec<String>),
+    /// Of all backups that were verified some are bad.
+    #[error("{} to look at: {}", .0.len(), .0.join("; "))]
+    Bad(Vec<String>),
+    /// Tenants whose newest proof is too old, who have none, or of whom nobody can tell.
+    #[error("{} late: {}", .0.len(), .0.join("; "))]
+    Late(Vec<String>),
     /// Somebody stopped it.
-    #[error("stopped; nothing was kept")]
+    #[error("stopped; nothing was left half done")]
     Stopped,
     /// No randomness.
     #[error("the system gives no random bytes")]

@@ -165,7 +165,8 @@ fn parse(text: &str) -> Result<Identity, String> {
     }
 }
 
-fn only_owner(path: &Path) -> Result<(), BackupError> {
+/// Refuses a secret's file that others can open.
+pub(crate) fn only_owner(path: &Path) -> Result<(), BackupError> {
     let found = fs::metadata(path).map_err(BackupError::io(format!("look at {}", path.display())))?;
     let mode = found.permissions().mode() & 0o777;
     if mode & 0o077 == 0 {

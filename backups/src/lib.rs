@@ -1,49 +1,76 @@
-//! Backup, verification, restore, export and erasure of one tenant.
+//! Backup and verification of one tenant or of all, what is kept of it, and restore, export and erasure of one.
 //!
 //! The way of a backup: `dump` (plain SQL out of one snapshot) → `seal` (zstd, then age to the tenant's own recipient) → `ship`
-//! (multipart upload) → `manifest` (what it must contain); and later `restore` with `proof` (whether it does).
+//! (upload) → `manifest` (what it must contain); and later `restore` with `proof` (whether it does). For all tenants at once (`fleet`)
+//! the plain SQL comes out of the same kind of snapshot by the `layout` of their `class`.
 //!
 //! What must stay true:
 //! - **An object without a manifest is no backup.** The manifest is written last, after the dump's exit status was seen.
 //! - **Only a manifest that the tenant's own key made is believed** (`mac`), and nothing of a dump runs before that was checked.
 //! - **A backup is good when it was restored.** Nothing less is reported as verified.
+//! - **The two newest good backups and the newest verified one are never removed**, and a hold keeps all (`retention`, `prune`).
+//! - **What can't be judged is never removed, and nobody who is not looked at is silently well** (`standing`, `recovery_point`).
 //! - **The dump restores without Labor**: `age -d -i KEY dump.sql.zst.age | zstd -d | psql`.
 //! - Nothing whole in memory or on disk; no password in an argument; no row of a patient in an error or a log.
+mod blame;
+mod class;
+mod clock;
 mod dump;
 mod erase;
 mod error;
 mod export;
+mod fleet;
 mod keys;
+mod layout;
 mod list;
 mod load;
 mod mac;
 mod manifest;
+mod pace;
 mod pipe;
 mod program;
 mod proof;
+mod prune;
+mod pruned;
+mod recovery_point;
 mod request;
 mod restore;
+mod retention;
 mod rewrite;
 mod run;
+mod script;
 mod seal;
 mod settings;
 mod ship;
+mod signing;
+mod snapshot;
+mod standing;
 mod store;
+mod uploads;
+mod verify_all;
+mod workers;
 
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+pub use class::Class;
 pub use erase::ErasureCertificate;
 pub use error::BackupError;
-pub use export::{ExportManifest, Exported, ExportedFile, check_export};
+pub use export::{Checked, ExportManifest, Exported, ExportedFile, Signature, check_export};
+pub use fleet::{FleetOptions, FleetRun, Outcome};
 pub use keys::{KeyFate, KeyFolder};
 pub use labor_catalog::TenantName;
 pub use list::{Entry, State};
-pub use manifest::{BackupId, InvalidId, Manifest, Sum, Verdict, Verified};
+pub use manifest::{BackupId, InvalidId, Manifest, Sum, Unchanged, Verdict, Verified};
 pub use proof::TableDigest;
+pub use pruned::{Fate, PruneOptions, PruneRun, Pruned, PrunedTenant};
+pub use recovery_point::{RecoveryPoint, RecoveryPoints};
 pub use restore::{Destination, Restored, Which};
+pub use retention::Retention;
 pub use settings::{Settings, StoreSettings};
+pub use signing::{PublicKey, SigningKey};
+pub use verify_all::{Proof, ProofRun, Sampling};
 
 type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -91,6 +118,13 @@ impl Backup {
     #[must_use]
     pub const fn with_new_key(mut self, allowed: bool) -> Self {
         self.new_key = allowed;
+        self
+    }
+
+    /// Sends no more than so many MiB in a second to the store, all uploads together.
+    #[must_use]
+    pub fn with_upload_limit(mut self, mib_per_second: Option<u32>) -> Self {
+        self.store.pace = mib_per_second.map(|limit| pace::Pace::new(u64::from(limit) << 20));
         self
     }
 

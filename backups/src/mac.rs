@@ -1,4 +1,4 @@
-//! The manifest's authenticity: an HMAC whose key is derived from the tenant's secret age identity.
+//! The authenticity of the manifest and of the documents beside it: an HMAC whose key is derived from the tenant's secret age identity.
 //!
 //! Why: age encrypts to a public recipient, and that stands in the manifest. Whoever can write into the bucket could make a dump
 //! that decrypts, and a manifest that fits it. Only who holds the tenant's key can make the HMAC.

@@ -1,15 +1,20 @@
 //! The `labor-backup` program: reads the command line, calls the library, prints for people or machines.
 //! Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused, a condition is not met; 4 the backup is bad: damaged, or not what
-//! its manifest says; 5 no such tenant or backup; 130 stopped by a signal.
+//! its manifest says; 5 no such tenant or backup; 6 a tenant's newest proof is too old, or there is none; 130 stopped by a signal.
 
+mod everyone;
+mod exporting;
 mod output;
+mod pruning;
+mod status;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use labor_backup::{
-    Backup, BackupError, BackupId, Destination, InvalidId, Settings, StoreSettings, TenantName, Which, check_export,
+    Backup, BackupError, BackupId, Destination, FleetOptions, InvalidId, Sampling, Settings, StoreSettings, TenantName,
+    Which,
 };
 use labor_catalog::logs::may_log;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,10 +32,10 @@ const HELP: &str = "Environment:
   AWS_ACCESS_KEY_ID      access key of the bucket
   AWS_SECRET_ACCESS_KEY  secret key of the bucket
 
-Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused; 4 the backup is bad; 5 no such tenant or backup; 130 stopped";
+Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused; 4 the backup is bad; 5 no such tenant or backup; 6 late; 130 stopped";
 
 #[derive(Parser)]
-#[command(name = "labor-backup", version, about = "Backs up, verifies, restores, exports and erases one tenant", after_help = HELP)]
+#[command(name = "labor-backup", version, about = "Backs up, verifies and prunes one tenant or all; restores, exports and erases one", after_help = HELP)]
 struct Arguments {
     #[command(flatten)]
     places: Places,
@@ -62,16 +67,28 @@ struct Places {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Back up one tenant.
+    /// Back up one tenant, or every tenant that changed since its last backup.
     Run {
         /// Name of the tenant in the database.
-        #[arg(long)]
-        tenant: TenantName,
+        #[arg(long, required_unless_present = "all")]
+        tenant: Option<TenantName>,
+        /// Every tenant that is not deleted, if anything in it changed.
+        #[arg(long, conflicts_with = "tenant")]
+        all: bool,
+        /// With --all: tenants that are dumped at a time.
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64), requires = "all")]
+        jobs: u16,
+        /// With --all: a tenant that has not changed is dumped all the same when its newest backup is older. 0: always.
+        #[arg(long, default_value_t = 30, value_name = "DAYS", requires = "all")]
+        at_most_days: u16,
+        /// Send no more than so many MiB in a second to the bucket, all tenants together.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        max_upload_mib_per_s: Option<u32>,
         /// Make the bucket if there is none (demo: a real one is made with its versioning and lock policy).
         #[arg(long)]
         create_bucket: bool,
         /// Go on with a key that earlier backups of this tenant were not encrypted to, or make one although there are such backups.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "all")]
         new_key: bool,
     },
     /// Backups in the bucket, newest first.
@@ -83,12 +100,25 @@ enum Command {
     /// Restore a backup into a scratch schema, compare it with its manifest, and drop it.
     Verify {
         /// Name of the tenant in the database.
-        #[arg(long)]
-        tenant: TenantName,
+        #[arg(long, required_unless_present = "all")]
+        tenant: Option<TenantName>,
+        /// The newest backup of every tenant, unless it was verified and passed.
+        #[arg(long, conflicts_with_all = ["tenant", "backup"])]
+        all: bool,
+        /// With --all: so many of those that passed as well, the longest ago first.
+        #[arg(long, default_value_t = 5, requires = "all")]
+        again: usize,
+        /// With --all: backups that are restored at a time.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64), requires = "all")]
+        jobs: u16,
         /// Id of the backup, or latest.
         #[arg(long, default_value = "latest", value_parser = which)]
         backup: Which,
     },
+    /// How old the newest proof of each tenant's state is; exit code 6 when one is too old or can't be told.
+    Status(status::Arguments),
+    /// Say which backups have no place any more, and with --apply remove them.
+    Prune(pruning::Arguments),
     /// Restore a backup into a new schema beside the live one and keep it. Its role can't log in.
     Restore {
         /// Name of the tenant in the database.
@@ -101,24 +131,10 @@ enum Command {
         #[arg(long, value_parser = into)]
         into: Destination,
     },
-    /// Carry out an approved export: every table as NDJSON, the original messages, a manifest with hashes.
-    ///
-    /// Prints the SHA-256 of the manifest; keep it where the export is not.
-    Export {
-        /// Id of the request (`labor request list`).
-        #[arg(long)]
-        request: Uuid,
-        /// Folder to be made for it.
-        #[arg(long)]
-        into: PathBuf,
-    },
+    /// Carry out an approved export of a practice, or of one patient: tables, messages, documents, FHIR, a signed manifest.
+    Export(exporting::Arguments),
     /// Prove offline that an export's files equal its manifest. Needs neither database nor bucket.
-    ///
-    /// The manifest is not signed. Its SHA-256 is printed: nothing was changed when that is also the one that `export` printed.
-    CheckExport {
-        /// The export's folder.
-        folder: PathBuf,
-    },
+    CheckExport(exporting::CheckArguments),
     /// After `labor-migrator delete`: destroy the tenant's key, delete its objects, search for them, certify.
     Erase {
         /// Id of the request (`labor request list`).
@@ -127,6 +143,8 @@ enum Command {
         /// Go on although there are backups and no key: it was destroyed before, by an earlier run or by hand.
         #[arg(long)]
         key_already_destroyed: bool,
+        #[command(flatten)]
+        signing: exporting::Signing,
     },
 }
 
@@ -152,16 +170,8 @@ fn start_log() {
 
 async fn run(arguments: Arguments) -> Result<(), BackupError> {
     let json = arguments.json;
-    if let Command::CheckExport { folder } = &arguments.command {
-        let checked = check_export(folder)?;
-        let text = format!(
-            "{}: {} files are those of the manifest; the manifest's SHA-256 is {}; nothing was changed if `export` printed the same",
-            folder.display(),
-            checked.manifest.files.len(),
-            checked.manifest_sha256
-        );
-        output::say(json, &checked, &text);
-        return Ok(());
+    if let Command::CheckExport(arguments) = &arguments.command {
+        return exporting::check(arguments, json);
     }
     let backup = Backup::new(settings(arguments.places)?)?.with_progress(|line| output::note(line));
     stop_on_signal(&backup)?;
@@ -170,16 +180,24 @@ async fn run(arguments: Arguments) -> Result<(), BackupError> {
 
 async fn carry_out(backup: Backup, command: Command, json: bool) -> Result<(), BackupError> {
     match command {
-        Command::Run { tenant, create_bucket, new_key } => {
+        Command::Run { tenant, all: _, jobs, at_most_days, max_upload_mib_per_s, create_bucket, new_key } => {
             if create_bucket {
                 backup.ensure_bucket().await?;
             }
-            let made = Box::pin(backup.with_new_key(new_key).run(&tenant)).await?;
+            let backup = backup.with_new_key(new_key).with_upload_limit(max_upload_mib_per_s);
+            let Some(tenant) = tenant else {
+                let options = FleetOptions { jobs: usize::from(jobs), at_most_days };
+                return everyone::run(&backup, options, json).await;
+            };
+            let made = Box::pin(backup.run(&tenant)).await?;
             let text = format!("{tenant}: {} is stored; verify it to know that it is good", made.backup);
             output::say(json, &made, &text);
         }
         Command::List { tenant } => output::list(json, &backup.list(tenant.as_ref()).await?),
-        Command::Verify { tenant, backup: which } => {
+        Command::Verify { tenant: None, again, jobs, .. } => {
+            return everyone::verify(&backup, Sampling { jobs: usize::from(jobs), again }, json).await;
+        }
+        Command::Verify { tenant: Some(tenant), backup: which, .. } => {
             let found = Box::pin(backup.verify(&tenant, &which)).await?;
             let remarks = found.remarks.iter().map(|remark| format!(" ({remark})")).collect::<String>();
             let text = format!(
@@ -188,6 +206,8 @@ async fn carry_out(backup: Backup, command: Command, json: bool) -> Result<(), B
             );
             output::say(json, &found, &text);
         }
+        Command::Status(arguments) => return status::run(&backup, arguments, json).await,
+        Command::Prune(arguments) => return pruning::run(&backup, arguments, json).await,
         Command::Restore { tenant, backup: which, into } => {
             let made = Box::pin(backup.restore(&tenant, &which, into)).await?;
             let text = format!(
@@ -196,22 +216,13 @@ async fn carry_out(backup: Backup, command: Command, json: bool) -> Result<(), B
             );
             output::say(json, &made, &text);
         }
-        Command::Export { request, into } => {
-            let made = Box::pin(backup.export(request, &into)).await?;
-            let text = format!(
-                "{}: {} files in {}; seal it before it travels. SHA-256 of its manifest, to be kept elsewhere: {}",
-                made.manifest.tenant,
-                made.manifest.files.len(),
-                into.display(),
-                made.manifest_sha256
-            );
-            output::say(json, &made, &text);
-        }
-        Command::Erase { request, key_already_destroyed } => {
-            let certificate = Box::pin(backup.erase(request, key_already_destroyed)).await?;
+        Command::Export(arguments) => return exporting::run(&backup, arguments, json).await,
+        Command::Erase { request, key_already_destroyed, signing } => {
+            let key = signing.key()?;
+            let certificate = Box::pin(backup.erase(request, key_already_destroyed, key.as_ref())).await?;
             output::say(true, &certificate, "");
         }
-        Command::CheckExport { .. } => {}
+        Command::CheckExport(_) => {}
     }
     Ok(())
 }
@@ -258,8 +269,9 @@ fn into(text: &str) -> Result<Destination, labor_catalog::InvalidName> {
 fn code(error: &BackupError) -> u8 {
     match error {
         BackupError::Refused(_) => 3,
-        BackupError::Damaged(_) | BackupError::NotProven(_) => 4,
+        BackupError::Damaged(_) | BackupError::NotProven(_) | BackupError::NotTheExport(_) | BackupError::Bad(_) => 4,
         BackupError::NotFound(_) => 5,
+        BackupError::Late(_) => 6,
         BackupError::Stopped => 130,
         _ => 1,
     }

@@ -7,10 +7,12 @@ use std::fmt;
 use age::x25519::Identity;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use labor_catalog::TenantName;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::clock::CLOCKS_DIFFER;
 use crate::{BackupError, TableDigest, mac};
 
 /// The format this version writes and reads.
@@ -29,6 +31,11 @@ pub struct InvalidId;
 impl BackupId {
     pub(crate) fn new(at: DateTime<Utc>) -> Self {
         Self(format!("{}-{}", at.format("%Y%m%dT%H%M%SZ"), Uuid::now_v7()))
+    }
+
+    /// Whether it says that it is of a time that has not come.
+    pub(crate) fn is_future(&self, now: DateTime<Utc>) -> bool {
+        self.0.as_str() > (now + CLOCKS_DIFFER).format("%Y%m%dT%H%M%SZ").to_string().as_str()
     }
 
     /// The id as text.
@@ -93,6 +100,9 @@ pub struct Manifest {
     pub schema_version: i32,
     /// Digest of the schema's definition.
     pub fingerprint: String,
+    /// Digest of what `pg_dump` writes besides what the fingerprint tells (comments, grantors …); none when only `pg_dump` can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub besides: Option<String>,
     /// The ledger's fingerprint when it differs: the schema had drifted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger_fingerprint: Option<String>,
@@ -152,6 +162,33 @@ impl Manifest {
     }
 }
 
+/// A document of this tenant's as it is stored: with its HMAC in the field `mac`.
+pub(crate) fn sealed(document: &impl Serialize, identity: &Identity) -> Result<Vec<u8>, BackupError> {
+    let invalid = |error: serde_json::Error| BackupError::Invalid(error.to_string());
+    let mut document = serde_json::to_value(document).map_err(invalid)?;
+    let mac = mac::of(&document, identity)?;
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert("mac".to_owned(), Value::String(mac));
+    }
+    serde_json::to_vec_pretty(&document).map_err(invalid)
+}
+
+/// Reads one back: none unless the tenant's key made it, for this backup, in the format that is known here. What is none of that
+/// **can't be judged**, which is something else than that it says nothing.
+pub(crate) fn authentic<T: DeserializeOwned>(
+    bytes: &[u8],
+    tenant: &TenantName,
+    backup: &BackupId,
+    identity: &Identity,
+) -> Option<T> {
+    authenticate(bytes, backup, identity).ok()?;
+    let document: Value = serde_json::from_slice(bytes).ok()?;
+    let has = |field: &str, value: &str| document.get(field).and_then(Value::as_str) == Some(value);
+    let known = document.get("format").and_then(Value::as_u64) == Some(u64::from(FORMAT));
+    let ours = known && has("tenant", tenant.as_str()) && has("backup", backup.as_str());
+    ours.then(|| serde_json::from_value(document).ok()).flatten()
+}
+
 /// Refuses a manifest that was not made with the tenant's key: without HMAC, with another one, or altered.
 pub(crate) fn authenticate(bytes: &[u8], backup: &BackupId, identity: &Identity) -> Result<(), BackupError> {
     let authentic = match serde_json::from_slice(bytes) {
@@ -199,11 +236,46 @@ pub struct Verified {
     pub rows: u64,
     /// How long it took.
     pub milliseconds: u64,
+    /// As the manifest's.
+    #[serde(default)]
+    pub mac: String,
 }
+
+/// That a tenant had not changed since a backup, stored beside its manifest instead of a new one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unchanged {
+    /// Format of this document.
+    pub format: u32,
+    /// Whose backup.
+    pub tenant: TenantName,
+    /// Which one.
+    pub backup: BackupId,
+    /// Until when nothing had changed: the snapshot whose rows and definitions were compared with the manifest's.
+    pub until: DateTime<Utc>,
+    /// Where the write-ahead log stood then.
+    pub snapshot_lsn: String,
+    /// As the manifest's.
+    #[serde(default)]
+    pub mac: String,
+}
+
+/// That `prune` found a backup damaged or without manifest, stored beside what is left of it: a day has to pass before that goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Broken {
+    pub(crate) format: u32,
+    pub(crate) tenant: TenantName,
+    pub(crate) backup: BackupId,
+    pub(crate) found_at: DateTime<Utc>,
+    #[serde(default)]
+    pub(crate) mac: String,
+}
+
+/// Where all tenants' folders are.
+pub(crate) const ALL: &str = "tenants/";
 
 /// Folder of a tenant's backups.
 pub(crate) fn folder(tenant: &TenantName) -> String {
-    format!("tenants/{tenant}/backups/")
+    format!("{ALL}{tenant}/backups/")
 }
 
 /// The encrypted dump.
@@ -219,6 +291,16 @@ pub(crate) fn manifest_key(tenant: &TenantName, backup: &BackupId) -> String {
 /// The last verification.
 pub(crate) fn verified_key(tenant: &TenantName, backup: &BackupId) -> String {
     format!("{}{backup}/verified.json", folder(tenant))
+}
+
+/// The last time that the tenant was found to be as it is in the backup.
+pub(crate) fn unchanged_key(tenant: &TenantName, backup: &BackupId) -> String {
+    format!("{}{backup}/unchanged.json", folder(tenant))
+}
+
+/// When it was found to be broken.
+pub(crate) fn broken_key(tenant: &TenantName, backup: &BackupId) -> String {
+    format!("{}{backup}/broken.json", folder(tenant))
 }
 
 #[cfg(test)]
@@ -246,5 +328,26 @@ mod tests {
         let (tenant, id) = (TenantName::random().unwrap(), BackupId::new(Utc::now()));
         let error = Manifest::read(br#"{"format":2,"anything":"else"}"#, &tenant, &id).unwrap_err();
         assert!(matches!(error, BackupError::Refused(_)), "{error}");
+    }
+
+    #[test]
+    fn a_document_of_another_backup_or_tenant_or_of_a_later_format_says_nothing_here() {
+        let identity = Identity::generate();
+        let (tenant, backup) = (TenantName::random().unwrap(), BackupId::new(Utc::now()));
+        let document = |format: u32, tenant: &TenantName, backup: &BackupId| {
+            let (tenant, backup) = (tenant.clone(), backup.clone());
+            let found = Broken { format, tenant, backup, found_at: Utc::now(), mac: String::new() };
+            sealed(&found, &identity).unwrap()
+        };
+        let read = |bytes: &[u8], identity: &Identity| authentic::<Broken>(bytes, &tenant, &backup, identity).is_some();
+        assert!(read(&document(FORMAT, &tenant, &backup), &identity));
+        assert!(!read(&document(FORMAT, &tenant, &backup), &Identity::generate()));
+        assert!(!read(&document(FORMAT + 1, &tenant, &backup), &identity));
+        assert!(!read(&document(FORMAT, &TenantName::random().unwrap(), &backup), &identity));
+        assert!(!read(&document(FORMAT, &tenant, &BackupId::new(Utc::now())), &identity));
+        // The key's, but not what this version takes for one: a field has another type.
+        let other = serde_json::json!({"format": FORMAT, "tenant": tenant, "backup": backup, "found_at": 7});
+        assert!(!read(&sealed(&other, &identity).unwrap(), &identity));
+        assert!(!read(b"", &identity) && !read(b"{}", &identity));
     }
 }

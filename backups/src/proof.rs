@@ -12,7 +12,7 @@ use tokio_postgres::Transaction;
 use crate::{BackupError, Manifest};
 
 /// What a row looks like as text depends on these. `row_security = off` refuses a read that policies would filter.
-const READ_ALIKE: &str = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres';
+pub(crate) const READ_ALIKE: &str = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres';
     SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'; SET LOCAL xmlbinary = 'base64'; SET LOCAL row_security = off;
     SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
@@ -39,6 +39,8 @@ pub struct TableDigest {
 pub(crate) struct Contents {
     pub(crate) version: i32,
     pub(crate) fingerprint: String,
+    /// Digest of what `pg_dump` writes besides what the fingerprint tells; none: nobody asked, or only `pg_dump` can tell.
+    pub(crate) besides: Option<String>,
     pub(crate) tables: BTreeMap<String, TableDigest>,
 }
 
@@ -64,6 +66,14 @@ pub(crate) async fn fingerprint(transaction: &Transaction<'_>, tenant: &TenantNa
     Ok(transaction.query_one(sql::FINGERPRINT, &[&tenant.as_str()]).await.map_err(during("fingerprint"))?.get(0))
 }
 
+/// Everything that is known of a schema. Changes settings of the transaction.
+pub(crate) async fn all(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<Contents, BackupError> {
+    let fingerprint = fingerprint(transaction, tenant).await?;
+    let besides = transaction.query_one(include_str!("besides.sql"), &[&tenant.as_str()]).await;
+    let besides = besides.map_err(BackupError::during(format!("{tenant}: read comments and rights")))?.get(0);
+    Ok(Contents { besides, ..contents(transaction, tenant, fingerprint).await? })
+}
+
 /// Reads everything once and says what it is; the fingerprint was taken before (a restore has to lift FORCE in between).
 pub(crate) async fn contents(
     transaction: &Transaction<'_>,
@@ -72,38 +82,52 @@ pub(crate) async fn contents(
 ) -> Result<Contents, BackupError> {
     let version = transaction.query_one(&format!("SELECT version FROM {tenant}.schema_stamp"), &[]).await;
     let version = version.map_err(BackupError::during(format!("{tenant}: read the stamp")))?.get(0);
-    let mut contents = Contents { version, fingerprint, tables: BTreeMap::new() };
-    for table in tables(transaction, tenant).await? {
-        let digest = digest(transaction, &table).await?;
-        contents.tables.insert(table.name, digest);
+    Ok(Contents { version, fingerprint, besides: None, tables: digests(transaction, tenant).await? })
+}
+
+/// Rows and digest of each table: one statement for all, since most practices' tables are small and there are many practices.
+async fn digests(
+    transaction: &Transaction<'_>,
+    tenant: &TenantName,
+) -> Result<BTreeMap<String, TableDigest>, BackupError> {
+    let tables = tables(transaction, tenant).await?;
+    let each = tables.iter().enumerate().map(|(number, table)| {
+        format!(
+            "SELECT {number}, count(*),
+                    coalesce(sum(('x' || encode(substring(sha256(convert_to((labor_row.*)::text, 'UTF8')) FOR 8), 'hex'))::bit(64)::bigint), 0)::text
+               FROM ONLY {} AS labor_row",
+            table.quoted
+        )
+    });
+    let statement = each.collect::<Vec<_>>().join(" UNION ALL ");
+    let rows = transaction.query(&statement, &[]).await;
+    let rows = rows.map_err(BackupError::during(format!("{tenant}: digests of its tables")))?;
+    let mut digests = BTreeMap::new();
+    for row in rows {
+        let number = usize::try_from(row.get::<_, i32>(0)).unwrap_or(usize::MAX);
+        let rows = u64::try_from(row.get::<_, i64>(1)).unwrap_or_default();
+        if let Some(table) = tables.get(number) {
+            digests.insert(table.name.clone(), TableDigest { rows, digest: row.get(2) });
+        }
     }
-    Ok(contents)
+    Ok(digests)
 }
 
-async fn digest(transaction: &Transaction<'_>, table: &Table) -> Result<TableDigest, BackupError> {
-    let statement = format!(
-        "SELECT count(*),
-                coalesce(sum(('x' || encode(substring(sha256(convert_to((labor_row.*)::text, 'UTF8')) FOR 8), 'hex'))::bit(64)::bigint), 0)::text
-           FROM ONLY {} AS labor_row",
-        table.quoted
-    );
-    let row = transaction.query_one(&statement, &[]).await;
-    let row = row.map_err(BackupError::during(format!("digest of {}", table.quoted)))?;
-    Ok(TableDigest { rows: u64::try_from(row.get::<_, i64>(0)).unwrap_or_default(), digest: row.get(1) })
-}
-
-/// The isolation check's findings (db/rls/check_*.sql) about the tenant and the database, in words.
-pub(crate) async fn isolation(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<Vec<String>, BackupError> {
+/// The isolation check's findings (db/rls/check_*.sql) in words: about the tenant; and about the database, which are no backup's fault.
+pub(crate) async fn isolation(
+    transaction: &Transaction<'_>,
+    tenant: &TenantName,
+) -> Result<(Vec<String>, Vec<String>), BackupError> {
     let during = |what: &str| BackupError::during(format!("{tenant}: {what}"));
     transaction
         .batch_execute("SET LOCAL search_path = pg_catalog")
         .await
         .map_err(during("prepare the isolation check"))?;
-    let mut rows =
-        transaction.query(sql::ISOLATION_CHECK, &[&tenant.as_str()]).await.map_err(during("isolation check"))?;
-    rows.extend(transaction.query(sql::DATABASE_CHECK, &[]).await.map_err(during("isolation check"))?);
+    let own = transaction.query(sql::ISOLATION_CHECK, &[&tenant.as_str()]).await.map_err(during("isolation check"))?;
+    let database = transaction.query(sql::DATABASE_CHECK, &[]).await.map_err(during("isolation check"))?;
     let word = |row: &tokio_postgres::Row, column| row.get::<_, String>(column);
-    Ok(rows.iter().map(|row| format!("isolation: {} {}: {}", word(row, 0), word(row, 1), word(row, 2))).collect())
+    let finding = |row: &tokio_postgres::Row| format!("isolation: {} {}: {}", word(row, 0), word(row, 1), word(row, 2));
+    Ok((own.iter().map(finding).collect(), database.iter().map(finding).collect()))
 }
 
 /// Where what was restored differs from the manifest. Counts and names, no data.

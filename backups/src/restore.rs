@@ -15,10 +15,11 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_postgres::{Client, Transaction};
 
+use crate::blame::{cause, major};
 use crate::manifest::{self, FORMAT};
 use crate::pipe::ChunkReader;
-use crate::run::Server;
-use crate::seal::{self, Sums};
+use crate::seal;
+use crate::snapshot::Server;
 use crate::store::Pinned;
 use crate::{Backup, BackupError, BackupId, Manifest, Verdict, Verified, load, proof};
 
@@ -109,15 +110,17 @@ impl Backup {
             remarks: passed.map(|passed| passed.remarks.clone()).unwrap_or_default(),
             rows: passed.map(|passed| passed.rows).unwrap_or_default(),
             milliseconds: elapsed(begun),
+            mac: String::new(),
         };
         match result {
             // Not a word about the backup: the surroundings failed.
             Err(error) if !error.condemns() => Err(error),
             result => {
-                let document =
-                    serde_json::to_vec_pretty(&verified).map_err(|error| BackupError::Invalid(error.to_string()))?;
-                self.store.put(&manifest::verified_key(tenant, &verified.backup), document, false).await?;
-                result.map(|_| verified)
+                let document = manifest::sealed(&verified, &self.keys.open(tenant)?)?;
+                self.store.put(&manifest::verified_key(tenant, &verified.backup), document.clone(), false).await?;
+                let stored = serde_json::from_slice(&document);
+                let stored = stored.map_err(|error| BackupError::Invalid(error.to_string()));
+                result.and(stored)
             }
         }
     }
@@ -167,7 +170,7 @@ impl Backup {
         let keep_alive = "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6";
         client.batch_execute(keep_alive).await.map_err(BackupError::during("prepare the connection"))?;
         let dump = manifest::dump_key(&manifest.tenant, &manifest.backup);
-        let dump = self.unless_stopped(self.store.pin(&dump, &manifest.sealed)).await?;
+        let dump = Box::pin(self.unless_stopped(self.pin_what_stays(&manifest, &dump))).await?;
         // Time went by: whether the tenant still is to be restored is asked again.
         allowed(&client, &manifest.tenant, into.schema).await?;
         let transaction = client.transaction().await.map_err(BackupError::during("begin"))?;
@@ -186,6 +189,18 @@ impl Backup {
                 }
                 result
             }
+        }
+    }
+
+    /// Of an object that is not the manifest's, the manifest is looked for again: `prune` may have removed both meanwhile.
+    async fn pin_what_stays(&self, manifest: &Manifest, dump: &str) -> Result<Pinned, BackupError> {
+        let Manifest { tenant, backup, .. } = manifest;
+        match self.store.pin(dump, &manifest.sealed).await {
+            Err(error) if error.condemns() => match self.store.get(&manifest::manifest_key(tenant, backup)).await? {
+                Some(_) => Err(error),
+                None => Err(BackupError::NotFound(format!("{backup} of {tenant} was removed meanwhile"))),
+            },
+            pinned => pinned,
         }
     }
 
@@ -211,14 +226,22 @@ impl Backup {
         let loaded = load::load(transaction, &mut plain, &manifest.tenant, schema).await;
         drop(plain);
         let opened = opener.await.map_err(|error| BackupError::io("open the backup")(std::io::Error::other(error)))?;
-        judge(loaded, opened, manifest)?;
+        let older = major(&server.version) < major(&manifest.server_version);
+        cause(loaded, opened, manifest, older)?;
         let name = if keep { "copy" } else { "scratch schema" };
         self.say(&format!("{name} {schema} of {}: loaded, comparing", manifest.tenant));
-        let same_major = manifest.server_version.split('.').next() == server.version.split('.').next();
+        let same_major = major(&server.version) == major(&manifest.server_version);
         let mut faults = compare(transaction, manifest, schema, same_major).await?;
-        faults.extend(proof::isolation(transaction, schema).await?);
+        let (own, database) = proof::isolation(transaction, schema).await?;
+        faults.extend(own);
         if !faults.is_empty() {
             return Err(BackupError::NotProven(faults));
+        }
+        if !database.is_empty() {
+            return Err(BackupError::Refused(format!(
+                "the database is not as it has to be, whatever is restored into it; `labor-migrator check` tells more: {}",
+                database.join("; ")
+            )));
         }
         let remark = format!(
             "definitions not compared: the backup is of PostgreSQL {}, this is {}",
@@ -256,23 +279,6 @@ impl Backup {
         manifest::authenticate(&document, backup, &identity)?;
         Ok(Authentic { manifest, identity })
     }
-}
-
-/// Of two failures the one that is the cause: a broken stream makes the load fail, a failed load breaks the stream.
-fn judge(
-    loaded: Result<(), BackupError>,
-    opened: Result<Sums, BackupError>,
-    manifest: &Manifest,
-) -> Result<(), BackupError> {
-    let sums = match (loaded, opened) {
-        (Ok(()), opened) => opened?,
-        (Err(_), Err(cause)) if !matches!(cause, BackupError::Io { .. }) => return Err(cause),
-        (Err(error), _) => return Err(verdict(error)),
-    };
-    if sums.sealed != manifest.sealed || sums.plain != manifest.plain {
-        return Err(BackupError::Damaged("length or SHA-256 is not the manifest's".to_owned()));
-    }
-    Ok(())
 }
 
 /// Rows and definitions against the manifest. FORCE ROW LEVEL SECURITY keeps even the owner from reading; it is lifted under a
@@ -365,19 +371,6 @@ async fn exclude_deletion(transaction: &Transaction<'_>, tenant: &TenantName) ->
             Err(BackupError::Refused(format!("{tenant} is {state}: its deletion has begun, so no copy of it is kept")))
         }
         _ => Ok(()),
-    }
-}
-
-/// A statement of the dump that the server refuses for what it says condemns the backup; a full disk or a lost server does not.
-fn verdict(error: BackupError) -> BackupError {
-    let code = match &error {
-        BackupError::Database { source, .. } => source.code().map(|state| state.code().to_owned()).unwrap_or_default(),
-        _ => String::new(),
-    };
-    if ["22", "23", "42", "3F", "0A", "2B"].contains(&code.get(..2).unwrap_or_default()) {
-        BackupError::NotProven(vec![error.to_string()])
-    } else {
-        error
     }
 }
 

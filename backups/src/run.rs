@@ -1,96 +1,103 @@
-//! `run`: snapshot → dump → seal → ship → manifest.
-//! Must stay true: digests, dump and stamp are of one snapshot; the upload is completed only after `pg_dump`'s exit status was
+//! `run --tenant`: snapshot → `pg_dump` → seal → ship → manifest; and what `run --all` shares with it.
+//! Must stay true: digests, dump and stamp are of one snapshot; the upload is completed only after the dump's own verdict was
 //! seen; the manifest is written last and never over another one; a key that earlier backups do not know is never used unasked.
 use age::x25519::Identity;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use labor_catalog::TenantName;
-use tokio::sync::mpsc;
-use tokio_postgres::{Client, IsolationLevel, Transaction};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::dump::Dump;
+use crate::list::Earlier;
 use crate::manifest::{self, FORMAT};
-use crate::pipe::{ChunkReader, PartWriter};
+use crate::pipe::{Chunk, ChunkReader, PartWriter};
 use crate::program::PgDump;
 use crate::proof::{self, Contents};
 use crate::seal::{self, Sums};
 use crate::ship::{self, Upload};
-use crate::{Backup, BackupError, BackupId, Manifest};
+use crate::snapshot::{Server, Snapshot};
+use crate::{Backup, BackupError, BackupId, Manifest, clock};
 
-/// A backup does not queue behind DDL for longer than this.
-const LOCK_TIMEOUT: &str = "30s";
-
-/// What the server is.
-pub(crate) struct Server {
-    pub(crate) version: String,
-    pub(crate) major: u32,
-}
-
-impl Server {
-    pub(crate) async fn of(client: &Client) -> Result<Self, BackupError> {
-        let row = client
-            .query_one(
-                "SELECT current_setting('server_version'), current_setting('server_version_num')::int / 10000",
-                &[],
-            )
-            .await
-            .map_err(BackupError::during("ask for the server's version"))?;
-        Ok(Self { version: row.get(0), major: u32::try_from(row.get::<_, i32>(1)).unwrap_or_default() })
-    }
-}
-
-/// A snapshot that others can join, and what is known of the tenant in it.
-struct Snapshot<'a> {
-    transaction: Transaction<'a>,
-    name: String,
+/// A backup that is being made, before anything is known of its contents.
+pub(crate) struct Making<'a> {
+    tenant: &'a TenantName,
+    server: &'a Server,
+    program: &'a PgDump,
+    identity: Identity,
+    started_at: DateTime<Utc>,
+    backup: BackupId,
     lsn: String,
     ledger_fingerprint: Option<String>,
 }
 
+impl<'a> Making<'a> {
+    pub(crate) fn new(
+        tenant: &'a TenantName,
+        server: &'a Server,
+        program: &'a PgDump,
+        identity: Identity,
+        snapshot: &Snapshot<'_>,
+    ) -> Self {
+        Self {
+            tenant,
+            server,
+            program,
+            identity,
+            started_at: snapshot.begun,
+            backup: BackupId::new(snapshot.begun),
+            lsn: snapshot.lsn.clone(),
+            ledger_fingerprint: snapshot.ledger_fingerprint.clone(),
+        }
+    }
+
+    fn manifest(self, sums: Sums, contents: Contents) -> Manifest {
+        Manifest {
+            format: FORMAT,
+            tenant: self.tenant.clone(),
+            backup: self.backup,
+            started_at: self.started_at,
+            finished_at: Utc::now(),
+            schema_version: contents.version,
+            ledger_fingerprint: self.ledger_fingerprint.filter(|ledger| *ledger != contents.fingerprint),
+            fingerprint: contents.fingerprint,
+            besides: contents.besides,
+            tables: contents.tables,
+            plain: sums.plain,
+            sealed: sums.sealed,
+            recipient: self.identity.to_public().to_string(),
+            snapshot_lsn: self.lsn,
+            server_version: self.server.version.clone(),
+            pg_dump_version: self.program.version.clone(),
+            labor_backup_version: env!("CARGO_PKG_VERSION").to_owned(),
+            mac: String::new(),
+        }
+    }
+}
+
 impl Backup {
-    /// Backs up one tenant. When this returns an error there is no backup, and nothing of it in the bucket.
+    /// Backs up one tenant with `pg_dump`. When this returns an error there is no backup, and nothing of it in the bucket.
     ///
     /// # Errors
     /// When the tenant is unknown, `pg_dump` does not fit or fails, or the database or the store refuses;
     /// [`BackupError::Refused`] when the key is not that of the tenant's earlier backups.
     pub async fn run(&self, tenant: &TenantName) -> Result<Manifest, BackupError> {
-        let started_at = Utc::now();
-        let backup = BackupId::new(started_at);
         let mut client = labor_connect::connect(&self.source).await?;
+        clock::agrees_with_database(&client).await?;
         let server = Server::of(&client).await?;
         let program = PgDump::find(self.program_folder.as_deref(), server.major).await?;
         let snapshot = self.unless_stopped(Snapshot::open(&mut client, tenant)).await?;
-        let identity = self.key_for_run(tenant).await?;
-        self.say(&format!("{tenant}: backup {backup}, pg_dump {}", program.version));
-        self.store.sweep(&manifest::folder(tenant)).await;
-        let mut upload = Upload::begin(&self.store, manifest::dump_key(tenant, &backup)).await?;
-        let work = self.fill(&mut upload, &program, tenant, &snapshot, identity.to_public());
-        let (sums, contents) = match Box::pin(self.unless_stopped(work)).await {
-            Ok(done) => done,
-            Err(error) => {
-                upload.abort().await;
-                return Err(error);
-            }
+        let earlier = Box::pin(self.unless_stopped(self.earlier(tenant))).await?;
+        let identity = self.key_for_run(tenant, earlier.as_ref())?;
+        let making = Making::new(tenant, &server, &program, identity, &snapshot);
+        self.say(&format!("{tenant}: backup {}, pg_dump {}", making.backup, program.version));
+        self.sweep(Some(tenant)).await;
+        let (to_sealer, plain) = mpsc::channel(4);
+        let dumping = async {
+            self.dump(&program, tenant, &snapshot, to_sealer).await?;
+            self.say(&format!("{tenant}: pg_dump is done"));
+            Ok(())
         };
-        let manifest = Manifest {
-            format: FORMAT,
-            tenant: tenant.clone(),
-            backup,
-            started_at,
-            finished_at: Utc::now(),
-            schema_version: contents.version,
-            ledger_fingerprint: snapshot.ledger_fingerprint.filter(|ledger| *ledger != contents.fingerprint),
-            fingerprint: contents.fingerprint,
-            tables: contents.tables,
-            plain: sums.plain,
-            sealed: sums.sealed,
-            recipient: identity.to_public().to_string(),
-            snapshot_lsn: snapshot.lsn,
-            server_version: server.version,
-            pg_dump_version: program.version,
-            labor_backup_version: env!("CARGO_PKG_VERSION").to_owned(),
-            mac: String::new(),
-        };
-        let manifest = self.finish(upload, manifest, &identity).await?;
+        let contents = proof::all(&snapshot.transaction, tenant);
+        let manifest = Box::pin(self.store_dump(making, plain, dumping, contents)).await?;
         if manifest.ledger_fingerprint.is_some() {
             self.say(&format!(
                 "{tenant}: its definitions are not those that the ledger has; they were backed up as they are"
@@ -100,18 +107,31 @@ impl Backup {
         Ok(manifest)
     }
 
-    /// Everything up to the last part: dump, sealing, sending and digests at once. Each waits for the next one's room.
-    async fn fill(
+    /// Passes on what `pg_dump` writes, and then its verdict.
+    pub(crate) async fn dump(
         &self,
-        upload: &mut Upload<'_>,
         program: &PgDump,
         tenant: &TenantName,
         snapshot: &Snapshot<'_>,
-        recipient: age::x25519::Recipient,
-    ) -> Result<(Sums, Contents), BackupError> {
+        to: Sender<Chunk>,
+    ) -> Result<(), BackupError> {
         let mut dump = Dump::start(program, &self.source, tenant, &snapshot.name)?;
-        let (to_sealer, plain) = mpsc::channel(4);
+        dump.pass_on(to).await?;
+        dump.verdict().await
+    }
+
+    /// Seals and stores what comes through `plain`, then writes the manifest; after an error nothing of either is left. `dumping`
+    /// ends when the text is whole; dump, sealing, sending and digests go on at once, and each waits for the next one's room.
+    pub(crate) async fn store_dump(
+        &self,
+        making: Making<'_>,
+        plain: Receiver<Chunk>,
+        dumping: impl Future<Output = Result<(), BackupError>>,
+        contents: impl Future<Output = Result<Contents, BackupError>>,
+    ) -> Result<Manifest, BackupError> {
+        let mut upload = Upload::new(&self.store, manifest::dump_key(making.tenant, &making.backup));
         let (to_store, parts) = mpsc::channel(1);
+        let recipient = making.identity.to_public();
         let sealer = tokio::task::spawn_blocking(move || {
             let out = PartWriter::new(to_store, ship::part_size);
             let (sums, out) = seal::seal(ChunkReader::new(plain), &recipient, out)?;
@@ -121,44 +141,48 @@ impl Backup {
             let sealed = sealer.await.map_err(std::io::Error::other).and_then(|sealed| sealed);
             sealed.map_err(BackupError::io("seal the dump"))
         };
-        let dumping = async {
-            dump.pass_on(to_sealer).await?;
-            dump.verdict().await?;
-            self.say(&format!("{tenant}: pg_dump is done"));
-            Ok(())
-        };
-        let digests = async {
-            let fingerprint = proof::fingerprint(&snapshot.transaction, tenant).await?;
-            proof::contents(&snapshot.transaction, tenant, fingerprint).await
-        };
         // The first failure ends all, and kills pg_dump. Sending comes before sealing, whose "broken pipe" would hide the store's reason.
-        let ((), (), sums, contents) = tokio::try_join!(dumping, upload.send(parts), sealing, digests)?;
-        Ok((sums, contents))
+        let work = async { tokio::try_join!(dumping, upload.send(parts), sealing, contents) };
+        let ((), (), sums, contents) = match Box::pin(self.unless_stopped(work)).await {
+            Ok(done) => done,
+            Err(error) => {
+                upload.abort().await;
+                return Err(error);
+            }
+        };
+        let identity = making.identity.clone();
+        self.finish(upload, making.manifest(sums, contents), &identity).await
     }
 
     /// The tenant's key, made now only when there are no backups that a lost one would have to open.
-    async fn key_for_run(&self, tenant: &TenantName) -> Result<Identity, BackupError> {
+    pub(crate) fn key_for_run(&self, tenant: &TenantName, earlier: Option<&Earlier>) -> Result<Identity, BackupError> {
         if self.new_key {
             return self.keys.open_or_make(tenant);
         }
         let there = self.keys.has(tenant)?;
-        let earlier = self.earlier(tenant).await?;
         let path = self.keys.file(tenant);
         let question =
             "Is LABOR_BACKUP_KEYS (--keys) the right folder? If the old key is lost, --new-key goes on without it";
-        match earlier {
-            Some((backup, _)) if !there => Err(BackupError::Refused(format!(
+        let Some(earlier) = earlier else {
+            return self.keys.open_or_make(tenant);
+        };
+        let backup = &earlier.backup;
+        if !there {
+            return Err(BackupError::Refused(format!(
                 "there is no key {}, but {tenant} has backups, {backup} the newest, that a new key can't open. {question}",
                 path.display()
-            ))),
-            Some((backup, Some(recipient))) if self.keys.open(tenant)?.to_public().to_string() != recipient => {
+            )));
+        }
+        let identity = self.keys.open(tenant)?;
+        match &earlier.manifest {
+            Some(manifest) if manifest.recipient != identity.to_public().to_string() => {
                 Err(BackupError::Refused(format!(
-                    "the key {} is not the one that {backup}, the newest backup of {tenant}, was encrypted to ({recipient}). \
-                     {question}",
-                    path.display()
+                    "the key {} is not the one that {backup}, the newest backup of {tenant}, was encrypted to ({}). {question}",
+                    path.display(),
+                    manifest.recipient
                 )))
             }
-            _ => self.keys.open_or_make(tenant),
+            _ => Ok(identity),
         }
     }
 
@@ -188,44 +212,5 @@ impl Backup {
                 Err(error)
             }
         }
-    }
-}
-
-impl<'a> Snapshot<'a> {
-    /// The locks come before the snapshot: no DDL can come between what is read and what `pg_dump` reads.
-    async fn open(client: &'a mut Client, tenant: &TenantName) -> Result<Self, BackupError> {
-        let during = |what: &str| BackupError::during(format!("{tenant}: {what}"));
-        let names = {
-            let look = client.transaction().await.map_err(during("begin"))?;
-            let tables = proof::tables(&look, tenant).await?;
-            tables.into_iter().map(|table| table.quoted).collect::<Vec<_>>()
-        };
-        if names.is_empty() {
-            return Err(BackupError::NotFound(format!(
-                "there is no schema {tenant} with tables in it; `labor-migrator status` lists the tenants"
-            )));
-        }
-        let transaction = client
-            .build_transaction()
-            .isolation_level(IsolationLevel::RepeatableRead)
-            .read_only(true)
-            .start()
-            .await
-            .map_err(during("begin"))?;
-        let lock = format!(
-            "SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; LOCK TABLE {} IN ACCESS SHARE MODE; SET LOCAL lock_timeout = 0",
-            names.join(", ")
-        );
-        transaction.batch_execute(&lock).await.map_err(during("wait for DDL to end"))?;
-        let row = transaction
-            .query_one(
-                "SELECT pg_export_snapshot(),
-                        (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text,
-                        (SELECT fingerprint FROM control.ledger WHERE tenant = $1)",
-                &[&tenant.as_str()],
-            )
-            .await
-            .map_err(during("export the snapshot"))?;
-        Ok(Self { name: row.get(0), lsn: row.get(1), ledger_fingerprint: row.get(2), transaction })
     }
 }

@@ -11,6 +11,7 @@ use aws_sdk_s3::primitives::{ByteStream, DateTime as StoreTime};
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use tokio::sync::mpsc;
 
+use crate::pace::Pace;
 use crate::pipe::Chunk;
 use crate::{BackupError, StoreSettings, Sum};
 
@@ -18,16 +19,13 @@ use crate::{BackupError, StoreSettings, Sum};
 const RANGE: u64 = 8 << 20;
 /// Manifests are a few KiB.
 const LARGEST_DOCUMENT: i64 = 16 << 20;
-/// Unfinished uploads in one answer; few in tests, so that these have a second page.
-const PAGE: i32 = if cfg!(test) { 2 } else { 1_000 };
-/// Unfinished uploads older than this belong to a run that was killed.
-const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// The bucket that backups go to.
 #[derive(Clone)]
 pub(crate) struct Store {
     pub(crate) client: Client,
     pub(crate) bucket: String,
+    /// How fast dumps may be sent there; none: as fast as it takes them.
+    pub(crate) pace: Option<Pace>,
     /// Where it is, for messages.
     address: String,
 }
@@ -37,6 +35,8 @@ pub(crate) struct Store {
 pub(crate) struct Object {
     pub(crate) key: String,
     pub(crate) bytes: u64,
+    /// Seconds since 1970. Of what the store gives no time it counts as of just now, whenever it is asked: nothing is too old then.
+    pub(crate) modified: i64,
 }
 
 /// An object whose bytes were read and found to be the expected ones.
@@ -46,13 +46,6 @@ pub(crate) struct Pinned {
     bytes: u64,
     /// SHA-256 of each range: the second reading need not trust the store, nor who can write into it.
     ranges: Vec<digest::Digest>,
-}
-
-/// An upload that was begun and neither completed nor aborted.
-pub(crate) struct Unfinished {
-    pub(crate) key: String,
-    pub(crate) id: String,
-    begun: Option<StoreTime>,
 }
 
 impl Store {
@@ -70,7 +63,7 @@ impl Store {
             .force_path_style(settings.endpoint.is_some());
         config.set_endpoint_url(settings.endpoint.clone());
         let address = settings.endpoint.clone().unwrap_or_else(|| format!("Amazon S3, {}", settings.region));
-        Self { client: Client::from_conf(config.build()), bucket: settings.bucket.clone(), address }
+        Self { client: Client::from_conf(config.build()), bucket: settings.bucket.clone(), pace: None, address }
     }
 
     /// For `.map_err(self.failed("…"))`: the error, and of which store.
@@ -80,6 +73,13 @@ impl Store {
         R: std::fmt::Debug + 'static,
     {
         BackupError::store(format!("{action} (bucket {} at {})", self.bucket, self.address))
+    }
+
+    /// Waits until so many bytes of a dump may be sent.
+    pub(crate) async fn wait_to_send(&self, bytes: usize) {
+        if let Some(pace) = &self.pace {
+            pace.turn(bytes).await;
+        }
     }
 
     pub(crate) async fn ensure_bucket(&self) -> Result<(), BackupError> {
@@ -118,13 +118,20 @@ impl Store {
     /// Takes back what a failed run has stored. Best effort: the error that made it fail is the one to tell.
     pub(crate) async fn take_back(&self, keys: &[String]) {
         for key in keys {
-            if let Err(error) = self.client.delete_object().bucket(&self.bucket).key(key).send().await {
-                tracing::warn!(key, error = %self.failed("delete")(error), "an object of a failed run stays");
+            if let Err(error) = self.delete(key).await {
+                tracing::warn!(key, %error, "an object of a failed run stays");
             }
         }
     }
 
-    /// Reads a small document, if it is there.
+    /// Deletes an object. In a bucket with versioning the object is hidden behind a delete marker.
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), BackupError> {
+        let deleted = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
+        deleted.map(drop).map_err(self.failed(format!("delete {key}")))
+    }
+
+    /// Reads a small document, if it is there. Of what is larger than any that this program writes nothing is read: it is nobody's
+    /// manifest and nobody's verification, and no reason to give up what else there is.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackupError> {
         let answer = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(answer) => answer,
@@ -132,7 +139,8 @@ impl Store {
             Err(error) => return Err(self.failed(format!("read {key}"))(error)),
         };
         if answer.content_length().is_none_or(|length| length > LARGEST_DOCUMENT) {
-            return Err(BackupError::Damaged(format!("{key} is too large to be read")));
+            tracing::warn!(key, "too large to be a document of ours; who put it there?");
+            return Ok(Some(Vec::new()));
         }
         Ok(Some(collect(answer.body, key).await?))
     }
@@ -145,10 +153,23 @@ impl Store {
             let page = page.map_err(self.failed(format!("list {prefix}")))?;
             objects.extend(page.contents().iter().filter_map(|object| {
                 let bytes = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
-                Some(Object { key: object.key()?.to_owned(), bytes })
+                let modified = object.last_modified().map_or(i64::MAX, StoreTime::secs);
+                Some(Object { key: object.key()?.to_owned(), bytes, modified })
             }));
         }
         Ok(objects)
+    }
+
+    /// The names of the folders in a folder, whose own name ends in a slash.
+    pub(crate) async fn folders(&self, prefix: &str) -> Result<Vec<String>, BackupError> {
+        let listing = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).delimiter("/");
+        let (mut pages, mut names) = (listing.into_paginator().send(), Vec::new());
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(self.failed(format!("list the folders of {prefix}")))?;
+            let found = page.common_prefixes().iter().filter_map(|folder| folder.prefix()?.strip_prefix(prefix));
+            names.extend(found.map(|name| name.trim_end_matches('/').to_owned()));
+        }
+        Ok(names)
     }
 
     /// Reads an object once and keeps its version and digests; refuses it unless it has the expected length and SHA-256.
@@ -213,48 +234,6 @@ impl Store {
             Err(BackupError::Store { action: format!("read {key}"), reason: "the answer was cut short".to_owned() })
         }
     }
-
-    /// Uploads under a prefix that were begun and neither completed nor aborted.
-    pub(crate) async fn unfinished(&self, prefix: &str) -> Result<Vec<Unfinished>, BackupError> {
-        let mut found = Vec::new();
-        let (mut key, mut id) = (None, None);
-        loop {
-            let asked = (key.clone(), id.clone());
-            let listing = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(prefix).max_uploads(PAGE);
-            let page = listing.set_key_marker(key).set_upload_id_marker(id).send().await;
-            let page = page.map_err(self.failed(format!("list the unfinished uploads of {prefix}")))?;
-            found.extend(page.uploads().iter().filter_map(|upload| {
-                let (key, id) = (upload.key()?.to_owned(), upload.upload_id()?.to_owned());
-                Some(Unfinished { key, id, begun: upload.initiated().copied() })
-            }));
-            (key, id) = (page.next_key_marker().map(str::to_owned), page.next_upload_id_marker().map(str::to_owned));
-            // Some stores page by the upload's id alone. A page that is asked for again would never end.
-            let goes_on = page.is_truncated() == Some(true) && (&key, &id) != (&asked.0, &asked.1);
-            if !goes_on {
-                return Ok(found);
-            }
-        }
-    }
-
-    /// Makes the store forget an unfinished upload.
-    pub(crate) async fn abort(&self, upload: &Unfinished) -> Result<(), BackupError> {
-        let Unfinished { key, id, .. } = upload;
-        let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(id);
-        abort.send().await.map(drop).map_err(self.failed(format!("abort the upload of {key}")))
-    }
-
-    /// Aborts uploads that a killed run left. Best effort: the bucket's lifecycle rules are the second net.
-    pub(crate) async fn sweep(&self, prefix: &str) {
-        let limit = std::time::SystemTime::now().checked_sub(ABANDONED).map(StoreTime::from);
-        for upload in self.unfinished(prefix).await.unwrap_or_default() {
-            if upload.begun.zip(limit).is_some_and(|(begun, limit)| begun < limit) {
-                tracing::info!(upload.key, "aborting an upload that a killed run left");
-                if let Err(error) = self.abort(&upload).await {
-                    tracing::warn!(upload.key, %error, "an abandoned upload stays");
-                }
-            }
-        }
-    }
 }
 
 /// First and last byte of each range.
@@ -271,10 +250,10 @@ async fn collect(body: ByteStream, key: &str) -> Result<Vec<u8>, BackupError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    async fn store(bucket: &str) -> Store {
+    pub(crate) async fn store(bucket: &str) -> Store {
         let server = labor_testing::s3().await;
         let store = Store::new(&StoreSettings {
             endpoint: Some(server.endpoint()),
@@ -322,17 +301,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unfinished_uploads_are_listed_to_the_last_page() {
-        let store = store("unit-uploads").await;
-        for number in 0..3 {
-            let begin = store.client.create_multipart_upload().bucket("unit-uploads").key(format!("x/{number}"));
-            begin.send().await.unwrap();
-        }
-        let found = store.unfinished("x/").await.unwrap();
-        assert_eq!(found.len(), 3);
-        for upload in &found {
-            store.abort(upload).await.unwrap();
-        }
-        assert!(store.unfinished("x/").await.unwrap().is_empty());
+    async fn what_is_too_large_for_a_document_is_read_as_nothing() {
+        let store = store("unit-large").await;
+        let large = vec![b'x'; usize::try_from(LARGEST_DOCUMENT).unwrap() + 1];
+        store.put("large", large, false).await.unwrap();
+        assert_eq!(store.get("large").await.unwrap(), Some(Vec::new()));
+        assert_eq!(store.get("none").await.unwrap(), None);
     }
 }

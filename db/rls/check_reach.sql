@@ -93,6 +93,6 @@ UNION ALL
 SELECT 'function_reachable', 'guard.' || p.proname, 'the tenant''s role can call it, and it is not one of the guard''s own as db/rls/guard.sql makes them'
   FROM tenant t JOIN pg_proc p ON p.oid IN (SELECT objid FROM shared WHERE classid = 'pg_proc'::regclass)
  WHERE has_function_privilege(t.role, p.oid, 'EXECUTE')
-   AND (p.proname NOT IN ('claim', 'permits', 'permits_actor', 'claim_role', 'claim_subject', 'enqueue')
+   AND (p.proname NOT IN ('claim', 'permits', 'permits_actor', 'claim_role', 'claim_subject', 'enqueue', 'enqueue_alert')
         OR p.proowner <> (SELECT oid FROM pg_roles WHERE rolname = 'labor_guard')
         OR p.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp'])

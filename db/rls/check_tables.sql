@@ -27,10 +27,28 @@ WITH tenant AS MATERIALIZED (
 ), rights AS MATERIALIZED (
   SELECT r.oid, r.relname, a.grantee, a.privilege_type, a.is_grantable
     FROM relations r, aclexplode(r.relacl) a WHERE a.grantee <> r.relowner
+), some_columns AS MATERIALIZED (
+  -- Of which tables db/rls/tenant.sql lets single columns be changed, and no others.
+  SELECT tab, string_to_array(columns, ', ') AS columns
+    FROM (VALUES
+      ('users',           'username, password_hash, role, display_name, patient_id, active'),
+      ('doctor_numbers',  'ended_at'),
+      ('reports',         'patient_id, superseded_by, confirmed_at, invalidates_earlier, released_at, released_by, release_id'),
+      ('documents',       'scan_state'),
+      ('critical_limits', 'ended_at, ended_by'),
+      ('alert_steps',     'ended_at, ended_by'),
+      ('alert_states',    'ended_at')
+    ) AS c (tab, columns)
+), column_rights AS MATERIALIZED (
+  SELECT r.oid, r.relname, a.attname, g.grantee, g.privilege_type, g.is_grantable
+    FROM relations r CROSS JOIN LATERAL (
+           SELECT attname, attacl FROM pg_attribute WHERE attrelid = r.oid AND attacl IS NOT NULL OFFSET 0) a
+   CROSS JOIN aclexplode(a.attacl) g
 ), tables AS MATERIALIZED (
-  -- commands: what the tenant's role was granted.
+  -- commands: what the tenant's role was granted, on the whole or on columns.
   SELECT r.oid, r.relname, r.relrowsecurity, r.relforcerowsecurity,
-         ARRAY(SELECT a.privilege_type FROM aclexplode(r.relacl) a WHERE a.grantee = t.role AND a.grantee <> r.relowner) AS commands
+         ARRAY(SELECT a.privilege_type FROM aclexplode(r.relacl) a WHERE a.grantee = t.role AND a.grantee <> r.relowner
+               UNION SELECT g.privilege_type FROM column_rights g WHERE g.oid = r.oid AND g.grantee = t.role) AS commands
     FROM relations r CROSS JOIN tenant t WHERE r.relkind IN ('r', 'p')
 ), policies AS MATERIALIZED (
   SELECT p.polrelid, p.polname, p.polpermissive, p.polcmd, p.polroles, p.polqual, p.polwithcheck
@@ -58,12 +76,15 @@ WITH tenant AS MATERIALIZED (
 ), row_rules AS (
   -- The rules of db/rls/tenant.sql that look at rows, so that a dropped or weakened one is noticed. Written without casts.
   -- Each checks the claim as well, and stands in the place of a policy that checks nothing else.
-  SELECT r.tab, r.command, translate(r.expression, E' \n()', '') AS condition
+  -- 'u' is which rows an UPDATE finds, 'w' what they must be then.
+  SELECT r.tab, CASE r.command WHEN 'u' THEN 'w' ELSE r.command END AS command, r.command IN ('a', 'w') AS writes,
+         translate(r.expression, E' \n()', '') AS condition
     FROM (VALUES
       ('patients', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
         AND id = (SELECT u.patient_id FROM users u WHERE u.id = (SELECT guard.claim_subject())))$r$),
       ('orders', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
-        AND patient_id = (SELECT u.patient_id FROM users u WHERE u.id = (SELECT guard.claim_subject())))$r$),
+        AND patient_id = (SELECT u.patient_id FROM users u WHERE u.id = (SELECT guard.claim_subject()))
+        AND EXISTS (SELECT FROM reports r WHERE r.order_id = orders.id))$r$),
       ('reports', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
         AND released_at IS NOT NULL AND patient_id = (SELECT u.patient_id FROM users u WHERE u.id = (SELECT guard.claim_subject())))$r$),
       ('observations', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
@@ -79,7 +100,49 @@ WITH tenant AS MATERIALIZED (
       ('report_events', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
         AND actor = (SELECT guard.claim_subject()))$r$),
       ('matches', 'a', $r$guard.permits_actor({}, '{admin,doctor,worker}', actor, actor_role)$r$),
-      ('report_events', 'a', $r$guard.permits_actor({}, '{admin,doctor,lab_technician,patient}', actor, actor_role)$r$),
+      ('genetic_holds', 'a', $r$guard.permits_actor({}, '{admin,worker}', actor, actor_role)$r$),
+      ('alert_events', 'a', $r$guard.permits_actor({}, '{admin,doctor,lab_technician,worker}', actor, actor_role) AND at >= now() AND at <= clock_timestamp()$r$),
+      ('report_events', 'a', $r$guard.permits_actor({}, '{admin,doctor,lab_technician,patient,worker}', actor, actor_role)
+        AND at >= now() AND at <= clock_timestamp()$r$),
+      ('reports', 'a', $r$guard.permits({}, '{worker}') AND released_at IS NULL AND released_by IS NULL AND release_id IS NULL$r$),
+      ('observations', 'a', $r$guard.permits({}, '{worker}')
+        AND EXISTS (SELECT FROM reports r WHERE r.id = observations.report_id AND r.released_at IS NULL)$r$),
+      ('documents', 'a', $r$guard.permits({}, '{worker}')
+        AND EXISTS (SELECT FROM reports r WHERE r.id = documents.report_id AND r.released_at IS NULL)$r$),
+      ('users', 'a', $r$guard.permits({}, '{admin}') AND guard.claim_subject() = 'operator'$r$),
+      ('doctor_numbers', 'a', $r$guard.permits({}, '{admin}') AND guard.claim_subject() = 'operator'$r$),
+      ('critical_limits', 'a', $r$guard.permits({}, '{admin,doctor}') AND created_by = guard.claim_subject()
+        AND created_at >= now() AND created_at <= clock_timestamp() AND ended_at IS NULL$r$),
+      ('critical_limits', 'u', $r$(SELECT guard.permits({}, '{admin,doctor}')) AND ended_at IS NULL$r$),
+      ('alert_steps', 'a', $r$guard.permits({}, '{admin,doctor}') AND created_by = guard.claim_subject()
+        AND created_at >= now() AND created_at <= clock_timestamp() AND ended_at IS NULL$r$),
+      ('alert_steps', 'u', $r$(SELECT guard.permits({}, '{admin,doctor}')) AND ended_at IS NULL$r$),
+      ('alert_states', 'a', $r$guard.permits({}, '{worker}') AND ended_at IS NULL$r$),
+      -- What the changed row must be; which rows may be changed is the claim alone.
+      ('reports', 'w', $r$(SELECT guard.permits({}, '{admin,doctor,worker}')) AND ((released_at IS NULL
+          AND (NOT (SELECT guard.permits({}, '{worker}'))
+            OR NOT EXISTS (SELECT FROM report_events e WHERE e.report_id = reports.id AND e.kind = 'released'
+                 AND NOT EXISTS (SELECT FROM report_events f WHERE f.ends = e.id))))
+        OR ((SELECT guard.permits({}, '{doctor}')) AND released_by = (SELECT guard.claim_subject()) AND patient_id IS NOT NULL
+          AND (NOT (genetic OR EXISTS (SELECT FROM genetic_holds h WHERE h.report_id = reports.id))
+            OR EXISTS (SELECT FROM genetic_holds h JOIN doctor_numbers n ON n.lanr = h.lanr JOIN users u ON u.id = n.user_id
+                 WHERE h.report_id = reports.id AND u.id = reports.released_by AND n.ended_at IS NULL AND u.role = 'doctor' AND u.active)))
+        OR ((SELECT guard.permits({}, '{worker}'))
+          AND EXISTS (SELECT FROM report_events e
+                WHERE e.id = reports.release_id AND e.report_id = reports.id AND e.kind = 'released' AND e.actor = reports.released_by
+                  AND e.patient_id = reports.patient_id AND NOT EXISTS (SELECT FROM report_events f WHERE f.ends = e.id))
+          AND (NOT (genetic OR EXISTS (SELECT FROM genetic_holds h WHERE h.report_id = reports.id))
+            OR EXISTS (SELECT FROM genetic_holds h JOIN doctor_numbers n ON n.lanr = h.lanr
+                 WHERE h.report_id = reports.id AND n.user_id = reports.released_by))))
+        AND ((SELECT guard.permits({}, '{worker}')) OR confirmed_at <= now() + '00:05:00')$r$),
+      ('doctor_numbers', 'w', $r$(SELECT guard.permits({}, '{admin}')) AND (SELECT guard.claim_subject()) = 'operator'$r$),
+      ('users', 'w', $r$(SELECT guard.permits({}, '{admin}')) AND (SELECT guard.claim_subject()) = 'operator'$r$),
+      ('critical_limits', 'w', $r$(SELECT guard.permits({}, '{admin,doctor}')) AND ended_by = (SELECT guard.claim_subject())
+        AND ended_at >= now() AND ended_at <= clock_timestamp()$r$),
+      ('alert_steps', 'w', $r$(SELECT guard.permits({}, '{admin,doctor}')) AND ended_by = (SELECT guard.claim_subject())
+        AND ended_at >= now() AND ended_at <= clock_timestamp()$r$),
+      ('alert_states', 'w', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) AND ended_at IS NOT NULL
+        AND EXISTS (SELECT FROM alert_events e WHERE e.alert_id = alert_states.alert_id AND e.kind = ANY (ARRAY['confirmed', 'dismissed', 'superseded']))$r$),
       ('audit', 'a', $r$guard.permits_actor({}, '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}', actor, actor_role)$r$)
     ) AS r (tab, command, expression)
 )
@@ -105,8 +168,14 @@ SELECT 'grant', g.relname, format('%s has %s', o.name, g.privilege_type)
  WHERE NOT (g.grantee = t.role AND g.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') AND NOT g.is_grantable)
    AND NOT (o.name = 'labor_backup' AND g.privilege_type = 'SELECT')
 UNION ALL
-SELECT 'column_grant', c.relname || '.' || a.attname, 'rights on single columns are not allowed'
-  FROM relations c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
+SELECT 'column_grant', g.relname || '.' || g.attname, 'a right on this column that db/rls/tenant.sql does not give'
+  FROM column_rights g CROSS JOIN tenant t
+ WHERE NOT (g.grantee = t.role AND g.privilege_type = 'UPDATE' AND NOT g.is_grantable
+            AND (g.relname::text, g.attname::text) IN (SELECT c.tab, unnest(c.columns) FROM some_columns c))
+UNION ALL
+SELECT 'column_grant', g.relname, 'UPDATE of the whole table: db/rls/tenant.sql gives it for single columns'
+  FROM rights g CROSS JOIN tenant t
+ WHERE g.grantee = t.role AND g.privilege_type = 'UPDATE' AND g.relname::text IN (SELECT c.tab FROM some_columns c)
 UNION ALL
 SELECT 'rls_off', t.relname, 'row level security is not enabled: a new table needs a line in db/rls/tenant.sql; if it has one, up --rules puts it back' FROM tables t WHERE NOT t.relrowsecurity
 UNION ALL
@@ -119,11 +188,12 @@ SELECT 'policy_missing', t.relname, format('no restrictive policy checks exactly
   JOIN (VALUES ('SELECT', 'r', false), ('INSERT', 'a', true), ('UPDATE', 'w', false), ('UPDATE', 'w', true), ('DELETE', 'd', false))
        AS w (command, code, writes) ON w.command = ANY (t.commands)
  WHERE (t.oid, w.code::"char", w.writes) NOT IN (SELECT c.polrelid, c.polcmd, c.writes FROM conditions c WHERE c.is_claim)
-   AND (t.relname::text, w.code) NOT IN (SELECT r.tab, r.command FROM row_rules r)
+   AND (t.relname::text, w.code, w.writes) NOT IN (SELECT r.tab, r.command, r.writes FROM row_rules r)
 UNION ALL
 SELECT 'policy_missing', t.relname, 'the restrictive policy about its rows (db/rls/tenant.sql) is missing or another one'
   FROM tables t JOIN row_rules r ON r.tab = t.relname
- WHERE (t.oid, r.command::"char", r.condition) NOT IN (SELECT c.polrelid, c.polcmd, c.condition FROM conditions c WHERE c.condition IS NOT NULL)
+ WHERE (t.oid, r.command::"char", r.writes, r.condition)
+       NOT IN (SELECT c.polrelid, c.polcmd, c.writes, c.condition FROM conditions c WHERE c.condition IS NOT NULL)
 UNION ALL
 SELECT 'policy_missing', t.relname, 'policy tenant_login is missing: nothing can be seen'
   FROM tables t

@@ -51,23 +51,26 @@
     FROM relations r
    CROSS JOIN LATERAL unnest(coalesce(r.relacl, acldefault(CASE r.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", r.relowner))) AS item
   UNION ALL
+  -- Also on the system's own columns.
+  SELECT r.tenant, concat_ws(' ', 'grant', r.name || '.' || quote_ident(a.attname), substring(item::text FROM '^(.*)/'))
+    FROM relations r CROSS JOIN LATERAL (
+           SELECT attname, attacl FROM pg_attribute WHERE attrelid = r.oid AND attacl IS NOT NULL AND NOT attisdropped OFFSET 0) a
+   CROSS JOIN LATERAL unnest(a.attacl) AS item
+  UNION ALL
   SELECT r.tenant, concat_ws(' ', 'column', r.name, lpad(a.number::text, 4, '0'), quote_ident(a.attname), a.type,
                              CASE WHEN a.attnotnull THEN 'not null' END,
                              CASE a.attgenerated WHEN '' THEN 'default ' ELSE 'generated ' END || a.value,
                              'identity ' || nullif(a.attidentity::text, ''), 'collation ' || a.collation::text, 'storage', a.attstorage,
                              'compression ' || nullif(a.attcompression::text, ''),
-                             'statistics ' || nullif(a.attstattarget, -1)::text, 'options ' || a.attoptions::text, 'grants ' || a.grants)
+                             'statistics ' || nullif(a.attstattarget, -1)::text, 'options ' || a.attoptions::text)
     FROM relations r CROSS JOIN LATERAL (
            SELECT row_number() OVER (ORDER BY attnum) AS number, attname, format_type(atttypid, atttypmod) AS type, attnotnull,
                   attgenerated, attidentity, attstorage, attcompression, attstattarget, attoptions,
                   -- A default names no column, and without a table to look into PostgreSQL need not open it.
                   CASE WHEN atthasdef THEN (SELECT pg_get_expr(d.adbin, CASE attgenerated WHEN '' THEN 0 ELSE d.adrelid END)
                                               FROM pg_attrdef d WHERE d.adrelid = attrelid AND d.adnum = attnum) END AS value,
-                  CASE WHEN attacl IS NOT NULL THEN (SELECT string_agg(granted, ' ' ORDER BY granted COLLATE "C") FROM unnest(attacl) AS item
-                                                      CROSS JOIN LATERAL substring(item::text FROM '^(.*)/') AS granted) END AS grants,
                   CASE WHEN attcollation NOT IN (0, 'pg_catalog."default"'::regcollation) THEN attcollation::regcollation END AS collation
-             -- Of the system's own columns only what was granted on them.
-             FROM pg_attribute WHERE attrelid = r.oid AND (attnum > 0 OR attacl IS NOT NULL) AND NOT attisdropped OFFSET 0) a
+             FROM pg_attribute WHERE attrelid = r.oid AND attnum > 0 AND NOT attisdropped OFFSET 0) a
   UNION ALL
   -- The definition also says NOT VALID, DEFERRABLE and NO INHERIT.
   SELECT r.tenant, concat_ws(' ', 'constraint', r.name, quote_ident(k.conname), k.definition)

@@ -101,6 +101,24 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION guard.enqueue(uuid) IS 'Enqueues a stored raw message of the claim''s tenant for the workers';
 
+-- Lets a worker look at an alert of the claim's tenant again when a turn's time is over: the timer of the ladder, in the caller's
+-- transaction. Two opaque ids as above, of which the name of the second says what it is, and the time, which tells the turn.
+CREATE OR REPLACE FUNCTION guard.enqueue_alert(alert_id uuid, due timestamptz) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  claim text[] := guard.claim();
+  id    bigint;
+BEGIN
+  IF claim[4] <> 'worker' THEN
+    RAISE EXCEPTION 'this role may not enqueue alerts' USING ERRCODE = '42501';
+  END IF;
+  SELECT s INTO id
+    FROM pgmq.send('messages', jsonb_build_object('tenant', claim[2], 'alert_id', alert_id, 'due', due),
+                   greatest(due, clock_timestamp())) AS s;
+  RETURN id;
+END $$;
+COMMENT ON FUNCTION guard.enqueue_alert(uuid, timestamptz) IS 'Lets a worker look at an alert of the claim''s tenant at that time';
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA guard FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION guard.claim(), guard.permits(text, text[]), guard.permits_actor(text, text[], text, text),
-                          guard.claim_role(), guard.claim_subject(), guard.enqueue(uuid) TO labor_tenants;
+                          guard.claim_role(), guard.claim_subject(), guard.enqueue(uuid), guard.enqueue_alert(uuid, timestamptz) TO labor_tenants;

@@ -88,6 +88,27 @@ ALTER FUNCTION guard.enqueue(message_id uuid) OWNER TO labor_guard;
 
 COMMENT ON FUNCTION guard.enqueue(message_id uuid) IS 'Enqueues a stored raw message of the claim''s tenant for the workers';
 
+CREATE FUNCTION guard.enqueue_alert(alert_id uuid, due timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  claim text[] := guard.claim();
+  id    bigint;
+BEGIN
+  IF claim[4] <> 'worker' THEN
+    RAISE EXCEPTION 'this role may not enqueue alerts' USING ERRCODE = '42501';
+  END IF;
+  SELECT s INTO id
+    FROM pgmq.send('messages', jsonb_build_object('tenant', claim[2], 'alert_id', alert_id, 'due', due),
+                   greatest(due, clock_timestamp())) AS s;
+  RETURN id;
+END $$;
+
+ALTER FUNCTION guard.enqueue_alert(alert_id uuid, due timestamp with time zone) OWNER TO labor_guard;
+
+COMMENT ON FUNCTION guard.enqueue_alert(alert_id uuid, due timestamp with time zone) IS 'Lets a worker look at an alert of the claim''s tenant at that time';
+
 CREATE FUNCTION guard.permits(tenant text, roles text[]) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -329,10 +350,12 @@ CREATE TABLE control.requests (
     steps jsonb DEFAULT '[]'::jsonb NOT NULL,
     finished_at timestamp with time zone,
     certificate jsonb,
+    patient_id uuid,
     CONSTRAINT requests_check CHECK ((approved_by <> requested_by)),
     CONSTRAINT requests_check1 CHECK (((state = 'requested'::text) OR (approved_by IS NOT NULL))),
     CONSTRAINT requests_check2 CHECK (((state = 'done'::text) = (certificate IS NOT NULL))),
-    CONSTRAINT requests_kind_check CHECK ((kind = ANY (ARRAY['export'::text, 'deletion'::text]))),
+    CONSTRAINT requests_kind_check CHECK ((kind = ANY (ARRAY['export'::text, 'copy'::text, 'deletion'::text]))),
+    CONSTRAINT requests_patient CHECK (((kind = 'copy'::text) = (patient_id IS NOT NULL))),
     CONSTRAINT requests_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 500))),
     CONSTRAINT requests_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'approved'::text, 'running'::text, 'done'::text])))
 );
@@ -343,7 +366,7 @@ COMMENT ON TABLE control.requests IS 'What compliance asks to be done with one t
 
 COMMENT ON COLUMN control.requests.id IS 'UUIDv7';
 
-COMMENT ON COLUMN control.requests.kind IS 'export, or deletion';
+COMMENT ON COLUMN control.requests.kind IS 'export: of a whole practice; copy: of one patient''s data, for the patient; deletion: of a whole practice';
 
 COMMENT ON COLUMN control.requests.tenant IS 'Which tenant';
 
@@ -364,6 +387,8 @@ COMMENT ON COLUMN control.requests.steps IS 'Steps done, each with time and coun
 COMMENT ON COLUMN control.requests.finished_at IS 'When it was done';
 
 COMMENT ON COLUMN control.requests.certificate IS 'Proof of what was done';
+
+COMMENT ON COLUMN control.requests.patient_id IS 'For kind copy: the patient, by the id that the practice''s schema has';
 
 CREATE TABLE control.runs (
     id uuid NOT NULL,
@@ -631,6 +656,9 @@ GRANT ALL ON FUNCTION guard.claim_subject() TO labor_tenants;
 
 REVOKE ALL ON FUNCTION guard.enqueue(message_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION guard.enqueue(message_id uuid) TO labor_tenants;
+
+REVOKE ALL ON FUNCTION guard.enqueue_alert(alert_id uuid, due timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION guard.enqueue_alert(alert_id uuid, due timestamp with time zone) TO labor_tenants;
 
 REVOKE ALL ON FUNCTION guard.permits(tenant text, roles text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION guard.permits(tenant text, roles text[]) TO labor_tenants;

@@ -3,6 +3,202 @@ CREATE SCHEMA example;
 
 ALTER SCHEMA example OWNER TO labor_owner;
 
+CREATE TABLE example.alert_events (
+    id uuid NOT NULL,
+    alert_id uuid NOT NULL,
+    tier text NOT NULL,
+    kind text NOT NULL,
+    round integer,
+    step integer,
+    holder text,
+    deputy text,
+    due_at timestamp with time zone,
+    reached text,
+    read_back text,
+    comment text,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor text DEFAULT guard.claim_subject() NOT NULL,
+    actor_role text DEFAULT guard.claim_role() NOT NULL,
+    CONSTRAINT alert_events_check CHECK (((kind = ANY (ARRAY['raised'::text, 'escalated'::text, 'unanswered'::text])) = (round IS NOT NULL))),
+    CONSTRAINT alert_events_check1 CHECK (((round IS NULL) = (step IS NULL))),
+    CONSTRAINT alert_events_check2 CHECK (((round IS NOT NULL) OR ((holder IS NULL) AND (deputy IS NULL)))),
+    CONSTRAINT alert_events_check3 CHECK (((kind = ANY (ARRAY['raised'::text, 'escalated'::text])) = (due_at IS NOT NULL))),
+    CONSTRAINT alert_events_check4 CHECK ((((kind = ANY (ARRAY['raised'::text, 'escalated'::text, 'unanswered'::text, 'superseded'::text])) = (actor_role = 'worker'::text)) OR ((kind = 'superseded'::text) AND (tier = 'check'::text) AND (actor_role = ANY (ARRAY['doctor'::text, 'admin'::text]))))),
+    CONSTRAINT alert_events_check5 CHECK (((actor_role = ANY (ARRAY['worker'::text, 'doctor'::text, 'lab_technician'::text])) OR ((actor_role = 'admin'::text) AND (kind = 'superseded'::text)))),
+    CONSTRAINT alert_events_check6 CHECK (((kind = ANY (ARRAY['confirmed'::text, 'reached_without_read_back'::text, 'unreachable'::text])) = (reached IS NOT NULL))),
+    CONSTRAINT alert_events_check7 CHECK (((kind = 'confirmed'::text) = (read_back IS NOT NULL))),
+    CONSTRAINT alert_events_check8 CHECK (((kind <> 'dismissed'::text) OR ((comment IS NOT NULL) AND (tier = 'check'::text)))),
+    CONSTRAINT alert_events_comment_check CHECK (((length(comment) >= 1) AND (length(comment) <= 1000))),
+    CONSTRAINT alert_events_kind_check CHECK ((kind = ANY (ARRAY['raised'::text, 'escalated'::text, 'unanswered'::text, 'confirmed'::text, 'reached_without_read_back'::text, 'unreachable'::text, 'dismissed'::text, 'superseded'::text]))),
+    CONSTRAINT alert_events_reached_check CHECK (((length(reached) >= 1) AND (length(reached) <= 200))),
+    CONSTRAINT alert_events_read_back_check CHECK (((length(read_back) >= 1) AND (length(read_back) <= 200))),
+    CONSTRAINT alert_events_round_check CHECK ((round >= 1)),
+    CONSTRAINT alert_events_step_check CHECK ((step >= 0))
+);
+ALTER TABLE ONLY example.alert_events ALTER COLUMN holder SET STATISTICS 0;
+ALTER TABLE ONLY example.alert_events ALTER COLUMN deputy SET STATISTICS 0;
+ALTER TABLE ONLY example.alert_events ALTER COLUMN reached SET STATISTICS 0;
+ALTER TABLE ONLY example.alert_events ALTER COLUMN read_back SET STATISTICS 0;
+ALTER TABLE ONLY example.alert_events ALTER COLUMN actor SET STATISTICS 0;
+
+ALTER TABLE ONLY example.alert_events FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.alert_events OWNER TO labor_owner;
+
+COMMENT ON TABLE example.alert_events IS 'What became of an alert; it is open until it is confirmed, dismissed or superseded; rows are only ever added';
+
+COMMENT ON COLUMN example.alert_events.id IS 'UUID';
+
+COMMENT ON COLUMN example.alert_events.alert_id IS 'Which alert';
+
+COMMENT ON COLUMN example.alert_events.tier IS 'The alert''s: only an unlikely change is dismissed';
+
+COMMENT ON COLUMN example.alert_events.kind IS 'raised, escalated: it is somebody''s turn; unanswered: nobody''s any more, and still open; confirmed: read back; reached_without_read_back; unreachable; dismissed; superseded: the value counts no more, or was compared with another person''s';
+
+COMMENT ON COLUMN example.alert_events.round IS 'The how many-th turn it is, from 1';
+
+COMMENT ON COLUMN example.alert_events.step IS 'Step of the ladder; 0: everybody''s turn';
+
+COMMENT ON COLUMN example.alert_events.holder IS 'Id of the user whose turn it is; null: everybody''s';
+
+COMMENT ON COLUMN example.alert_events.deputy IS 'Id of the user whose turn it is if that one can''t sign in any more';
+
+COMMENT ON COLUMN example.alert_events.due_at IS 'Until when; then it is the next one''s turn';
+
+COMMENT ON COLUMN example.alert_events.reached IS 'Who was reached, or should have been';
+
+COMMENT ON COLUMN example.alert_events.read_back IS 'What they repeated: the value is in it';
+
+COMMENT ON COLUMN example.alert_events.comment IS 'What was noted';
+
+COMMENT ON COLUMN example.alert_events.at IS 'Database time';
+
+COMMENT ON COLUMN example.alert_events.actor IS 'Subject of the verified claim';
+
+COMMENT ON COLUMN example.alert_events.actor_role IS 'Role of the verified claim';
+
+CREATE TABLE example.alert_states (
+    alert_id uuid NOT NULL,
+    ended_at timestamp with time zone
+);
+
+ALTER TABLE ONLY example.alert_states FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.alert_states OWNER TO labor_owner;
+
+COMMENT ON TABLE example.alert_states IS 'Which alerts are open, so that they are found among all that ever were; what ended one is its event';
+
+COMMENT ON COLUMN example.alert_states.alert_id IS 'Which alert';
+
+COMMENT ON COLUMN example.alert_states.ended_at IS 'When it was confirmed, dismissed or superseded; null: it is open';
+
+CREATE TABLE example.alert_steps (
+    id uuid NOT NULL,
+    tier text NOT NULL,
+    step integer NOT NULL,
+    user_id uuid NOT NULL,
+    deputy_id uuid,
+    seconds integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text DEFAULT guard.claim_subject() NOT NULL,
+    ended_at timestamp with time zone,
+    ended_by text,
+    CONSTRAINT alert_steps_check CHECK (((ended_at IS NULL) = (ended_by IS NULL))),
+    CONSTRAINT alert_steps_seconds_check CHECK (((seconds >= 1) AND (seconds <= 604800))),
+    CONSTRAINT alert_steps_step_check CHECK (((step >= 1) AND (step <= 20))),
+    CONSTRAINT alert_steps_tier_check CHECK ((tier = ANY (ARRAY['emergency'::text, 'phone'::text, 'check'::text])))
+);
+ALTER TABLE ONLY example.alert_steps ALTER COLUMN created_by SET STATISTICS 0;
+ALTER TABLE ONLY example.alert_steps ALTER COLUMN ended_by SET STATISTICS 0;
+
+ALTER TABLE ONLY example.alert_steps FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.alert_steps OWNER TO labor_owner;
+
+COMMENT ON TABLE example.alert_steps IS 'The ladder: who is asked to see to an alert, one after the other; replaced as a whole';
+
+COMMENT ON COLUMN example.alert_steps.id IS 'UUIDv7';
+
+COMMENT ON COLUMN example.alert_steps.tier IS 'For which alerts';
+
+COMMENT ON COLUMN example.alert_steps.step IS 'From 1';
+
+COMMENT ON COLUMN example.alert_steps.user_id IS 'Whose turn it is';
+
+COMMENT ON COLUMN example.alert_steps.deputy_id IS 'Whose turn it is if that user can''t sign in any more';
+
+COMMENT ON COLUMN example.alert_steps.seconds IS 'After so long without an end the next step takes over';
+
+COMMENT ON COLUMN example.alert_steps.created_at IS 'Valid from then on';
+
+COMMENT ON COLUMN example.alert_steps.created_by IS 'Subject of the claim of whoever set it';
+
+COMMENT ON COLUMN example.alert_steps.ended_at IS 'Valid until then; null: still';
+
+COMMENT ON COLUMN example.alert_steps.ended_by IS 'Subject of the claim of whoever replaced it';
+
+CREATE TABLE example.alerts (
+    id uuid NOT NULL,
+    report_id uuid NOT NULL,
+    observation_id uuid,
+    tier text NOT NULL,
+    cause text NOT NULL,
+    limit_id uuid,
+    test_code text,
+    test_name text,
+    specimen text,
+    collected_at text,
+    value_text text,
+    unit text,
+    former_value text,
+    former_at timestamp with time zone,
+    raised_at timestamp with time zone DEFAULT now() NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    CONSTRAINT alerts_cause_check CHECK ((cause = ANY (ARRAY['laboratory'::text, 'limit'::text, 'delta'::text]))),
+    CONSTRAINT alerts_check CHECK (((cause = 'laboratory'::text) = (limit_id IS NULL))),
+    CONSTRAINT alerts_check1 CHECK (((cause = 'delta'::text) = (tier = 'check'::text))),
+    CONSTRAINT alerts_check2 CHECK (((observation_id IS NULL) = (test_code IS NULL))),
+    CONSTRAINT alerts_tier_check CHECK ((tier = ANY (ARRAY['emergency'::text, 'phone'::text, 'check'::text])))
+);
+
+ALTER TABLE ONLY example.alerts FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.alerts OWNER TO labor_owner;
+
+COMMENT ON TABLE example.alerts IS 'A value, or a whole report, that somebody has to be told of and to confirm; what it was raised for stays as it was; rows are only ever added';
+
+COMMENT ON COLUMN example.alerts.id IS 'UUIDv7';
+
+COMMENT ON COLUMN example.alerts.report_id IS 'The version that it was raised for';
+
+COMMENT ON COLUMN example.alerts.observation_id IS 'The value; null: the report as a whole';
+
+COMMENT ON COLUMN example.alerts.tier IS 'emergency: at once, also at night; phone: the same day; check: may be dismissed with a comment';
+
+COMMENT ON COLUMN example.alerts.cause IS 'laboratory: it said so itself; limit: beyond a limit of the practice; delta: changed much against the value before';
+
+COMMENT ON COLUMN example.alerts.limit_id IS 'Which limit';
+
+COMMENT ON COLUMN example.alerts.test_code IS 'As in observations, at that time';
+
+COMMENT ON COLUMN example.alerts.test_name IS 'As in observations, at that time';
+
+COMMENT ON COLUMN example.alerts.specimen IS 'As in observations, at that time';
+
+COMMENT ON COLUMN example.alerts.collected_at IS 'As in observations, at that time: as sent';
+
+COMMENT ON COLUMN example.alerts.value_text IS 'As in observations, at that time';
+
+COMMENT ON COLUMN example.alerts.unit IS 'As in observations, at that time';
+
+COMMENT ON COLUMN example.alerts.former_value IS 'For cause delta: the value before';
+
+COMMENT ON COLUMN example.alerts.former_at IS 'For cause delta: when that was';
+
+COMMENT ON COLUMN example.alerts.raised_at IS 'When it was raised: with the report, in one transaction';
+
+COMMENT ON COLUMN example.alerts.due_at IS 'The first time limit: confirmed until then is in time';
+
 CREATE TABLE example.audit (
     id uuid NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -39,6 +235,108 @@ COMMENT ON COLUMN example.audit.object_id IS 'Key of the object; null for lists'
 COMMENT ON COLUMN example.audit.outcome IS 'What came of it';
 
 COMMENT ON COLUMN example.audit.request_id IS 'Id of the HTTP request or job, as in the logs';
+
+CREATE TABLE example.critical_limits (
+    id uuid NOT NULL,
+    laboratory text,
+    test_code text NOT NULL,
+    unit text NOT NULL,
+    sex text,
+    age_from_years integer,
+    age_to_years integer,
+    tier text NOT NULL,
+    low numeric,
+    high numeric,
+    delta_percent numeric,
+    delta_days integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text DEFAULT guard.claim_subject() NOT NULL,
+    ended_at timestamp with time zone,
+    ended_by text,
+    CONSTRAINT critical_limits_age_from_years_check CHECK (((age_from_years >= 0) AND (age_from_years <= 150))),
+    CONSTRAINT critical_limits_age_to_years_check CHECK (((age_to_years >= 0) AND (age_to_years <= 150))),
+    CONSTRAINT critical_limits_check CHECK ((age_from_years <= age_to_years)),
+    CONSTRAINT critical_limits_check1 CHECK ((low < high)),
+    CONSTRAINT critical_limits_check2 CHECK (((tier = 'check'::text) = (delta_percent IS NOT NULL))),
+    CONSTRAINT critical_limits_check3 CHECK (((delta_percent IS NULL) = (delta_days IS NULL))),
+    CONSTRAINT critical_limits_check4 CHECK (((tier = 'check'::text) = ((low IS NULL) AND (high IS NULL)))),
+    CONSTRAINT critical_limits_check5 CHECK (((ended_at IS NULL) = (ended_by IS NULL))),
+    CONSTRAINT critical_limits_delta_days_check CHECK (((delta_days >= 1) AND (delta_days <= 3650))),
+    CONSTRAINT critical_limits_delta_percent_check CHECK (((delta_percent > (0)::numeric) AND (delta_percent < '1000000000000000'::numeric) AND (scale(delta_percent) <= 15))),
+    CONSTRAINT critical_limits_high_check CHECK (((high > '-1000000000000000'::numeric) AND (high < '1000000000000000'::numeric) AND (scale(high) <= 15))),
+    CONSTRAINT critical_limits_laboratory_check CHECK (((length(laboratory) >= 1) AND (length(laboratory) <= 250))),
+    CONSTRAINT critical_limits_low_check CHECK (((low > '-1000000000000000'::numeric) AND (low < '1000000000000000'::numeric) AND (scale(low) <= 15))),
+    CONSTRAINT critical_limits_sex_check CHECK ((sex = ANY (ARRAY['male'::text, 'female'::text, 'other'::text]))),
+    CONSTRAINT critical_limits_test_code_check CHECK (((length(test_code) >= 1) AND (length(test_code) <= 100))),
+    CONSTRAINT critical_limits_tier_check CHECK ((tier = ANY (ARRAY['emergency'::text, 'phone'::text, 'check'::text]))),
+    CONSTRAINT critical_limits_unit_check CHECK ((length(unit) <= 60))
+);
+ALTER TABLE ONLY example.critical_limits ALTER COLUMN created_by SET STATISTICS 0;
+ALTER TABLE ONLY example.critical_limits ALTER COLUMN ended_by SET STATISTICS 0;
+
+ALTER TABLE ONLY example.critical_limits FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.critical_limits OWNER TO labor_owner;
+
+COMMENT ON TABLE example.critical_limits IS 'The practice''s own limits beyond which somebody is alerted; a limit is never changed, it ends and another begins';
+
+COMMENT ON COLUMN example.critical_limits.id IS 'UUIDv7';
+
+COMMENT ON COLUMN example.critical_limits.laboratory IS 'For whose values, as in reports.laboratory; null: any';
+
+COMMENT ON COLUMN example.critical_limits.test_code IS 'As in observations.test_code';
+
+COMMENT ON COLUMN example.critical_limits.unit IS 'Only values in exactly this unit are judged; empty: the laboratory sends none';
+
+COMMENT ON COLUMN example.critical_limits.sex IS 'For whom; null: everybody. A patient whose sex is not known is meant too';
+
+COMMENT ON COLUMN example.critical_limits.age_from_years IS 'From this age on, in completed years at collection. A patient whose age is not known is meant too';
+
+COMMENT ON COLUMN example.critical_limits.age_to_years IS 'Up to and including this age';
+
+COMMENT ON COLUMN example.critical_limits.tier IS 'emergency: at once, also at night; phone: the same day; check: an unlikely change, may be dismissed';
+
+COMMENT ON COLUMN example.critical_limits.low IS 'Critical at or below it';
+
+COMMENT ON COLUMN example.critical_limits.high IS 'Critical at or above it';
+
+COMMENT ON COLUMN example.critical_limits.delta_percent IS 'For tier check: changed by at least so much against the value before';
+
+COMMENT ON COLUMN example.critical_limits.delta_days IS 'How old the value before may be';
+
+COMMENT ON COLUMN example.critical_limits.created_at IS 'Valid from then on';
+
+COMMENT ON COLUMN example.critical_limits.created_by IS 'Subject of the claim of whoever set it';
+
+COMMENT ON COLUMN example.critical_limits.ended_at IS 'Valid until then; null: still';
+
+COMMENT ON COLUMN example.critical_limits.ended_by IS 'Subject of the claim of whoever ended it';
+
+CREATE TABLE example.doctor_numbers (
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    lanr text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT doctor_numbers_lanr_check CHECK ((lanr ~ '^[0-9]{9}$'::text))
+);
+ALTER TABLE ONLY example.doctor_numbers ALTER COLUMN lanr SET STATISTICS 0;
+
+ALTER TABLE ONLY example.doctor_numbers FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.doctor_numbers OWNER TO labor_owner;
+
+COMMENT ON TABLE example.doctor_numbers IS 'Which doctor has which number; set by operators alone, because whoever has it releases genetic results';
+
+COMMENT ON COLUMN example.doctor_numbers.id IS 'UUIDv7';
+
+COMMENT ON COLUMN example.doctor_numbers.user_id IS 'Whose';
+
+COMMENT ON COLUMN example.doctor_numbers.lanr IS 'LANR: the genetic results of this doctor are released by this user alone';
+
+COMMENT ON COLUMN example.doctor_numbers.started_at IS 'Valid from then on';
+
+COMMENT ON COLUMN example.doctor_numbers.ended_at IS 'Valid until then; null: still';
 
 CREATE TABLE example.documents (
     id uuid NOT NULL,
@@ -79,6 +377,37 @@ COMMENT ON COLUMN example.documents.size_bytes IS 'Length of the decoded bytes';
 COMMENT ON COLUMN example.documents.scan_state IS 'Only clean documents may be opened';
 
 COMMENT ON COLUMN example.documents.created_at IS 'When the row was written';
+
+CREATE TABLE example.genetic_holds (
+    id uuid NOT NULL,
+    report_id uuid NOT NULL,
+    lanr text,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor text DEFAULT guard.claim_subject() NOT NULL,
+    actor_role text DEFAULT guard.claim_role() NOT NULL,
+    CONSTRAINT genetic_holds_check CHECK (((actor_role = 'worker'::text) OR (lanr IS NOT NULL))),
+    CONSTRAINT genetic_holds_lanr_check CHECK ((lanr ~ '^[0-9]{9}$'::text))
+);
+ALTER TABLE ONLY example.genetic_holds ALTER COLUMN lanr SET STATISTICS 0;
+ALTER TABLE ONLY example.genetic_holds ALTER COLUMN actor SET STATISTICS 0;
+
+ALTER TABLE ONLY example.genetic_holds FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE example.genetic_holds OWNER TO labor_owner;
+
+COMMENT ON TABLE example.genetic_holds IS 'Which reports are genetic examinations, and who alone may release each (GenDG, section 11); rows are only ever added';
+
+COMMENT ON COLUMN example.genetic_holds.id IS 'UUIDv7';
+
+COMMENT ON COLUMN example.genetic_holds.report_id IS 'The version that is held';
+
+COMMENT ON COLUMN example.genetic_holds.lanr IS 'Number of the responsible doctor: as sent (LDT 8615, 0212; HL7 OBR-16), else as an admin named it; null: not sent';
+
+COMMENT ON COLUMN example.genetic_holds.at IS 'Database time';
+
+COMMENT ON COLUMN example.genetic_holds.actor IS 'Subject of the verified claim';
+
+COMMENT ON COLUMN example.genetic_holds.actor_role IS 'worker: as the laboratory sent it; admin: named in the practice';
 
 CREATE TABLE example.matches (
     id uuid NOT NULL,
@@ -349,7 +678,7 @@ COMMENT ON COLUMN example.raw_messages.id IS 'UUIDv7; the message_id that the se
 
 COMMENT ON COLUMN example.raw_messages.source_id IS 'control.sources.id of the sender';
 
-COMMENT ON COLUMN example.raw_messages.sender_message_id IS 'X-Message-Id of the request, if any';
+COMMENT ON COLUMN example.raw_messages.sender_message_id IS 'X-Message-Id of the request, if any; its first 200 characters';
 
 COMMENT ON COLUMN example.raw_messages.sha256 IS 'SHA-256 of body; with source_id the idempotency key: a retry meets the same row';
 
@@ -392,24 +721,30 @@ CREATE TABLE example.report_events (
     on_behalf_of uuid,
     comment text,
     notice_id uuid,
+    patient_id uuid,
+    ends uuid,
     CONSTRAINT report_events_check CHECK (((kind = 'told'::text) = (notice_id IS NOT NULL))),
-    CONSTRAINT report_events_check1 CHECK (((kind <> 'acknowledged'::text) OR (actor_role = 'doctor'::text))),
-    CONSTRAINT report_events_check2 CHECK (((kind = 'acknowledged'::text) OR ((on_behalf_of IS NULL) AND (comment IS NULL)))),
+    CONSTRAINT report_events_check1 CHECK (((kind <> ALL (ARRAY['acknowledged'::text, 'released'::text])) OR (actor_role = 'doctor'::text))),
+    CONSTRAINT report_events_check2 CHECK (((kind <> 'withdrawn'::text) OR (actor_role = ANY (ARRAY['doctor'::text, 'admin'::text, 'worker'::text])))),
+    CONSTRAINT report_events_check3 CHECK (((actor_role <> 'worker'::text) OR (kind = 'withdrawn'::text))),
+    CONSTRAINT report_events_check4 CHECK (((kind = ANY (ARRAY['released'::text, 'withdrawn'::text])) OR (ends IS NULL))),
+    CONSTRAINT report_events_check5 CHECK (((kind = 'acknowledged'::text) OR ((on_behalf_of IS NULL) AND (comment IS NULL)))),
+    CONSTRAINT report_events_check6 CHECK (((kind = 'released'::text) = (patient_id IS NOT NULL))),
     CONSTRAINT report_events_comment_check CHECK (((length(comment) >= 1) AND (length(comment) <= 1000))),
-    CONSTRAINT report_events_kind_check CHECK ((kind = ANY (ARRAY['seen'::text, 'acknowledged'::text, 'told'::text])))
+    CONSTRAINT report_events_kind_check CHECK ((kind = ANY (ARRAY['seen'::text, 'acknowledged'::text, 'told'::text, 'released'::text, 'withdrawn'::text])))
 );
 
 ALTER TABLE ONLY example.report_events FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE example.report_events OWNER TO labor_owner;
 
-COMMENT ON TABLE example.report_events IS 'What people did with one version of a report; rows are only ever added';
+COMMENT ON TABLE example.report_events IS 'What people did with one version of a report, and which releases the worker took back; rows are only ever added';
 
 COMMENT ON COLUMN example.report_events.id IS 'UUIDv7';
 
 COMMENT ON COLUMN example.report_events.report_id IS 'Which version of which report';
 
-COMMENT ON COLUMN example.report_events.kind IS 'seen: its values were shown to this person for the first time; acknowledged: a doctor has taken note of it; told: this person has read a notice about it';
+COMMENT ON COLUMN example.report_events.kind IS 'seen: its values were shown to this person for the first time; acknowledged: a doctor has taken note of it; told: this person has read a notice about it; released, withdrawn: to and from the patient, each time';
 
 COMMENT ON COLUMN example.report_events.at IS 'Database time';
 
@@ -423,6 +758,10 @@ COMMENT ON COLUMN example.report_events.comment IS 'What the doctor noted';
 
 COMMENT ON COLUMN example.report_events.notice_id IS 'Which notice was read';
 
+COMMENT ON COLUMN example.report_events.patient_id IS 'For kind released: to whom';
+
+COMMENT ON COLUMN example.report_events.ends IS 'For kinds released and withdrawn: the release that is over with it';
+
 CREATE TABLE example.reports (
     id uuid NOT NULL,
     raw_message_id uuid NOT NULL,
@@ -435,6 +774,7 @@ CREATE TABLE example.reports (
     content_sha256 bytea NOT NULL,
     kind text NOT NULL,
     status text NOT NULL,
+    laboratory text DEFAULT ''::text NOT NULL,
     laboratory_name text NOT NULL,
     subject_family_name text,
     subject_given_name text,
@@ -451,11 +791,16 @@ CREATE TABLE example.reports (
     invalidates_earlier boolean DEFAULT false NOT NULL,
     notes text[] DEFAULT '{}'::text[] NOT NULL,
     unmapped jsonb DEFAULT '[]'::jsonb NOT NULL,
+    not_judged integer DEFAULT 0 NOT NULL,
     received_at timestamp with time zone NOT NULL,
     confirmed_at timestamp with time zone NOT NULL,
     released_at timestamp with time zone,
-    CONSTRAINT reports_check CHECK ((NOT (genetic AND (released_at IS NOT NULL)))),
+    released_by uuid,
+    release_id uuid,
+    CONSTRAINT reports_check CHECK (((released_by IS NULL) OR (released_at IS NOT NULL))),
+    CONSTRAINT reports_check1 CHECK (((release_id IS NULL) OR (released_at IS NOT NULL))),
     CONSTRAINT reports_content_sha256_check CHECK ((octet_length(content_sha256) = 32)),
+    CONSTRAINT reports_not_judged_check CHECK ((not_judged >= 0)),
     CONSTRAINT reports_record_index_check CHECK ((record_index >= 0)),
     CONSTRAINT reports_report_key_check CHECK ((length(report_key) = 64)),
     CONSTRAINT reports_status_check CHECK ((status = ANY (ARRAY['registered'::text, 'partial'::text, 'preliminary'::text, 'final'::text, 'corrected'::text, 'cancelled'::text]))),
@@ -497,6 +842,8 @@ COMMENT ON COLUMN example.reports.kind IS 'LDT record type (8201, 8202, 8203, 82
 
 COMMENT ON COLUMN example.reports.status IS 'State of the whole report';
 
+COMMENT ON COLUMN example.reports.laboratory IS 'BSNR of the laboratory, else its name as sent; as in orders';
+
 COMMENT ON COLUMN example.reports.laboratory_name IS 'Name of the laboratory as sent';
 
 COMMENT ON COLUMN example.reports.subject_family_name IS 'Patient as sent, also when not matched';
@@ -521,7 +868,7 @@ COMMENT ON COLUMN example.reports.reported_on IS 'Date of the report as sent';
 
 COMMENT ON COLUMN example.reports.critical IS 'The laboratory marked something as life-threatening';
 
-COMMENT ON COLUMN example.reports.genetic IS 'Genetic examination: GenDG forbids release without the responsible physician';
+COMMENT ON COLUMN example.reports.genetic IS 'Genetic examination: only the responsible doctor releases it (GenDG, section 11); see genetic_holds';
 
 COMMENT ON COLUMN example.reports.invalidates_earlier IS 'The laboratory says that all it sent for this order before is invalid (LDT 3 field 8418 = 08)';
 
@@ -529,11 +876,17 @@ COMMENT ON COLUMN example.reports.notes IS 'Free text of the report';
 
 COMMENT ON COLUMN example.reports.unmapped IS 'Fields that were read but have no column: shown, never dropped';
 
+COMMENT ON COLUMN example.reports.not_judged IS 'Values that a limit of the practice names and could not be held against: another unit, no number, or a bound that leaves it open';
+
 COMMENT ON COLUMN example.reports.received_at IS 'When the message became durable';
 
 COMMENT ON COLUMN example.reports.confirmed_at IS 'When the same content arrived last; decides which version is the laboratory''s last word';
 
 COMMENT ON COLUMN example.reports.released_at IS 'When a doctor released it to the patient';
+
+COMMENT ON COLUMN example.reports.released_by IS 'Who released it';
+
+COMMENT ON COLUMN example.reports.release_id IS 'Which row of report_events is this release; the worker writes to the report only as long as nothing ended that';
 
 CREATE TABLE example.schema_stamp (
     singleton boolean DEFAULT true NOT NULL,
@@ -598,14 +951,41 @@ COMMENT ON COLUMN example.users.active IS 'False: can no longer sign in';
 
 COMMENT ON COLUMN example.users.created_at IS 'When the row was written';
 
+ALTER TABLE ONLY example.alert_events
+    ADD CONSTRAINT alert_events_alert_id_round_key UNIQUE (alert_id, round);
+
+ALTER TABLE ONLY example.alert_events
+    ADD CONSTRAINT alert_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.alert_states
+    ADD CONSTRAINT alert_states_pkey PRIMARY KEY (alert_id);
+
+ALTER TABLE ONLY example.alert_steps
+    ADD CONSTRAINT alert_steps_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.alerts
+    ADD CONSTRAINT alerts_id_tier_key UNIQUE (id, tier);
+
+ALTER TABLE ONLY example.alerts
+    ADD CONSTRAINT alerts_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY example.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.critical_limits
+    ADD CONSTRAINT critical_limits_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY example.doctor_numbers
+    ADD CONSTRAINT doctor_numbers_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY example.documents
     ADD CONSTRAINT documents_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY example.documents
     ADD CONSTRAINT documents_report_id_position_key UNIQUE (report_id, "position");
+
+ALTER TABLE ONLY example.genetic_holds
+    ADD CONSTRAINT genetic_holds_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY example.matches
     ADD CONSTRAINT matches_pkey PRIMARY KEY (id);
@@ -646,9 +1026,6 @@ ALTER TABLE ONLY example.refinery_schema_history
 ALTER TABLE ONLY example.report_events
     ADD CONSTRAINT report_events_pkey PRIMARY KEY (id);
 
-ALTER TABLE ONLY example.report_events
-    ADD CONSTRAINT report_events_report_id_kind_actor_on_behalf_of_notice_id_key UNIQUE NULLS NOT DISTINCT (report_id, kind, actor, on_behalf_of, notice_id);
-
 ALTER TABLE ONLY example.reports
     ADD CONSTRAINT reports_pkey PRIMARY KEY (id);
 
@@ -667,9 +1044,41 @@ ALTER TABLE ONLY example.users
 ALTER TABLE ONLY example.users
     ADD CONSTRAINT users_username_key UNIQUE (username);
 
+CREATE UNIQUE INDEX alert_events_ended ON example.alert_events USING btree (alert_id) WHERE (kind = ANY (ARRAY['confirmed'::text, 'dismissed'::text]));
+
+CREATE UNIQUE INDEX alert_events_superseded ON example.alert_events USING btree (alert_id) WHERE (kind = 'superseded'::text);
+
+CREATE INDEX alert_states_open ON example.alert_states USING btree (alert_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX alert_steps_deputy_id ON example.alert_steps USING btree (deputy_id) WHERE (deputy_id IS NOT NULL);
+
+CREATE UNIQUE INDEX alert_steps_ladder ON example.alert_steps USING btree (tier, step) WHERE (ended_at IS NULL);
+
+CREATE INDEX alert_steps_user_id ON example.alert_steps USING btree (user_id);
+
+CREATE INDEX alerts_limit_id ON example.alerts USING btree (limit_id) WHERE (limit_id IS NOT NULL);
+
+CREATE INDEX alerts_observation_id ON example.alerts USING btree (observation_id) WHERE (observation_id IS NOT NULL);
+
+CREATE INDEX alerts_raised_at ON example.alerts USING btree (raised_at);
+
+CREATE INDEX alerts_report_id ON example.alerts USING btree (report_id);
+
 CREATE INDEX audit_object ON example.audit USING btree (object_id) WHERE (object_id IS NOT NULL);
 
+CREATE INDEX critical_limits_test ON example.critical_limits USING btree (test_code) WHERE (ended_at IS NULL);
+
+CREATE UNIQUE INDEX doctor_numbers_lanr ON example.doctor_numbers USING btree (lanr) WHERE (ended_at IS NULL);
+
+CREATE UNIQUE INDEX doctor_numbers_user ON example.doctor_numbers USING btree (user_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX doctor_numbers_user_id ON example.doctor_numbers USING btree (user_id);
+
 CREATE INDEX documents_raw_message_id ON example.documents USING btree (raw_message_id);
+
+CREATE UNIQUE INDEX genetic_holds_doctor ON example.genetic_holds USING btree (report_id) WHERE (lanr IS NOT NULL);
+
+CREATE INDEX genetic_holds_report_id ON example.genetic_holds USING btree (report_id);
 
 CREATE INDEX matches_patient_id ON example.matches USING btree (patient_id);
 
@@ -693,9 +1102,21 @@ CREATE INDEX patients_patient_number ON example.patients USING btree (patient_nu
 
 CREATE INDEX raw_messages_open ON example.raw_messages USING btree (received_at) WHERE (state <> 'processed'::text);
 
+CREATE INDEX raw_messages_sender_id ON example.raw_messages USING btree (source_id, sender_message_id) WHERE (sender_message_id IS NOT NULL);
+
+CREATE INDEX report_events_ends ON example.report_events USING btree (ends) WHERE (ends IS NOT NULL);
+
 CREATE INDEX report_events_notice_id ON example.report_events USING btree (notice_id) WHERE (notice_id IS NOT NULL);
 
 CREATE INDEX report_events_on_behalf_of ON example.report_events USING btree (on_behalf_of) WHERE (on_behalf_of IS NOT NULL);
+
+CREATE UNIQUE INDEX report_events_once ON example.report_events USING btree (report_id, kind, actor, on_behalf_of, notice_id, (
+CASE
+    WHEN (kind = ANY (ARRAY['released'::text, 'withdrawn'::text])) THEN id
+    ELSE NULL::uuid
+END)) NULLS NOT DISTINCT;
+
+CREATE INDEX report_events_patient_id ON example.report_events USING btree (patient_id) WHERE (patient_id IS NOT NULL);
 
 CREATE INDEX reports_inbox ON example.reports USING btree (received_at DESC, id DESC) WHERE (superseded_by IS NULL);
 
@@ -705,17 +1126,46 @@ CREATE INDEX reports_order_number ON example.reports USING btree (order_number) 
 
 CREATE INDEX reports_patient_id ON example.reports USING btree (patient_id);
 
+CREATE INDEX reports_released_by ON example.reports USING btree (released_by) WHERE (released_by IS NOT NULL);
+
 CREATE INDEX reports_superseded ON example.reports USING btree (superseded_by) WHERE (superseded_by IS NOT NULL);
 
 CREATE INDEX reports_unmatched ON example.reports USING btree (received_at DESC, id DESC) WHERE ((superseded_by IS NULL) AND (patient_id IS NULL));
 
 CREATE INDEX users_patient_id ON example.users USING btree (patient_id) WHERE (patient_id IS NOT NULL);
 
+ALTER TABLE ONLY example.alert_events
+    ADD CONSTRAINT alert_events_alert_id_tier_fkey FOREIGN KEY (alert_id, tier) REFERENCES example.alerts(id, tier);
+
+ALTER TABLE ONLY example.alert_states
+    ADD CONSTRAINT alert_states_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES example.alerts(id);
+
+ALTER TABLE ONLY example.alert_steps
+    ADD CONSTRAINT alert_steps_deputy_id_fkey FOREIGN KEY (deputy_id) REFERENCES example.users(id);
+
+ALTER TABLE ONLY example.alert_steps
+    ADD CONSTRAINT alert_steps_user_id_fkey FOREIGN KEY (user_id) REFERENCES example.users(id);
+
+ALTER TABLE ONLY example.alerts
+    ADD CONSTRAINT alerts_limit_id_fkey FOREIGN KEY (limit_id) REFERENCES example.critical_limits(id);
+
+ALTER TABLE ONLY example.alerts
+    ADD CONSTRAINT alerts_observation_id_fkey FOREIGN KEY (observation_id) REFERENCES example.observations(id);
+
+ALTER TABLE ONLY example.alerts
+    ADD CONSTRAINT alerts_report_id_fkey FOREIGN KEY (report_id) REFERENCES example.reports(id);
+
+ALTER TABLE ONLY example.doctor_numbers
+    ADD CONSTRAINT doctor_numbers_user_id_fkey FOREIGN KEY (user_id) REFERENCES example.users(id);
+
 ALTER TABLE ONLY example.documents
     ADD CONSTRAINT documents_raw_message_id_fkey FOREIGN KEY (raw_message_id) REFERENCES example.raw_messages(id);
 
 ALTER TABLE ONLY example.documents
     ADD CONSTRAINT documents_report_id_fkey FOREIGN KEY (report_id) REFERENCES example.reports(id);
+
+ALTER TABLE ONLY example.genetic_holds
+    ADD CONSTRAINT genetic_holds_report_id_fkey FOREIGN KEY (report_id) REFERENCES example.reports(id);
 
 ALTER TABLE ONLY example.matches
     ADD CONSTRAINT matches_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES example.patients(id);
@@ -739,10 +1189,16 @@ ALTER TABLE ONLY example.orders
     ADD CONSTRAINT orders_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES example.patients(id);
 
 ALTER TABLE ONLY example.report_events
+    ADD CONSTRAINT report_events_ends_fkey FOREIGN KEY (ends) REFERENCES example.report_events(id);
+
+ALTER TABLE ONLY example.report_events
     ADD CONSTRAINT report_events_notice_id_fkey FOREIGN KEY (notice_id) REFERENCES example.notices(id);
 
 ALTER TABLE ONLY example.report_events
     ADD CONSTRAINT report_events_on_behalf_of_fkey FOREIGN KEY (on_behalf_of) REFERENCES example.users(id);
+
+ALTER TABLE ONLY example.report_events
+    ADD CONSTRAINT report_events_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES example.patients(id);
 
 ALTER TABLE ONLY example.report_events
     ADD CONSTRAINT report_events_report_id_fkey FOREIGN KEY (report_id) REFERENCES example.reports(id);
@@ -757,22 +1213,51 @@ ALTER TABLE ONLY example.reports
     ADD CONSTRAINT reports_raw_message_id_fkey FOREIGN KEY (raw_message_id) REFERENCES example.raw_messages(id);
 
 ALTER TABLE ONLY example.reports
+    ADD CONSTRAINT reports_released_by_fkey FOREIGN KEY (released_by) REFERENCES example.users(id);
+
+ALTER TABLE ONLY example.reports
     ADD CONSTRAINT reports_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES example.reports(id) DEFERRABLE INITIALLY DEFERRED;
 
 ALTER TABLE ONLY example.users
     ADD CONSTRAINT users_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES example.patients(id);
 
+ALTER TABLE example.alert_events ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE example.alert_states ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE example.alert_steps ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE example.alerts ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE example.audit ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY claim_insert ON example.alert_events AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits_actor('example'::text, '{admin,doctor,lab_technician,worker}'::text[], actor, actor_role) AND (at >= now()) AND (at <= clock_timestamp())));
+
+CREATE POLICY claim_insert ON example.alert_states AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{worker}'::text[]) AND (ended_at IS NULL)));
+
+CREATE POLICY claim_insert ON example.alert_steps AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{admin,doctor}'::text[]) AND (created_by = guard.claim_subject()) AND (created_at >= now()) AND (created_at <= clock_timestamp()) AND (ended_at IS NULL)));
+
+CREATE POLICY claim_insert ON example.alerts AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
 CREATE POLICY claim_insert ON example.audit AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits_actor('example'::text, '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}'::text[], actor, actor_role));
 
-CREATE POLICY claim_insert ON example.documents AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+CREATE POLICY claim_insert ON example.critical_limits AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{admin,doctor}'::text[]) AND (created_by = guard.claim_subject()) AND (created_at >= now()) AND (created_at <= clock_timestamp()) AND (ended_at IS NULL)));
+
+CREATE POLICY claim_insert ON example.doctor_numbers AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{admin}'::text[]) AND (guard.claim_subject() = 'operator'::text)));
+
+CREATE POLICY claim_insert ON example.documents AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{worker}'::text[]) AND (EXISTS ( SELECT
+   FROM example.reports r
+  WHERE ((r.id = documents.report_id) AND (r.released_at IS NULL))))));
+
+CREATE POLICY claim_insert ON example.genetic_holds AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits_actor('example'::text, '{admin,worker}'::text[], actor, actor_role));
 
 CREATE POLICY claim_insert ON example.matches AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits_actor('example'::text, '{admin,doctor,worker}'::text[], actor, actor_role));
 
 CREATE POLICY claim_insert ON example.notices AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{admin,doctor,worker}'::text[]));
 
-CREATE POLICY claim_insert ON example.observations AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+CREATE POLICY claim_insert ON example.observations AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{worker}'::text[]) AND (EXISTS ( SELECT
+   FROM example.reports r
+  WHERE ((r.id = observations.report_id) AND (r.released_at IS NULL))))));
 
 CREATE POLICY claim_insert ON example.orders AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
 
@@ -780,17 +1265,31 @@ CREATE POLICY claim_insert ON example.patients AS RESTRICTIVE FOR INSERT WITH CH
 
 CREATE POLICY claim_insert ON example.raw_messages AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker,receiver}'::text[]));
 
-CREATE POLICY claim_insert ON example.report_events AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits_actor('example'::text, '{admin,doctor,lab_technician,patient}'::text[], actor, actor_role));
+CREATE POLICY claim_insert ON example.report_events AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits_actor('example'::text, '{admin,doctor,lab_technician,patient,worker}'::text[], actor, actor_role) AND (at >= now()) AND (at <= clock_timestamp())));
 
-CREATE POLICY claim_insert ON example.reports AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+CREATE POLICY claim_insert ON example.reports AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{worker}'::text[]) AND (released_at IS NULL) AND (released_by IS NULL) AND (release_id IS NULL)));
 
-CREATE POLICY claim_insert ON example.users AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{admin}'::text[]));
+CREATE POLICY claim_insert ON example.users AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{admin}'::text[]) AND (guard.claim_subject() = 'operator'::text)));
+
+CREATE POLICY claim_select ON example.alert_events AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits));
+
+CREATE POLICY claim_select ON example.alert_states AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits));
+
+CREATE POLICY claim_select ON example.alert_steps AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits));
+
+CREATE POLICY claim_select ON example.alerts AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits));
 
 CREATE POLICY claim_select ON example.audit AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits));
+
+CREATE POLICY claim_select ON example.critical_limits AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits));
+
+CREATE POLICY claim_select ON example.doctor_numbers AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits));
 
 CREATE POLICY claim_select ON example.documents AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (EXISTS ( SELECT
    FROM example.reports r
   WHERE (r.id = documents.report_id))))));
+
+CREATE POLICY claim_select ON example.genetic_holds AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits));
 
 CREATE POLICY claim_select ON example.matches AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits));
 
@@ -802,7 +1301,9 @@ CREATE POLICY claim_select ON example.observations AS RESTRICTIVE FOR SELECT USI
 
 CREATE POLICY claim_select ON example.orders AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (patient_id = ( SELECT u.patient_id
    FROM example.users u
-  WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject)))))));
+  WHERE ((u.id)::text = ( SELECT guard.claim_subject() AS claim_subject)))) AND (EXISTS ( SELECT
+   FROM example.reports r
+  WHERE (r.order_id = orders.id))))));
 
 CREATE POLICY claim_select ON example.patients AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND (id = ( SELECT u.patient_id
    FROM example.users u
@@ -818,6 +1319,16 @@ CREATE POLICY claim_select ON example.reports AS RESTRICTIVE FOR SELECT USING ((
 
 CREATE POLICY claim_select ON example.users AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND ((id)::text = ( SELECT guard.claim_subject() AS claim_subject))) OR (( SELECT guard.permits('example'::text, '{sign_in}'::text[]) AS permits) AND (encode(sha256(convert_to(username, 'UTF8'::name)), 'hex'::text) = ( SELECT guard.claim_subject() AS claim_subject)))));
 
+CREATE POLICY claim_update ON example.alert_states AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits)) WITH CHECK ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) AND (ended_at IS NOT NULL) AND (EXISTS ( SELECT
+   FROM example.alert_events e
+  WHERE ((e.alert_id = alert_states.alert_id) AND (e.kind = ANY (ARRAY['confirmed'::text, 'dismissed'::text, 'superseded'::text])))))));
+
+CREATE POLICY claim_update ON example.alert_steps AS RESTRICTIVE FOR UPDATE USING ((( SELECT guard.permits('example'::text, '{admin,doctor}'::text[]) AS permits) AND (ended_at IS NULL))) WITH CHECK ((( SELECT guard.permits('example'::text, '{admin,doctor}'::text[]) AS permits) AND (ended_by = ( SELECT guard.claim_subject() AS claim_subject)) AND (ended_at >= now()) AND (ended_at <= clock_timestamp())));
+
+CREATE POLICY claim_update ON example.critical_limits AS RESTRICTIVE FOR UPDATE USING ((( SELECT guard.permits('example'::text, '{admin,doctor}'::text[]) AS permits) AND (ended_at IS NULL))) WITH CHECK ((( SELECT guard.permits('example'::text, '{admin,doctor}'::text[]) AS permits) AND (ended_by = ( SELECT guard.claim_subject() AS claim_subject)) AND (ended_at >= now()) AND (ended_at <= clock_timestamp())));
+
+CREATE POLICY claim_update ON example.doctor_numbers AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits)) WITH CHECK ((( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits) AND (( SELECT guard.claim_subject() AS claim_subject) = 'operator'::text)));
+
 CREATE POLICY claim_update ON example.documents AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
 
 CREATE POLICY claim_update ON example.orders AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits));
@@ -826,11 +1337,36 @@ CREATE POLICY claim_update ON example.patients AS RESTRICTIVE FOR UPDATE USING (
 
 CREATE POLICY claim_update ON example.raw_messages AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
 
-CREATE POLICY claim_update ON example.reports AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits));
+CREATE POLICY claim_update ON example.reports AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK ((( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits) AND (((released_at IS NULL) AND ((NOT ( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) OR (NOT (EXISTS ( SELECT
+   FROM example.report_events e
+  WHERE ((e.report_id = reports.id) AND (e.kind = 'released'::text) AND (NOT (EXISTS ( SELECT
+           FROM example.report_events f
+          WHERE (f.ends = e.id)))))))))) OR (( SELECT guard.permits('example'::text, '{doctor}'::text[]) AS permits) AND ((released_by)::text = ( SELECT guard.claim_subject() AS claim_subject)) AND (patient_id IS NOT NULL) AND ((NOT (genetic OR (EXISTS ( SELECT
+   FROM example.genetic_holds h
+  WHERE (h.report_id = reports.id))))) OR (EXISTS ( SELECT
+   FROM ((example.genetic_holds h
+     JOIN example.doctor_numbers n ON ((n.lanr = h.lanr)))
+     JOIN example.users u ON ((u.id = n.user_id)))
+  WHERE ((h.report_id = reports.id) AND (u.id = reports.released_by) AND (n.ended_at IS NULL) AND (u.role = 'doctor'::text) AND u.active))))) OR (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits) AND (EXISTS ( SELECT
+   FROM example.report_events e
+  WHERE ((e.id = reports.release_id) AND (e.report_id = reports.id) AND (e.kind = 'released'::text) AND (e.actor = (reports.released_by)::text) AND (e.patient_id = reports.patient_id) AND (NOT (EXISTS ( SELECT
+           FROM example.report_events f
+          WHERE (f.ends = e.id))))))) AND ((NOT (genetic OR (EXISTS ( SELECT
+   FROM example.genetic_holds h
+  WHERE (h.report_id = reports.id))))) OR (EXISTS ( SELECT
+   FROM (example.genetic_holds h
+     JOIN example.doctor_numbers n ON ((n.lanr = h.lanr)))
+  WHERE ((h.report_id = reports.id) AND (n.user_id = reports.released_by))))))) AND (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits) OR (confirmed_at <= (now() + '00:05:00'::interval)))));
 
-CREATE POLICY claim_update ON example.users AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits));
+CREATE POLICY claim_update ON example.users AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits)) WITH CHECK ((( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits) AND (( SELECT guard.claim_subject() AS claim_subject) = 'operator'::text)));
+
+ALTER TABLE example.critical_limits ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE example.doctor_numbers ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE example.documents ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE example.genetic_holds ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE example.matches ENABLE ROW LEVEL SECURITY;
 
@@ -852,9 +1388,23 @@ ALTER TABLE example.reports ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE example.schema_stamp ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY tenant_login ON example.alert_events USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
+
+CREATE POLICY tenant_login ON example.alert_states USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
+
+CREATE POLICY tenant_login ON example.alert_steps USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
+
+CREATE POLICY tenant_login ON example.alerts USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
+
 CREATE POLICY tenant_login ON example.audit USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
+CREATE POLICY tenant_login ON example.critical_limits USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
+
+CREATE POLICY tenant_login ON example.doctor_numbers USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
+
 CREATE POLICY tenant_login ON example.documents USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
+
+CREATE POLICY tenant_login ON example.genetic_holds USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
 CREATE POLICY tenant_login ON example.matches USING ((SESSION_USER = 'example_app'::name)) WITH CHECK ((SESSION_USER = 'example_app'::name));
 
@@ -883,11 +1433,46 @@ REVOKE ALL ON LANGUAGE plpgsql FROM PUBLIC;
 GRANT ALL ON LANGUAGE plpgsql TO labor_owner;
 GRANT ALL ON LANGUAGE plpgsql TO labor_guard;
 
+GRANT SELECT,INSERT ON TABLE example.alert_events TO example_app;
+GRANT SELECT ON TABLE example.alert_events TO labor_backup;
+
+GRANT SELECT,INSERT ON TABLE example.alert_states TO example_app;
+GRANT SELECT ON TABLE example.alert_states TO labor_backup;
+
+GRANT UPDATE(ended_at) ON TABLE example.alert_states TO example_app;
+
+GRANT SELECT,INSERT ON TABLE example.alert_steps TO example_app;
+GRANT SELECT ON TABLE example.alert_steps TO labor_backup;
+
+GRANT UPDATE(ended_at) ON TABLE example.alert_steps TO example_app;
+
+GRANT UPDATE(ended_by) ON TABLE example.alert_steps TO example_app;
+
+GRANT SELECT,INSERT ON TABLE example.alerts TO example_app;
+GRANT SELECT ON TABLE example.alerts TO labor_backup;
+
 GRANT SELECT,INSERT ON TABLE example.audit TO example_app;
 GRANT SELECT ON TABLE example.audit TO labor_backup;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE example.documents TO example_app;
+GRANT SELECT,INSERT ON TABLE example.critical_limits TO example_app;
+GRANT SELECT ON TABLE example.critical_limits TO labor_backup;
+
+GRANT UPDATE(ended_at) ON TABLE example.critical_limits TO example_app;
+
+GRANT UPDATE(ended_by) ON TABLE example.critical_limits TO example_app;
+
+GRANT SELECT,INSERT ON TABLE example.doctor_numbers TO example_app;
+GRANT SELECT ON TABLE example.doctor_numbers TO labor_backup;
+
+GRANT UPDATE(ended_at) ON TABLE example.doctor_numbers TO example_app;
+
+GRANT SELECT,INSERT ON TABLE example.documents TO example_app;
 GRANT SELECT ON TABLE example.documents TO labor_backup;
+
+GRANT UPDATE(scan_state) ON TABLE example.documents TO example_app;
+
+GRANT SELECT,INSERT ON TABLE example.genetic_holds TO example_app;
+GRANT SELECT ON TABLE example.genetic_holds TO labor_backup;
 
 GRANT SELECT,INSERT ON TABLE example.matches TO example_app;
 GRANT SELECT ON TABLE example.matches TO labor_backup;
@@ -912,11 +1497,37 @@ GRANT SELECT ON TABLE example.refinery_schema_history TO labor_backup;
 GRANT SELECT,INSERT ON TABLE example.report_events TO example_app;
 GRANT SELECT ON TABLE example.report_events TO labor_backup;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE example.reports TO example_app;
+GRANT SELECT,INSERT ON TABLE example.reports TO example_app;
 GRANT SELECT ON TABLE example.reports TO labor_backup;
+
+GRANT UPDATE(patient_id) ON TABLE example.reports TO example_app;
+
+GRANT UPDATE(superseded_by) ON TABLE example.reports TO example_app;
+
+GRANT UPDATE(invalidates_earlier) ON TABLE example.reports TO example_app;
+
+GRANT UPDATE(confirmed_at) ON TABLE example.reports TO example_app;
+
+GRANT UPDATE(released_at) ON TABLE example.reports TO example_app;
+
+GRANT UPDATE(released_by) ON TABLE example.reports TO example_app;
+
+GRANT UPDATE(release_id) ON TABLE example.reports TO example_app;
 
 GRANT SELECT ON TABLE example.schema_stamp TO labor_backup;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE example.users TO example_app;
+GRANT SELECT,INSERT ON TABLE example.users TO example_app;
 GRANT SELECT ON TABLE example.users TO labor_backup;
+
+GRANT UPDATE(username) ON TABLE example.users TO example_app;
+
+GRANT UPDATE(password_hash) ON TABLE example.users TO example_app;
+
+GRANT UPDATE(role) ON TABLE example.users TO example_app;
+
+GRANT UPDATE(display_name) ON TABLE example.users TO example_app;
+
+GRANT UPDATE(patient_id) ON TABLE example.users TO example_app;
+
+GRANT UPDATE(active) ON TABLE example.users TO example_app;
 

@@ -4,6 +4,7 @@
 //!
 //! Two drivers, one job each: tenant-bound connections are tokio-postgres (they pipeline), control plane and queue are sqlx
 //! (checked at compile time). A module uses one of them.
+pub mod alerts;
 pub mod claims;
 pub mod control;
 mod database_check;
@@ -15,6 +16,7 @@ pub mod messages;
 pub mod notices;
 pub mod pool;
 pub mod queue;
+pub mod releases;
 pub mod reports;
 pub mod requests;
 pub mod results;

@@ -12,7 +12,7 @@ use crate::{DbError, TenantSession};
 pub struct NewMessage<'a> {
     /// Who sent it.
     pub source_id: Uuid,
-    /// The sender's own id of it.
+    /// The sender's own id of it; of a long one the first 200 characters are kept.
     pub sender_message_id: Option<&'a str>,
     /// Content-Type as sent.
     pub content_type: Option<&'a str>,
@@ -38,6 +38,9 @@ pub struct Stored {
 /// The warning that is kept with a message whose sender gave its id to other bytes before.
 pub const ID_REUSED: &str = "message-id-reused";
 
+/// Characters of a sender's id that are kept. It has an index, which takes 2,704 bytes at most: a longer one would refuse the message.
+const LONGEST_ID: usize = 200;
+
 /// SHA-256 of a message's bytes.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -57,12 +60,10 @@ pub enum Verdict {
 
 statements! { Messages {
     /// Enqueues in the same statement; a duplicate is neither stored nor enqueued nor audited again. An id that came with other bytes
-    /// is looked for among the latest messages: no index is kept for a fault that shows at once, or not at all.
+    /// is looked for by its own index: looking through the latest messages cost more than all the rest of this statement.
     STORE_MESSAGE = "
-WITH latest AS MATERIALIZED (
-  SELECT source_id, sender_message_id, sha256 FROM raw_messages WHERE $3::text IS NOT NULL ORDER BY id DESC LIMIT 300
-), reused AS MATERIALIZED (
-  SELECT EXISTS (SELECT FROM latest WHERE source_id = $2 AND sender_message_id = $3::text AND sha256 <> $4) AS so
+WITH reused AS MATERIALIZED (
+  SELECT EXISTS (SELECT FROM raw_messages WHERE source_id = $2 AND sender_message_id = $3::text AND sha256 <> $4) AS so
 ), stored AS (
   INSERT INTO raw_messages (id, source_id, sender_message_id, sha256, body, content_type, received_at, warnings)
   SELECT $1::uuid, $2::uuid, $3::text, $4::bytea, $5::bytea, $6::text, coalesce($9::timestamptz, now()),
@@ -127,6 +128,7 @@ SELECT m.id, true, false FROM raw_messages m WHERE m.source_id = $2 AND m.sha256
 pub async fn store(session: &mut TenantSession, message: NewMessage<'_>) -> Result<Stored, DbError> {
     let (id, audit_id, request) = (Uuid::now_v7(), Uuid::now_v7(), session.request_id());
     let (actor, role) = session.actor();
+    let sender_id = message.sender_message_id.map(|id| id.chars().take(LONGEST_ID).collect::<String>());
     // A twin that commits while this statement waits for it is invisible to the statement's snapshot: no row comes back,
     // and the second look finds the twin.
     for _ in 0..2 {
@@ -136,7 +138,7 @@ pub async fn store(session: &mut TenantSession, message: NewMessage<'_>) -> Resu
                 params: &[
                     &id,
                     &message.source_id,
-                    &message.sender_message_id,
+                    &sender_id,
                     &&message.sha256[..],
                     &message.body,
                     &message.content_type,

@@ -1,10 +1,11 @@
-//! The queue of stored messages (pgmq). Entries hold a tenant's opaque name and a message id, nothing else.
+//! The queue of stored messages and of alerts' timers (pgmq). Entries hold a tenant's opaque name and an id, nothing else.
 //! Must stay true: delivery is at least once; the worker's effects are idempotent. An entry is removed only after its effect
 //! committed, or moved to the dead-letter queue with its reason in one transaction. Tenants take turns: however many messages one has,
-//! another's waits for what is under way and for one of each.
+//! another's waits for what is under way and for one of each. An alert's timer whose time is over goes before its practice's messages.
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use labor_catalog::TenantName;
 pub use letters::{Letter, QueueState};
 use pgmq::PGMQueueExt;
@@ -27,10 +28,41 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What an entry says.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Entry {
-    /// Whose message.
+    /// Whose.
     pub tenant: TenantName,
-    /// Which message.
-    pub message_id: Uuid,
+    /// What.
+    #[serde(flatten)]
+    pub about: About,
+}
+
+/// What is to be worked on; the name of its id tells which it is.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(untagged)]
+pub enum About {
+    /// A stored message.
+    Message {
+        /// Which.
+        message_id: Uuid,
+    },
+    /// An alert whose time limit is over.
+    Alert {
+        /// Which.
+        alert_id: Uuid,
+        /// When it is: which turn of the alert's is meant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<DateTime<Utc>>,
+    },
+}
+
+impl About {
+    /// The id, for logs.
+    #[must_use]
+    pub fn id(self) -> Uuid {
+        match self {
+            Self::Message { message_id } => message_id,
+            Self::Alert { alert_id, due: _ } => alert_id,
+        }
+    }
 }
 
 /// An entry taken from the queue; invisible to others for a while.
@@ -105,7 +137,8 @@ impl Queue {
         let rows = sqlx::query_as!(
             Taken,
             r#"WITH RECURSIVE turns (tenant, turn, again) AS (
-                 SELECT $1::text, 0::bigint, false
+                 -- What is not due yet, as most timers, is not looked at tenant by tenant.
+                 SELECT $1::text, 0::bigint, false WHERE EXISTS (SELECT FROM pgmq.q_messages d WHERE d.vt <= statement_timestamp())
                  UNION ALL
                  -- The next tenant by name; after the last one the first, until whoever it began with has come.
                  SELECT n.tenant, t.turn + 1, n.again
@@ -123,11 +156,15 @@ impl Queue {
                                  WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') = t.tenant AND q.vt <= statement_timestamp())
                   LIMIT $2 * 4
                ), due AS MATERIALIZED (
-                 SELECT d.msg_id, w.turn, row_number() OVER (PARTITION BY w.tenant ORDER BY d.msg_id) AS round
+                 SELECT d.msg_id, w.turn, row_number() OVER (PARTITION BY w.tenant ORDER BY d.kind, d.msg_id) AS round
                    FROM waiting w CROSS JOIN LATERAL (
-                          SELECT q.msg_id FROM pgmq.q_messages q
-                           WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') = w.tenant AND q.vt <= statement_timestamp()
-                           ORDER BY q.vt, q.msg_id LIMIT (SELECT $2 * 4 / greatest(count(*), 1) + 1 FROM waiting)) d
+                          (SELECT q.msg_id, 0 AS kind FROM pgmq.q_messages q
+                            WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') = w.tenant AND q.vt <= statement_timestamp() AND q.message ? 'alert_id'
+                            ORDER BY q.vt, q.msg_id LIMIT (SELECT $2 * 4 / greatest(count(*), 1) + 1 FROM waiting))
+                          UNION ALL
+                          (SELECT q.msg_id, 1 FROM pgmq.q_messages q
+                            WHERE coalesce(nullif(q.message ->> 'tenant', ''), '?') = w.tenant AND q.vt <= statement_timestamp() AND NOT q.message ? 'alert_id'
+                            ORDER BY q.vt, q.msg_id LIMIT (SELECT $2 * 4 / greatest(count(*), 1) + 1 FROM waiting))) d
                ), ours AS MATERIALIZED (
                  SELECT q.msg_id, d.turn FROM due d JOIN pgmq.q_messages q USING (msg_id)
                   WHERE q.vt <= statement_timestamp() ORDER BY d.round, d.turn LIMIT $2 FOR UPDATE OF q SKIP LOCKED

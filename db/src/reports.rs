@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::claims::Cursor;
 use crate::events::{self, ReportEvent};
 use crate::matching::{self, Match};
+use crate::results::Subject;
 use crate::session::Query;
 use crate::statements::statements;
 use crate::{DbError, TenantSession};
@@ -51,6 +52,19 @@ pub struct ReportSummary {
     pub abnormal: i64,
     /// When a doctor first acknowledged this version; patients are not told.
     pub acknowledged_at: Option<DateTime<Utc>>,
+    /// How many values a limit of the practice names that could not be held against it: another unit, no number, or a bound that leaves it
+    /// open. Nobody was alerted of them.
+    pub not_judged: i32,
+}
+
+impl ReportSummary {
+    /// Whether it says wholly whom it is about. What does not is told from last year's under the same number by when it came.
+    pub(crate) fn names_somebody(&self) -> bool {
+        let (family_name, given_name) = (self.family_name.clone(), self.given_name.clone());
+        Subject { family_name, given_name, birth_date: self.birth_date, ..Subject::default() }
+            .identifying()
+            .is_complete()
+    }
 }
 
 /// One value.
@@ -119,6 +133,8 @@ pub struct Report {
     pub summary: ReportSummary,
     /// The version that replaced this one, if any.
     pub superseded_by: Option<Uuid>,
+    /// When a doctor released it to the patient.
+    pub released_at: Option<DateTime<Utc>>,
     /// Free text of the report.
     pub notes: Vec<String>,
     /// Fields without a place of their own: shown, never dropped.
@@ -152,7 +168,7 @@ macro_rules! summary_columns {
          (SELECT ARRAY[count(*), count(*) FILTER (WHERE o.critical OR o.interpretation <> 'N'
                                                      OR (o.interpretation IS NULL AND o.flag IS NOT NULL))]
             FROM observations o WHERE o.report_id = r.id),
-         (SELECT min(e.at) FROM report_events e WHERE e.report_id = r.id AND e.kind = 'acknowledged'), r.subject_birth_text"
+         (SELECT min(e.at) FROM report_events e WHERE e.report_id = r.id AND e.kind = 'acknowledged'), r.subject_birth_text, r.not_judged"
     };
 }
 pub(crate) use summary_columns;
@@ -179,7 +195,7 @@ statements! { Reports {
           ORDER BY r.received_at DESC, r.id DESC LIMIT $1"
     );
     ONE_REPORT =
-        concat!("SELECT ", summary_columns!(), ", r.superseded_by, r.notes, r.unmapped FROM reports r WHERE r.id = $1");
+        concat!("SELECT ", summary_columns!(), ", r.superseded_by, r.notes, r.unmapped, r.released_at FROM reports r WHERE r.id = $1");
     VALUES_OF_REPORT = concat!(
         "SELECT ",
         observation_columns!(),
@@ -257,9 +273,10 @@ pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>
     };
     Ok(report.first().map(|row| Report {
         summary: summary(row),
-        superseded_by: row.get(17),
-        notes: row.get(18),
-        unmapped: row.get(19),
+        superseded_by: row.get(18),
+        notes: row.get(19),
+        unmapped: row.get(20),
+        released_at: row.get(21),
         values: values.iter().map(|value| observation(value, row.get(7))).collect(),
         documents: documents
             .iter()
@@ -348,6 +365,7 @@ pub(crate) fn summary(row: &Row) -> ReportSummary {
         abnormal: count(1),
         acknowledged_at: row.get(15),
         birth_date_text: row.get(16),
+        not_judged: row.get(17),
     }
 }
 

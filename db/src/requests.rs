@@ -11,6 +11,8 @@ use crate::{Control, DbError};
 pub enum RequestKind {
     /// A copy of everything, for the practice.
     Export,
+    /// A copy of one patient's data, for the patient (GDPR, Article 15).
+    Copy(Uuid),
     /// Deletion of everything.
     Deletion,
 }
@@ -20,10 +22,12 @@ pub enum RequestKind {
 pub struct RequestSummary {
     /// Its id.
     pub id: Uuid,
-    /// export or deletion.
+    /// export, copy or deletion.
     pub kind: String,
     /// Which tenant.
     pub tenant: String,
+    /// The patient whose data is asked for, of a copy.
+    pub patient_id: Option<Uuid>,
     /// requested, approved, running or done.
     pub state: String,
     /// Who asked.
@@ -93,7 +97,7 @@ impl Control {
         Ok(found.fetch_optional(self.pool()).await?)
     }
 
-    /// Asks for an export or a deletion.
+    /// Asks for an export, a copy or a deletion.
     ///
     /// # Errors
     /// When the database can't be asked.
@@ -104,16 +108,18 @@ impl Control {
         reason: &str,
         by: Uuid,
     ) -> Result<Uuid, DbError> {
-        let kind = match kind {
-            RequestKind::Export => "export",
-            RequestKind::Deletion => "deletion",
+        let (kind, patient) = match kind {
+            RequestKind::Export => ("export", None),
+            RequestKind::Copy(patient) => ("copy", Some(patient)),
+            RequestKind::Deletion => ("deletion", None),
         };
         let id = Uuid::now_v7();
         sqlx::query!(
-            "INSERT INTO control.requests (id, kind, tenant, reason, requested_by) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO control.requests (id, kind, tenant, patient_id, reason, requested_by) VALUES ($1, $2, $3, $4, $5, $6)",
             id,
             kind,
             tenant.as_str(),
+            patient,
             reason,
             by
         )
@@ -155,7 +161,7 @@ impl Control {
     pub async fn requests(&self) -> Result<Vec<RequestSummary>, DbError> {
         let rows = sqlx::query_as!(
             RequestSummary,
-            r#"SELECT r.id, r.kind, r.tenant, r.state, a.username AS requested_by, b.username AS "approved_by?"
+            r#"SELECT r.id, r.kind, r.tenant, r.patient_id, r.state, a.username AS requested_by, b.username AS "approved_by?"
                  FROM control.requests r
                  JOIN control.operators a ON a.id = r.requested_by
                  LEFT JOIN control.operators b ON b.id = r.approved_by

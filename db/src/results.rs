@@ -9,12 +9,16 @@ pub(crate) mod number;
 pub(crate) mod order;
 pub(crate) mod patient;
 pub(crate) mod score;
+pub(crate) mod withdrawn;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::alerts::judge;
+use crate::alerts::judge::Limit;
+use crate::alerts::raise::{self, Stored};
 use crate::session::{Query, Unit};
 use crate::statements::statements;
 use crate::{DbError, TenantSession};
@@ -124,6 +128,14 @@ pub struct NewObservation {
     pub notes: Vec<String>,
 }
 
+impl NewObservation {
+    /// To which germ or series it belongs, as its notes say it (`hl7::SUB_ID_NOTE`, `hl7::PARENT_NOTE`).
+    pub(crate) fn part_of(&self) -> impl Iterator<Item = &str> {
+        let notes = self.notes.iter().map(String::as_str);
+        notes.filter(|note| note.starts_with("Sub-ID ") || note.starts_with("Belongs to:"))
+    }
+}
+
 /// A field without a column of its own: shown, never dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unmapped {
@@ -167,8 +179,12 @@ pub struct NewReport {
     pub reported_on: Option<NaiveDate>,
     /// Life-threatening.
     pub critical: bool,
+    /// The laboratory says so of the report as a whole, and not only of a value.
+    pub critical_whole: bool,
     /// Genetic examination.
     pub genetic: bool,
+    /// Number of the doctor who ordered it (LANR), if the laboratory sent a plausible one.
+    pub doctor_number: Option<String>,
     /// The laboratory says that everything it sent for this order before is invalid (LDT 3 8418 = 08).
     pub invalidates_earlier: bool,
     /// Free text.
@@ -203,6 +219,8 @@ pub enum Effect {
     Stored {
         /// New versions.
         new_versions: usize,
+        /// Alerts that were raised.
+        alerts: usize,
     },
     /// It was stored before, or set aside.
     Nothing,
@@ -221,9 +239,12 @@ pub async fn store(session: &mut TenantSession, message: &ReadMessage) -> Result
         unit.commit(Query { sql: END_UNCHANGED, params: &[] }).await?;
         return Ok(Effect::Nothing);
     };
-    let mut new_versions = 0;
+    let limits = raise::limits_for(&unit, &message.reports).await?;
+    let (mut new_versions, mut alerts) = (0, 0);
     for (index, report) in message.reports.iter().enumerate() {
-        new_versions += usize::from(store_report(&unit, &came, index, report).await?);
+        let (new, raised) = store_report(&unit, &came, &limits, index, report).await?;
+        new_versions += usize::from(new);
+        alerts += raised;
     }
     let audit_id = Uuid::now_v7();
     let finish = Query {
@@ -240,7 +261,7 @@ pub async fn store(session: &mut TenantSession, message: &ReadMessage) -> Result
         ],
     };
     unit.commit(finish).await?;
-    Ok(Effect::Stored { new_versions })
+    Ok(Effect::Stored { new_versions, alerts })
 }
 
 /// A message, from whom and when it came.
@@ -251,18 +272,28 @@ struct Came {
 }
 
 /// Stores one record as the next version of its report, unless its content is there already; what it replaces is superseded. The order's row
-/// is locked before the chain's, by people who match too.
-async fn store_report(unit: &Unit<'_>, came: &Came, index: usize, report: &NewReport) -> Result<bool, DbError> {
+/// is locked before the chain's, by people who match too. Whether there is a new version, and how many alerts were raised.
+async fn store_report(
+    unit: &Unit<'_>,
+    came: &Came,
+    limits: &[Limit],
+    index: usize,
+    report: &NewReport,
+) -> Result<(bool, usize), DbError> {
     let (message_id, received_at) = (came.id, came.at);
     let key = chain::report_key(came.source, message_id, index, report);
     let content = chain::content_digest(report)?;
-    let order = order::find_or_make(unit, report).await?;
+    let (order, known_order) = order::find_or_make(unit, report).await?.unzip();
     // Numbers are used again: what names nobody wholly belongs to what came lately.
     let lately = (!report.subject.identifying().is_complete()).then_some(received_at);
     let chain = chain::Chain::lock(unit, &key, lately).await?;
+    let judgement = judge::judge(report, limits);
     if let Some(same) = chain.current_with(&content) {
-        chain.confirm(unit, same, report, received_at).await?;
-        return Ok(false);
+        let counts = chain.confirm(unit, same, report, received_at).await?;
+        // What it invalidates takes its alerts with it. It raises none itself, unless the value's alert ended because of a correction.
+        let (patient, report) = insert::stored(unit, same.id(), report).await?;
+        let stored = Stored { id: same.id(), key: &key, lately, patient, counts, first: false };
+        return Ok((false, raise::raise(unit, &stored, &report, &judgement).await?));
     }
     let place = patient::Place {
         key: &key,
@@ -275,15 +306,22 @@ async fn store_report(unit: &Unit<'_>, came: &Came, index: usize, report: &NewRe
     let meant = patient::find(unit, &report.subject.identifying(), &place).await?;
     let id = Uuid::now_v7();
     let patient = meant.as_ref().map(|meant| meant.patient);
+    let (version, not_judged) = (chain.next, judgement.not_judged());
     let row =
-        insert::Row { id, message_id, index, key: &key, content, order, patient, received_at, version: chain.next };
+        insert::Row { id, message_id, index, key: &key, content, order, patient, received_at, version, not_judged };
     insert::report(unit, &row, report).await?;
     insert::observations(unit, id, report).await?;
     insert::documents(unit, id, message_id, report).await?;
-    chain.add(unit, &chain::Version::of(id, message_id, report, content, received_at)).await?;
+    let counts = chain.add(unit, &chain::Version::of(id, message_id, report, content, received_at)).await?;
     if let Some(meant) = &meant {
         order::note_match(unit, id, order, meant).await?;
         order::match_waiting(unit, &place).await?;
     }
-    Ok(true)
+    // Of a record that is new in every respect nothing is held.
+    let of_order = known_order.unwrap_or(place.order_number.is_some());
+    if report.genetic || version > 1 || of_order {
+        insert::genetic_hold(unit, &row, report, &place, lately).await?;
+    }
+    let stored = Stored { id, key: &key, lately, patient, counts, first: version == 1 };
+    Ok((true, raise::raise(unit, &stored, report, &judgement).await?))
 }

@@ -56,10 +56,19 @@ areas! {
     Results = results,
     Chain = results::chain,
     Insert = results::insert,
+    Withdrawn = results::withdrawn,
     Patient = results::patient,
     Order = results::order,
     Matching = matching,
     Decide = matching::decide,
+    Raise = alerts::raise,
+    Timer = alerts::timer,
+    ReadAlerts = alerts::read,
+    Outcomes = alerts::outcome,
+    Limits = alerts::limits,
+    Ladder = alerts::ladder,
+    Summary = alerts::summary,
+    Releases = releases,
 }
 
 /// Name and SQL of every statement that is run on a tenant's schema, for the tests that hold them against its versions.

@@ -20,6 +20,16 @@ statements! { Users {
           )
           INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
           SELECT $2, 'user.deactivate', 'users', id, 'success', $3 FROM changed RETURNING 1";
+    END_NUMBER = "UPDATE doctor_numbers n SET ended_at = now() FROM users u WHERE u.id = n.user_id AND u.username = $1 AND n.ended_at IS NULL";
+    /// What is audited is the number's row, where it stands for ever who had which number when; where one is taken away, the user.
+    SET_LANR = "WITH doctor AS (
+            SELECT id FROM users WHERE username = $1 AND active AND role = 'doctor'
+          ), added AS (
+            INSERT INTO doctor_numbers (id, user_id, lanr) SELECT $5, id, $2::text FROM doctor WHERE $2::text IS NOT NULL RETURNING id
+          )
+          INSERT INTO audit (id, action, object_kind, object_id, outcome, request_id)
+          SELECT $3, 'user.set_lanr', CASE WHEN a.id IS NULL THEN 'users' ELSE 'doctor_numbers' END, coalesce(a.id, d.id), 'success', $4
+            FROM doctor d LEFT JOIN added a ON true RETURNING 1";
 } }
 
 /// A user whose password was found right.
@@ -155,6 +165,23 @@ pub async fn add(session: &mut TenantSession, user: &NewUser) -> Result<Option<U
 /// When the session's claim may not change users, or the database can't be asked.
 pub async fn deactivate(session: &mut TenantSession, username: &str) -> Result<bool, DbError> {
     let (audit_id, request) = (Uuid::now_v7(), session.request_id());
-    let rows = session.run(&[Query { sql: DEACTIVATE_USER, params: &[&username, &audit_id, &request] }]).await?;
+    // Whoever can't sign in holds no number that a colleague may need to be given.
+    let end = Query { sql: END_NUMBER, params: &[&username] };
+    let deactivate = Query { sql: DEACTIVATE_USER, params: &[&username, &audit_id, &request] };
+    let rows = session.run(&[end, deactivate]).await?;
+    Ok(rows.iter().any(|rows| !rows.is_empty()))
+}
+
+/// Notes a doctor's number, or takes it away: genetic reports are released by the doctor who has the number of whoever is responsible.
+/// False when there is no active doctor with this name.
+///
+/// # Errors
+/// [`DbError::Conflict`] when another user has the number; else when the session's claim may not change users, or the database can't be
+/// asked.
+pub async fn set_lanr(session: &mut TenantSession, username: &str, lanr: Option<&str>) -> Result<bool, DbError> {
+    let (audit_id, number_id, request) = (Uuid::now_v7(), Uuid::now_v7(), session.request_id());
+    let end = Query { sql: END_NUMBER, params: &[&username] };
+    let set = Query { sql: SET_LANR, params: &[&username, &lanr, &audit_id, &request, &number_id] };
+    let rows = session.run(&[end, set]).await?;
     Ok(rows.iter().any(|rows| !rows.is_empty()))
 }

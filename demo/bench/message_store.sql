@@ -1,8 +1,6 @@
 -- What POST /v1/messages runs: STORE_MESSAGE of db/src/messages.rs, word for word (floor.rs has a test).
-WITH latest AS MATERIALIZED (
-  SELECT source_id, sender_message_id, sha256 FROM raw_messages WHERE $3::text IS NOT NULL ORDER BY id DESC LIMIT 300
-), reused AS MATERIALIZED (
-  SELECT EXISTS (SELECT FROM latest WHERE source_id = $2 AND sender_message_id = $3::text AND sha256 <> $4) AS so
+WITH reused AS MATERIALIZED (
+  SELECT EXISTS (SELECT FROM raw_messages WHERE source_id = $2 AND sender_message_id = $3::text AND sha256 <> $4) AS so
 ), stored AS (
   INSERT INTO raw_messages (id, source_id, sender_message_id, sha256, body, content_type, received_at, warnings)
   SELECT $1::uuid, $2::uuid, $3::text, $4::bytea, $5::bytea, $6::text, coalesce($9::timestamptz, now()),

@@ -2,6 +2,7 @@
 //! with, loads and floors, the machine, figures, how a program ends.
 pub mod client;
 pub mod cpu;
+pub mod figures;
 pub mod floor;
 pub mod load;
 pub mod machine;

@@ -23,6 +23,17 @@ enum Part {
     Same(Vec<u8>),
     Number,
     Patient,
+    BirthDate,
+}
+
+/// What stands for a person in a message, to be replaced by one of many: three letters of the name, and the birth date as LDT writes it.
+/// A practice's patients share neither name nor birth date, and whom a report is about is found by both.
+#[derive(Clone, Copy)]
+pub struct Person<'a> {
+    /// Of the name.
+    pub letters: &'a str,
+    /// JJJJMMTT (LDT field 3103), as the samples have it.
+    pub birth_date: &'a str,
 }
 
 /// A message and its number.
@@ -50,18 +61,23 @@ impl Messages {
         Self::like(&sample.bytes, number, None)
     }
 
-    /// From a message: each occurrence of `number`, ten digits, becomes the message's own, each of `patient`, three letters, one of many.
+    /// From a message: each occurrence of `number`, ten digits, becomes the message's own, the person one of many.
     ///
     /// # Errors
     /// When they are not in it, or not as long.
-    pub fn like(message: &[u8], number: &str, patient: Option<&str>) -> Result<Self, Failure> {
-        if number.len() != DIGITS || patient.is_some_and(|letters| letters.len() != LETTERS) {
+    pub fn like(message: &[u8], number: &str, patient: Option<Person<'_>>) -> Result<Self, Failure> {
+        let fits =
+            |person: Person<'_>| person.letters.len() == LETTERS && person.birth_date.len() == birth_date(0).len();
+        if number.len() != DIGITS || !patient.is_none_or(fits) {
             return Err("what is replaced must be as long as what replaces it".into());
         }
         let parts = cut(vec![Part::Same(message.to_owned())], number.as_bytes(), || Part::Number)?;
         let parts = match patient {
             None => parts,
-            Some(letters) => cut(parts, letters.as_bytes(), || Part::Patient)?,
+            Some(Person { letters, birth_date }) => {
+                let parts = cut(parts, letters.as_bytes(), || Part::Patient)?;
+                cut(parts, birth_date.as_bytes(), || Part::BirthDate)?
+            }
         };
         Ok(Self { parts, next: AtomicU32::new(1) })
     }
@@ -80,6 +96,7 @@ impl Messages {
                 Part::Same(bytes) => body.extend_from_slice(bytes),
                 Part::Number => body.extend_from_slice(order_number(number).as_bytes()),
                 Part::Patient => body.extend_from_slice(&letters(number % PATIENTS)),
+                Part::BirthDate => body.extend_from_slice(birth_date(number % PATIENTS).as_bytes()),
             }
         }
         Numbered { number, body }
@@ -89,6 +106,11 @@ impl Messages {
     pub fn upcoming(&self) -> u32 {
         self.next.load(Ordering::Relaxed)
     }
+}
+
+/// Another one for each of the first ten thousand.
+fn birth_date(person: u32) -> String {
+    format!("{}{:02}{:02}", 1950 + person / 336, 1 + person / 28 % 12, 1 + person % 28)
 }
 
 fn letters(mut number: u32) -> [u8; LETTERS] {
@@ -134,16 +156,21 @@ mod tests {
 
     #[test]
     fn every_place_gets_the_number_and_people_come_again() {
-        let messages = Messages::like(b"1234567890 xyz 1234567890", "1234567890", Some("xyz")).unwrap();
-        assert_eq!(messages.next(), b"0000000001 aab 0000000001");
+        let person = Person { letters: "xyz", birth_date: "19040229" };
+        let messages = Messages::like(b"1234567890 xyz 19040229 1234567890", "1234567890", Some(person)).unwrap();
+        assert_eq!(messages.next(), b"0000000001 aab 19500102 0000000001");
         let last = (0..PATIENTS).map(|_| messages.numbered()).last().unwrap();
-        assert_eq!((last.number, last.body), (501, b"0000000501 aab 0000000501".to_vec()));
+        assert_eq!((last.number, last.body), (501, b"0000000501 aab 19500102 0000000501".to_vec()));
+        let dates: std::collections::BTreeSet<_> = (0..10_000).map(birth_date).collect();
+        assert_eq!((dates.len(), dates.iter().map(String::len).max()), (10_000, Some(8)));
     }
 
     #[test]
     fn what_is_not_there_is_not_replaced_in_silence() {
         assert!(Messages::like(b"1234567890", "1234567891", None).is_err());
-        assert!(Messages::like(b"1234567890", "1234567890", Some("xyz")).is_err());
+        let person = Person { letters: "xyz", birth_date: "19040229" };
+        assert!(Messages::like(b"1234567890", "1234567890", Some(person)).is_err());
+        assert!(Messages::like(b"1234567890 xyz", "1234567890", Some(person)).is_err());
         assert!(Messages::like(b"1234567890", "12345", None).is_err());
     }
 }

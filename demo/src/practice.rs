@@ -160,7 +160,7 @@ impl Practice {
         let stored = format!("SELECT count(*) FROM {}.raw_messages WHERE state = 'received'", self.tenant);
         let (stored, queued) = (
             self.number(postgres, &stored).await?,
-            self.number(postgres, "SELECT count(*) FROM pgmq.q_messages").await?,
+            self.number(postgres, "SELECT count(*) FROM pgmq.q_messages WHERE message ? 'message_id'").await?,
         );
         if stored == queued {
             Ok(stored)

@@ -1,10 +1,11 @@
-//! docs/benchmarks.md is written by four programs. Each replaces its own part; what the others wrote stays.
+//! docs/benchmarks.md is written by five programs. Each replaces its own part; what the others wrote stays.
 use std::path::{Path, PathBuf};
 
-/// Where the part of the migrator begins, and behind it those of the pools and of messages on their way in.
+/// Where the part of the migrator begins, and behind it those of the pools, of messages on their way in and of backups.
 const MIGRATOR: &str = "\n<!-- Below: written by `make bench-migrator` -->\n";
 const POOL: &str = "\n<!-- Below: written by `make bench-pool` -->\n";
 const INGEST: &str = "\n<!-- Below: written by `make bench-ingest` -->\n";
+const BACKUP: &str = "\n<!-- Below: written by `make bench-backup` -->\n";
 
 /// The document in this checkout.
 #[must_use]
@@ -21,19 +22,22 @@ struct Parts<'a> {
     migrator: Option<&'a str>,
     pool: Option<&'a str>,
     ingest: Option<&'a str>,
+    backup: Option<&'a str>,
 }
 
 impl<'a> Parts<'a> {
     fn of(document: &'a str) -> Self {
-        let (rest, ingest) = split(document, INGEST);
+        let (rest, backup) = split(document, BACKUP);
+        let (rest, ingest) = split(rest, INGEST);
         let (rest, pool) = split(rest, POOL);
         let (api, migrator) = split(rest, MIGRATOR);
-        Self { api, migrator, pool, ingest }
+        Self { api, migrator, pool, ingest, backup }
     }
 
     fn joined(&self) -> String {
         let mut text = self.api.to_owned();
-        for (marker, part) in [(MIGRATOR, self.migrator), (POOL, self.pool), (INGEST, self.ingest)] {
+        let parts = [(MIGRATOR, self.migrator), (POOL, self.pool), (INGEST, self.ingest), (BACKUP, self.backup)];
+        for (marker, part) in parts {
             if let Some(part) = part {
                 text += marker;
                 text += part;
@@ -71,6 +75,12 @@ pub fn with_ingest(document: &str, part: &str) -> String {
     Parts { ingest: Some(part), ..Parts::of(document) }.joined()
 }
 
+/// The document with another part about backups.
+#[must_use]
+pub fn with_backup(document: &str, part: &str) -> String {
+    Parts { backup: Some(part), ..Parts::of(document) }.joined()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +100,9 @@ mod tests {
         assert_eq!(with_ingest(&four, "ingest 2\n"), with_ingest(&all, "ingest 2\n"));
         assert_eq!(with_pool(&with_ingest(&both, "ingest 1\n"), "pool 1\n"), four);
         assert_eq!(with_migrator(&with_api(&four, "api 1\n"), "migrator 1\n"), four);
+        let five = with_backup(&four, "backup 1\n");
+        assert!(five.starts_with(&four) && five.ends_with("backup 1\n"));
+        assert_eq!(with_ingest(&five, "ingest 1\n"), five);
+        assert_eq!(with_backup(&five, "backup 2\n"), with_backup(&four, "backup 2\n"));
     }
 }

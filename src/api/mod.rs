@@ -1,17 +1,21 @@
 //! The JSON API. One file per thing; a handler authorises, binds, makes one call into `labor-db` and answers.
 mod acknowledge;
 pub(crate) mod acknowledgements;
+pub(crate) mod alerts;
+pub(crate) mod critical_limits;
 pub(crate) mod health;
 pub(crate) mod matching;
 pub(crate) mod messages;
 pub(crate) mod notices;
 pub(crate) mod paging;
 pub(crate) mod patients;
+pub(crate) mod releases;
 pub(crate) mod reports;
 pub(crate) mod self_test;
 pub(crate) mod sender;
 pub(crate) mod set_aside;
 pub(crate) mod sign_in;
+pub(crate) mod staff;
 
 use utoipa::Modify;
 use utoipa::openapi::OpenApi;

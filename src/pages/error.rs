@@ -112,6 +112,7 @@ fn heading(status: StatusCode) -> &'static str {
         StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::NOT_FOUND => "There is no such page",
         StatusCode::METHOD_NOT_ALLOWED => "Not this way",
+        StatusCode::CONFLICT => "Not as things are now",
         StatusCode::SERVICE_UNAVAILABLE => "Not available right now",
         _ => "Something went wrong here",
     }

@@ -12,6 +12,7 @@ use labor_db::reports::{self, ReportSummary};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::alerts::Banner;
 use super::dates::{self, Moment};
 use super::error::{PageError, page_with};
 use super::session::SignedIn;
@@ -35,6 +36,7 @@ pub(crate) struct Older {
 #[template(path = "inbox.html")]
 struct InboxPage {
     practice: String,
+    waiting: Option<Banner>,
     rows: Vec<Row>,
     notices: Vec<NoticeRow>,
     /// Cursor of the next page.
@@ -46,7 +48,7 @@ struct InboxPage {
     /// Whether only reports without a patient are shown.
     unmatched: bool,
     /// How many of those there are, for staff, if there are any.
-    waiting: Option<String>,
+    nobodys: Option<String>,
 }
 
 struct NoticeRow {
@@ -88,6 +90,8 @@ struct Row {
     outside: String,
     critical: bool,
     genetic: bool,
+    /// Staff is told which values were held against no limit.
+    not_judged: i32,
     /// Staff is told which reports nobody has acknowledged yet.
     open: bool,
 }
@@ -110,6 +114,7 @@ impl Row {
             outside: wording::outside(r.abnormal, r.observations),
             critical: r.critical,
             genetic: r.genetic,
+            not_judged: if patient { 0 } else { r.not_judged },
         }
     }
 }
@@ -131,19 +136,22 @@ pub(crate) async fn show(
             true => matching::unmatched(&mut session, after, ROWS).await?,
             false => reports::list(&mut session, after, ROWS).await?,
         };
-        let waiting = if patient { 0 } else { matching::count_unmatched(&mut session).await? };
-        Ok((page, notices::unread(&mut session).await?, waiting))
+        let nobodys = if patient { 0 } else { matching::count_unmatched(&mut session).await? };
+        let notices = notices::unread(&mut session).await?;
+        Ok((page, notices, nobodys, Banner::read(&mut session).await))
     };
-    let (practice, (page, notices, waiting)) = tokio::try_join!(app.control.display_name(claims.tenant()), read)?;
+    let (practice, (page, notices, nobodys, waiting)) =
+        tokio::try_join!(app.control.display_name(claims.tenant()), read)?;
     let page = InboxPage {
         practice: practice.unwrap_or_default(),
+        waiting,
         rows: page.items.into_iter().map(|report| Row::new(report, patient)).collect(),
         notices: notices.into_iter().map(NoticeRow::from).collect(),
         older: page.next,
         newest: after.is_none(),
         patient,
         unmatched,
-        waiting: (waiting > 0).then(|| wording::many(waiting)),
+        nobodys: (nobodys > 0).then(|| wording::many(nobodys)),
     };
     Ok(page_with(StatusCode::OK, &page))
 }

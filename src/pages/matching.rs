@@ -12,6 +12,7 @@ use labor_db::matching::{self, Candidate, Candidates, Known, Match, Reason};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::alerts::Banner;
 use super::dates::{self, Moment};
 use super::error::{PageError, page_with};
 use super::session::SignedIn;
@@ -25,6 +26,7 @@ use crate::request::RequestId;
 #[template(path = "match.html")]
 struct MatchPage {
     practice: String,
+    waiting: Option<Banner>,
     id: Uuid,
     /// Whom the laboratory named.
     sent: Person,
@@ -228,8 +230,12 @@ async fn page(
     found: Result<Option<Vec<Known>>, String>,
 ) -> Result<Response, PageError> {
     api::only_staff(claims)?;
-    let candidates = async { matching::candidates(&mut app.session(claims, request_id).await?, id).await };
-    let (practice, candidates) = tokio::try_join!(app.control.display_name(claims.tenant()), candidates)?;
+    let read = async {
+        let mut session = app.session(claims, request_id).await?;
+        let candidates = matching::candidates(&mut session, id).await?;
+        Ok((candidates, Banner::read(&mut session).await))
+    };
+    let (practice, (candidates, waiting)) = tokio::try_join!(app.control.display_name(claims.tenant()), read)?;
     let Candidates { patient_id, subject, can_be_new, items } = candidates.ok_or_else(Problem::not_found)?;
     let (found, fault) = match found {
         Ok(found) => (found, None),
@@ -237,6 +243,7 @@ async fn page(
     };
     let page = MatchPage {
         practice: practice.unwrap_or_default(),
+        waiting,
         id,
         sent: Person {
             id,

@@ -1,6 +1,7 @@
 //! Pages for people, rendered here, without JavaScript.
 //! Must stay true: a page shows what was sent, unchanged; no address or title holds patient data; what changes something is a
 //! POST from our own pages; an error is a page as well.
+mod alerts;
 mod assets;
 mod dates;
 mod error;
@@ -37,6 +38,10 @@ pub(crate) fn routes(secure_cookies: bool) -> Router<App> {
         .route("/inbox/{id}/match", get(matching::show).post(matching::decide))
         .route("/inbox/{id}/match/search", post(matching::search))
         .route("/inbox/{id}/unmatch", post(matching::unmatch))
+        .route("/inbox/{id}/release", post(report::release))
+        .route("/inbox/{id}/withdraw", post(report::withdraw))
+        .route("/alerts", get(alerts::show))
+        .route("/alerts/{id}/outcome", post(alerts::note))
         .route("/notices/{id}/read", post(inbox::notice_read))
         .route("/assets/{name}", get(assets::serve))
         .method_not_allowed_fallback(async || PageError::wrong_method())

@@ -7,12 +7,14 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
 use labor_db::ClaimRole;
+use labor_db::alerts::read::{self, Alert};
 use labor_db::events::ReportEvent;
 use labor_db::reports::{self, Document, Observation, Report};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+use super::alerts::{AlertRow, Banner};
 use super::assets;
 use super::dates::{self, Moment};
 use super::error::{PageError, page_with};
@@ -22,12 +24,20 @@ use super::wording::{self, Flag};
 use crate::App;
 use crate::api::acknowledgements::{self, Acknowledgement};
 use crate::api::matching::decides;
+use crate::api::releases;
 use crate::request::RequestId;
 
 #[derive(Template)]
 #[template(path = "report.html")]
 struct ReportPage {
     practice: String,
+    waiting: Option<Banner>,
+    /// Of all versions.
+    alerts: Vec<AlertRow>,
+    released: Option<Moment>,
+    /// Whether the reader is asked to release it, or may take that back, and under which address.
+    to_release: Option<Uuid>,
+    to_withdraw: Option<Uuid>,
     patient: String,
     born: Option<Moment>,
     /// Staff is told when no patient of the practice was found, and finds one under this id.
@@ -50,6 +60,7 @@ struct ReportPage {
     seen_before: Vec<EventRow>,
     critical: bool,
     genetic: bool,
+    not_judged: i32,
     outside: String,
     values: Vec<ValueRow>,
     notes: Vec<String>,
@@ -158,10 +169,17 @@ fn unmapped(fields: Json) -> Vec<UnmappedRow> {
 }
 
 impl ReportPage {
-    fn new(practice: String, reader: ClaimRole, report: Report) -> Self {
+    fn new(practice: String, reader: ClaimRole, report: Report, alerts: Vec<Alert>, waiting: Option<Banner>) -> Self {
         let s = report.summary;
         let counts = report.superseded_by.is_none() && s.acknowledged_at.is_none();
+        let doctor = reader == ClaimRole::Doctor;
+        let counts_for_somebody = report.superseded_by.is_none() && s.patient_id.is_some();
         Self {
+            waiting,
+            alerts: alerts.into_iter().map(AlertRow::from).collect(),
+            to_release: (doctor && counts_for_somebody && report.released_at.is_none()).then_some(s.id),
+            to_withdraw: (doctor && report.released_at.is_some()).then_some(s.id),
+            released: report.released_at.map(dates::instant),
             to_acknowledge: (counts && reader == ClaimRole::Doctor).then_some(s.id),
             events: report.events.into_iter().map(EventRow::from).collect(),
             seen_before: report.seen_before.into_iter().map(EventRow::from).collect(),
@@ -182,6 +200,7 @@ impl ReportPage {
             newer: report.superseded_by,
             critical: s.critical,
             genetic: s.genetic,
+            not_judged: if reader == ClaimRole::Patient { 0 } else { s.not_judged },
             outside: wording::outside(s.abnormal, s.observations),
             values: report.values.into_iter().map(ValueRow::from).collect(),
             notes: report.notes,
@@ -199,10 +218,20 @@ pub(crate) async fn show(
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Response, PageError> {
     let Path(id) = id.map_err(|_| PageError::not_found())?;
-    let report = async { reports::get(&mut app.session(&claims, request_id).await?, id).await };
-    let (practice, report) = tokio::try_join!(app.control.display_name(claims.tenant()), report)?;
+    let read = async {
+        let mut session = app.session(&claims, request_id).await?;
+        let report = reports::get(&mut session, id).await?;
+        let alerts = match &report {
+            Some(report) if claims.role() != ClaimRole::Patient => {
+                read::of_report(&mut session, &report.summary).await?
+            }
+            _ => Vec::new(),
+        };
+        Ok((report, alerts, Banner::read(&mut session).await))
+    };
+    let (practice, (report, alerts, waiting)) = tokio::try_join!(app.control.display_name(claims.tenant()), read)?;
     let report = report.ok_or_else(PageError::not_found)?;
-    let page = ReportPage::new(practice.unwrap_or_default(), claims.role(), report);
+    let page = ReportPage::new(practice.unwrap_or_default(), claims.role(), report, alerts, waiting);
     Ok(page_with(StatusCode::OK, &page))
 }
 
@@ -224,6 +253,30 @@ pub(crate) async fn acknowledge(
     let Form(form) = form.map_err(|_| PageError::bad_link())?;
     acknowledgements::apply(&app, &claims, request_id, id, &Acknowledgement::with_comment(form.comment)).await?;
     Ok(Redirect::to("/inbox"))
+}
+
+/// A doctor releases the report to its patient.
+pub(crate) async fn release(
+    State(app): State<App>,
+    SignedIn(claims): SignedIn,
+    RequestId(request_id): RequestId,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Redirect, PageError> {
+    let Path(id) = id.map_err(|_| PageError::not_found())?;
+    releases::apply_release(&app, &claims, request_id, id).await?;
+    Ok(Redirect::to(&format!("/inbox/{id}")))
+}
+
+/// A doctor takes that back.
+pub(crate) async fn withdraw(
+    State(app): State<App>,
+    SignedIn(claims): SignedIn,
+    RequestId(request_id): RequestId,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Redirect, PageError> {
+    let Path(id) = id.map_err(|_| PageError::not_found())?;
+    releases::apply_withdrawal(&app, &claims, request_id, id).await?;
+    Ok(Redirect::to(&format!("/inbox/{id}")))
 }
 
 #[cfg(test)]

@@ -115,7 +115,38 @@ pub(crate) fn event(kind: &str) -> &'static str {
     match kind {
         "acknowledged" => "acknowledged",
         "told" => "notice read",
+        "released" => "released to the patient",
+        "withdrawn" => "withdrawn from the patient",
         _ => "first opened",
+    }
+}
+
+/// How urgent an alert is.
+pub(crate) fn tier(tier: &str) -> &'static str {
+    match tier {
+        "emergency" => "Emergency: tell at once",
+        "phone" => "Phone today",
+        _ => "Unlikely change: check",
+    }
+}
+
+/// Why an alert was raised.
+pub(crate) fn cause(cause: &str) -> &'static str {
+    match cause {
+        "laboratory" => "the laboratory marked it as life-threatening",
+        "limit" => "beyond a limit of the practice",
+        _ => "changed much against the value before",
+    }
+}
+
+/// What came of an alert.
+pub(crate) fn outcome(kind: &str) -> &'static str {
+    match kind {
+        "confirmed" => "told and repeated",
+        "reached_without_read_back" => "told but not repeated",
+        "unreachable" => "nobody reached",
+        "dismissed" => "looked at, nothing to be done",
+        _ => "the value counts no more",
     }
 }
 

@@ -1,6 +1,7 @@
-//! The worker: takes messages from the queue and stores what they report.
+//! The worker: takes messages from the queue and stores what they report; sees to alerts whose time limit is over.
 //! Must stay true: an entry leaves the queue only after its effect committed; a killed worker's entry comes again and finds its
-//! effect done or not begun; one bad message stops nothing but itself.
+//! effect done or not begun; one bad message stops nothing but itself. An alert's timer is never given up: nothing would bring it back.
+mod escalate;
 pub(crate) mod process;
 mod read;
 pub(crate) mod route;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use labor_db::messages::{self, Verdict};
-use labor_db::queue::{Delivery, Queue};
+use labor_db::queue::{About, Delivery, Queue};
 use labor_db::{Claims, DbError};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -81,6 +82,14 @@ pub(crate) enum JobError {
     Fault(&'static str),
 }
 
+/// What came of a job.
+pub(crate) enum Effect {
+    /// In a word.
+    Done(&'static str),
+    /// It is not due yet; when it is.
+    NotYet(Duration),
+}
+
 struct Job {
     app: App,
     queue: Queue,
@@ -93,10 +102,10 @@ impl Job {
     async fn run(self) {
         let job_id = Uuid::now_v7();
         let entry = &self.delivery.entry;
-        let span = tracing::info_span!("job", %job_id, tenant = %entry.tenant, message = %entry.message_id, attempt = self.delivery.attempt);
+        let span = tracing::info_span!("job", %job_id, tenant = %entry.tenant, entry = %entry.about.id(), attempt = self.delivery.attempt);
         async {
             // Delivered more often than it was tried to the end: it may be what killed the workers before.
-            if self.delivery.attempt > i32::from(self.attempts) {
+            if self.delivery.attempt > i32::from(self.attempts) && !self.is_timer() {
                 let ended = self.give_up("workers ended while they were at it", job_id).await;
                 if let Err(error) = ended {
                     tracing::warn!(%error, "the queue entry could not be changed; it comes again");
@@ -104,10 +113,11 @@ impl Job {
                 return;
             }
             let ended = match self.effect(job_id).await {
-                Ok(what) => {
+                Ok(Effect::Done(what)) => {
                     tracing::info!(what, "done");
                     self.queue.done(&self.delivery).await
                 }
+                Ok(Effect::NotYet(left)) => self.queue.leave(&self.delivery, left).await,
                 Err(error) => self.after_failure(&error, job_id).await,
             };
             if let Err(error) = ended {
@@ -120,9 +130,21 @@ impl Job {
 
     /// In a task of its own: a panic ends this job only, and the entry comes again. While it works, the entry stays hidden from
     /// other workers.
-    async fn effect(&self, job_id: Uuid) -> Result<&'static str, JobError> {
+    async fn effect(&self, job_id: Uuid) -> Result<Effect, JobError> {
         let (app, entry) = (self.app.clone(), self.delivery.entry.clone());
-        let mut task = tokio::spawn(async move { process::process(&app, &entry, job_id).await }.in_current_span());
+        let mut task = tokio::spawn(
+            async move {
+                match entry.about {
+                    About::Message { message_id } => {
+                        process::process(&app, &entry.tenant, message_id, job_id).await.map(Effect::Done)
+                    }
+                    About::Alert { alert_id, due } => {
+                        escalate::escalate(&app, &entry.tenant, (alert_id, due), job_id).await
+                    }
+                }
+            }
+            .in_current_span(),
+        );
         let mut beat = tokio::time::interval(self.hidden / 2);
         beat.tick().await;
         loop {
@@ -135,7 +157,17 @@ impl Job {
         }
     }
 
+    fn is_timer(&self) -> bool {
+        matches!(self.delivery.entry.about, About::Alert { .. })
+    }
+
     async fn after_failure(&self, error: &JobError, job_id: Uuid) -> Result<(), DbError> {
+        if self.is_timer() {
+            // Whatever it is, the alert is open, and somebody has to be asked: also when a practice is served again after days.
+            let pause = backoff(self.delivery.attempt, job_id).min(LONGEST_BACKOFF);
+            tracing::warn!(%error, seconds = pause.as_secs(), "an alert's timer failed, will be tried again");
+            return self.queue.retry_after(&self.delivery, pause).await;
+        }
         if let JobError::Database(fault) = error
             && fault.is_about_the_data()
         {
@@ -170,8 +202,10 @@ impl Job {
 
     async fn set_aside(&self, verdict: Verdict, reason: &str, job_id: Uuid) -> Result<(), DbError> {
         let entry = &self.delivery.entry;
+        // A timer is never given up.
+        let About::Message { message_id } = entry.about else { return Ok(()) };
         let mut session = self.app.session(&Claims::worker(entry.tenant.clone()), job_id).await?;
-        messages::set_aside(&mut session, entry.message_id, verdict, reason).await
+        messages::set_aside(&mut session, message_id, verdict, reason).await
     }
 }
 

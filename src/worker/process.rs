@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use labor_db::messages::{self, NewMessage, RawMessage, Verdict};
-use labor_db::queue::Entry;
 use labor_db::results::{self, Effect, ReadMessage};
 use labor_db::{Claims, TenantName, TenantSession};
 use uuid::Uuid;
@@ -13,10 +12,15 @@ use super::{JobError, route};
 use crate::App;
 
 /// Processes one entry; says in a word what came of it.
-pub(crate) async fn process(app: &App, entry: &Entry, job_id: Uuid) -> Result<&'static str, JobError> {
-    let mut session = app.session(&Claims::worker(entry.tenant.clone()), job_id).await?;
+pub(crate) async fn process(
+    app: &App,
+    tenant: &TenantName,
+    message_id: Uuid,
+    job_id: Uuid,
+) -> Result<&'static str, JobError> {
+    let mut session = app.session(&Claims::worker(tenant.clone()), job_id).await?;
     // Entry and message are stored in one transaction: without a message there is nothing to do, and never will be.
-    let Some(message) = messages::load(&mut session, entry.message_id).await? else { return Ok("no such message") };
+    let Some(message) = messages::load(&mut session, message_id).await? else { return Ok("no such message") };
     if !message.waiting {
         return Ok("was done before");
     }
@@ -35,10 +39,10 @@ pub(crate) async fn process(app: &App, entry: &Entry, job_id: Uuid) -> Result<&'
             return Ok("quarantined");
         }
     };
-    if app.control.intake().await? == entry.tenant {
+    if app.control.intake().await? == *tenant {
         hand_on(app, &mut session, &message, &read, job_id).await
     } else {
-        store(app, &mut session, &entry.tenant, &read, &readable).await
+        store(app, &mut session, tenant, &read, &readable).await
     }
 }
 
@@ -67,8 +71,12 @@ async fn store(
         return Ok("quarantined");
     }
     Ok(match results::store(session, readable).await? {
-        Effect::Stored { new_versions: 0 } => "stored, nothing new",
-        Effect::Stored { .. } => "stored",
+        Effect::Stored { new_versions: 0, alerts: 0 } => "stored, nothing new",
+        Effect::Stored { alerts: 0, .. } => "stored",
+        Effect::Stored { alerts, .. } => {
+            app.alerts.raised.inc_by(u64::try_from(alerts).unwrap_or_default());
+            "stored, and somebody is alerted"
+        }
         Effect::Nothing => "was done before",
     })
 }

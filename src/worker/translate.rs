@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::route;
+use crate::admin::own_lanr;
 
 /// What the `raw_messages.format` column says.
 pub(crate) fn format(package: &Package) -> &'static str {
@@ -44,8 +45,11 @@ fn report(package: &Package, report: &Report, received_at: DateTime<Utc>) -> New
         lab_order_number: report.lab_order_number.clone(),
         report_number: report.report_id.clone(),
         reported_on,
-        critical: report.life_threatening || observations.iter().any(|o| o.critical),
+        critical: report.life_threatening || observations.iter().any(|o| o.critical && o.status != "cancelled"),
+        // Not what is said of a result, which is its own.
+        critical_whole: report.notices.iter().any(ldt::Notice::life_threatening),
         genetic: report.genetic,
+        doctor_number: report.doctor_number.clone().filter(|number| own_lanr(number)),
         // LDT 3 field 8418 = 08: "final, corrected; invalidates all earlier results of this request" (E007).
         invalidates_earlier: package.version == Version::Ldt3
             && report.results.iter().any(|r| r.status_code.as_deref() == Some("08")),

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::route;
 use super::translate::{date, moment};
+use crate::admin::own_lanr;
 
 /// The warnings and the reports of a message.
 pub(crate) fn message(message: &Message, received_at: DateTime<Utc>) -> (Json, Vec<NewReport>) {
@@ -43,8 +44,10 @@ fn report(message: &Message, report: &Report, received_at: DateTime<Utc>) -> New
         lab_order_number: report.lab_order_number.clone(),
         report_number: None,
         reported_on,
-        critical: observations.iter().any(|o| o.critical),
+        critical: observations.iter().any(|o| o.critical && o.status != "cancelled"),
+        critical_whole: false,
         genetic: report.genetic,
+        doctor_number: report.doctor_number.clone().filter(|number| own_lanr(number)),
         // HL7 has no code for it: D and W take back single values.
         invalidates_earlier: false,
         notes: report.notes.clone(),

@@ -60,6 +60,24 @@ async fn an_id_that_comes_again_with_other_bytes_is_a_warning_and_loses_nothing(
     assert_eq!(clinic.count(&warned).await, 1, "the worker keeps it beside its own warnings");
 }
 
+/// An index has no room for this: the message would be refused for ever.
+#[tokio::test]
+async fn an_id_of_any_length_refuses_no_message() {
+    let clinic = without_worker("contract_long_id").await;
+    let long: String = (0..400).map(|_| labor_testing::random_hex(16).unwrap()).collect();
+    let channel = channel(&clinic, |settings| settings.fixed_message_id = Some(long.clone()));
+    read(&channel, 2);
+    let messages = sent(&channel).await;
+    assert!(messages.iter().all(|message| message.attempts.len() == 1), "{messages:?}");
+    assert_eq!((kept(&clinic, &report(0)).await, kept(&clinic, &report(1)).await), (1, 1));
+    assert_eq!(messages[1].answer()["warnings"], serde_json::json!(["message-id-reused"]));
+    let stored = format!(
+        "SELECT count(*) FROM {}.raw_messages WHERE sender_message_id = left('{long}', 200)",
+        clinic.tenants[0]
+    );
+    assert_eq!(clinic.count(&stored).await, 2);
+}
+
 #[tokio::test]
 async fn a_file_that_nobody_can_read_blocks_neither_the_channel_nor_the_worker() {
     let clinic = clinic("contract_poison").await;

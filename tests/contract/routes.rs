@@ -30,8 +30,11 @@ async fn addresses(clinic: &Clinic) -> BTreeSet<String> {
 fn is_form(address: &str) -> bool {
     address == "/sign-out"
         || address.starts_with("/inbox/")
-            && ["/acknowledgement", "/match", "/match/search", "/unmatch"].iter().any(|form| address.ends_with(form))
+            && ["/acknowledgement", "/match", "/match/search", "/unmatch", "/release", "/withdraw"]
+                .iter()
+                .any(|form| address.ends_with(form))
         || address.starts_with("/notices/")
+        || address.starts_with("/alerts/")
 }
 
 async fn posted(http: &Client, clinic: &Clinic, address: &str, kind: &str, signed: bool) -> reqwest::Response {

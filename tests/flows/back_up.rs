@@ -40,7 +40,11 @@ async fn a_practice_is_backed_up_proven_and_restored_beside_itself() {
     assert!(verified.status.success(), "{}", verified.stderr);
     // The practice goes on; the restored copy is what it was.
     let before = clinic.count(&format!("SELECT count(*) FROM {tenant}.observations")).await;
-    clinic.execute(&format!("DELETE FROM {tenant}.observations")).await;
+    clinic
+        .execute(&format!(
+            "DELETE FROM {tenant}.alert_states; DELETE FROM {tenant}.alert_events; DELETE FROM {tenant}.alerts; DELETE FROM {tenant}.observations"
+        ))
+        .await;
     let restored = backup(&clinic, &["restore", "--tenant", tenant, "--into", "t_restoredcopy"]).await;
     assert!(restored.status.success(), "{}", restored.stderr);
     assert_eq!(clinic.count("SELECT count(*) FROM t_restoredcopy.observations").await, before);

@@ -109,6 +109,10 @@ impl User {
         self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.token).json(body).send().await.unwrap()
     }
 
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> reqwest::Response {
+        self.http.put(format!("{}{path}", self.base)).bearer_auth(&self.token).json(body).send().await.unwrap()
+    }
+
     pub(crate) async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");

@@ -1,4 +1,4 @@
-//! Export / delete: request → second person → holds → steps → certificate.
+//! Export / delete, the second: request → second person → holds → steps → certificate.
 use std::time::Duration;
 
 use labor_testing::{Finished, postgres, s3, until};
@@ -7,8 +7,9 @@ use serde_json::json;
 
 use crate::back_up::settings;
 use crate::clinic::{Clinic, PASSWORD, User, clinic, samples};
+use crate::exported::{keys, openssl};
 
-async fn labor(clinic: &Clinic, arguments: &[&str]) -> Finished {
+pub(crate) async fn labor(clinic: &Clinic, arguments: &[&str]) -> Finished {
     clinic.platform.program("labor").unwrap().args(arguments).run().await.unwrap()
 }
 
@@ -16,12 +17,12 @@ async fn delete(clinic: &Clinic, request: &str) -> Finished {
     clinic.platform.program("labor-migrator").unwrap().args(["delete", "--request", request]).run().await.unwrap()
 }
 
-async fn backup(clinic: &Clinic, arguments: &[&str]) -> Finished {
+pub(crate) async fn backup(clinic: &Clinic, arguments: &[&str]) -> Finished {
     clinic.platform.program("labor-backup").unwrap().args(["--json"]).args(arguments).run().await.unwrap()
 }
 
 /// A clinic with results, a bucket and two operators.
-async fn prepared(name: &str) -> Clinic {
+pub(crate) async fn prepared(name: &str) -> Clinic {
     let mut clinic = clinic(name).await;
     clinic.platform = clinic.platform.with(settings(s3().await, &name.replace('_', "-")));
     for (_, bytes) in samples("good") {
@@ -34,7 +35,7 @@ async fn prepared(name: &str) -> Clinic {
     clinic
 }
 
-async fn request(clinic: &Clinic, kind: &str) -> String {
+pub(crate) async fn request(clinic: &Clinic, kind: &str) -> String {
     let arguments = ["request", "create", kind, "--practice", "a", "--reason", "contract ended", "--by", "anna"];
     clinic.platform.json("labor", &arguments, "").await.unwrap()["request"].as_str().unwrap().to_owned()
 }
@@ -82,7 +83,8 @@ async fn a_deleted_practice_is_gone_certified_and_the_other_is_untouched() {
     let sql = format!("SET ROLE {role}; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO labor_tenants; RESET ROLE");
     superuser.batch_execute(&sql).await.unwrap();
     assert!(labor(&clinic, &["request", "approve", &id, "--by", "bert"]).await.status.success());
-    let early = backup(&clinic, &["erase", "--request", &id]).await;
+    let (key, public) = keys(clinic.platform.folder());
+    let early = backup(&clinic, &["erase", "--request", &id, "--signing-key", &key]).await;
     assert!(!early.status.success(), "objects are erased only after the database");
     let done = delete(&clinic, &id).await;
     assert!(done.status.success(), "{}", done.stderr);
@@ -105,10 +107,26 @@ async fn a_deleted_practice_is_gone_certified_and_the_other_is_untouched() {
     assert_eq!(clinic.doctor("b").await.reports().await.len(), 1);
     // A message for the deleted practice is not lost: it waits in the intake.
     clinic.post(&samples("good")[0].1).await;
-    let erased = backup(&clinic, &["erase", "--request", &id]).await;
+    let erased = backup(&clinic, &["erase", "--request", &id, "--signing-key", &key]).await;
     assert!(erased.status.success(), "{}", erased.stderr);
     let certificate: serde_json::Value = serde_json::from_str(&erased.stdout).unwrap();
     assert_eq!((certificate["key"].as_str(), certificate["found_afterwards"].as_u64()), (Some("destroyed"), Some(0)));
+    // The certificate that is kept is signed, and OpenSSL proves it.
+    for name in ["json", "json.sig"] {
+        let object = s3()
+            .await
+            .client()
+            .get_object()
+            .bucket("delete-done")
+            .key(format!("certificates/{id}.{name}"))
+            .send()
+            .await;
+        let bytes = object.unwrap().body.collect().await.unwrap().into_bytes();
+        std::fs::write(clinic.platform.folder().join(format!("certificate.{name}")), bytes).unwrap();
+    }
+    let check =
+        format!("pkeyutl -verify -pubin -inkey {public} -rawin -in certificate.json -sigfile certificate.json.sig");
+    openssl(clinic.platform.folder(), &check);
     let objects = s3()
         .await
         .client()
@@ -255,49 +273,4 @@ async fn connections_of_the_practice_end_before_anything_is_dropped() {
     assert!(step(&certificate, "disconnect")["connections_closed"].as_i64().unwrap() > 0, "{certificate}");
     assert_eq!(certificate["found_afterwards"]["connections"], 0);
     assert!(ended.await.unwrap().is_err() && client.is_closed(), "the connection lives on");
-}
-
-#[tokio::test]
-async fn an_export_holds_every_row_in_an_open_format() {
-    let clinic = prepared("export_done").await;
-    let id = request(&clinic, "export").await;
-    let refused = backup(&clinic, &["export", "--request", &id, "--into", "unused"]).await;
-    assert!(!refused.status.success(), "an export takes two people too");
-    assert!(labor(&clinic, &["request", "approve", &id, "--by", "bert"]).await.status.success());
-    let folder = clinic.platform.folder().join("export");
-    let exported = backup(&clinic, &["export", "--request", &id, "--into", &folder.display().to_string()]).await;
-    assert!(exported.status.success(), "{}", exported.stderr);
-    let manifest: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
-    let tenant = &clinic.tenants[0];
-    for file in manifest["files"].as_array().unwrap() {
-        let name = file["name"].as_str().unwrap();
-        let Some(rows) = file["rows"].as_i64() else { continue };
-        let text = std::fs::read_to_string(folder.join(name)).unwrap();
-        assert_eq!(text.lines().count(), usize::try_from(rows).unwrap(), "{name}");
-        assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{name}");
-        let table = name.strip_suffix(".ndjson").unwrap();
-        assert_eq!(clinic.count(&format!("SELECT count(*) FROM {tenant}.{table}")).await, rows, "{name}");
-    }
-    let values = std::fs::read_to_string(folder.join("patients.ndjson")).unwrap();
-    assert!(values.contains("Müller") && !values.contains("222222200"));
-    assert!(
-        !std::fs::read_to_string(folder.join("users.ndjson")).unwrap().contains("argon2"),
-        "a credential is not exported"
-    );
-    let originals: Vec<_> = std::fs::read_dir(folder.join("messages"))
-        .unwrap()
-        .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
-        .collect();
-    assert!(originals.contains(&samples("good")[0].1), "the messages are there byte for byte");
-    let checked = backup(&clinic, &["check-export", &folder.display().to_string()]).await;
-    assert!(checked.status.success(), "{}", checked.stderr);
-    let hash = |printed: &str| serde_json::from_str::<serde_json::Value>(printed).unwrap()["manifest_sha256"].clone();
-    assert!(hash(&exported.stdout).is_string());
-    assert_eq!(hash(&checked.stdout), hash(&exported.stdout), "it is the manifest that was exported");
-    std::fs::write(folder.join("patients.ndjson"), values.replacen("Müller", "Miller", 1)).unwrap();
-    assert!(
-        !backup(&clinic, &["check-export", &folder.display().to_string()]).await.status.success(),
-        "a changed file is noticed"
-    );
 }

@@ -190,9 +190,12 @@ impl<'a> Loop<'a> {
         let client = self.postgres.connect(database).await.unwrap();
         until("the end of the work", LIMIT, async || {
             if wire.done() {
-                client.batch_execute("UPDATE pgmq.q_messages SET vt = now() WHERE vt > now()").await.unwrap();
+                let now = "UPDATE pgmq.q_messages SET vt = now() WHERE vt > now() AND NOT message ? 'alert_id'";
+                client.batch_execute(now).await.unwrap();
             }
-            let waiting: i64 = client.query_one("SELECT count(*) FROM pgmq.q_messages", &[]).await.unwrap().get(0);
+            // Timers of alerts stay for as long as they run.
+            let waiting = "SELECT count(*) FROM pgmq.q_messages WHERE NOT message ? 'alert_id'";
+            let waiting: i64 = client.query_one(waiting, &[]).await.unwrap().get(0);
             Ok(if waiting == 0 { Ok(()) } else { Err(format!("{waiting} wait: {}", worker.said())) })
         })
         .await

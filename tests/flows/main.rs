@@ -3,12 +3,19 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
 mod acknowledge;
+mod alerts;
+mod alerts_corrected;
+mod alerts_ladder;
+mod alerts_limits;
+mod alerts_matching;
+mod alerts_others;
 mod back_up;
 mod baseline;
 mod chain;
 mod clinic;
 mod crash;
 mod export_delete;
+mod exported;
 mod half_migrated;
 mod hl7;
 mod kill;
@@ -24,6 +31,8 @@ mod queue;
 mod read;
 mod receive;
 mod rehearse;
+mod release;
+mod release_taken_back;
 mod rotation;
 mod said;
 mod served_wave;

@@ -2,6 +2,7 @@
 //! What is expected is written down here as data and never derived from the SQL that it is compared with.
 #![expect(clippy::unwrap_used, reason = "in the helpers of a test, too, a broken expectation ends it")]
 
+mod alerts_found;
 mod attack;
 mod attack_suite;
 mod attacks_left_behind;
@@ -18,8 +19,10 @@ mod managed;
 mod matrix;
 mod mistakes;
 mod mistakes_everywhere;
+mod mistakes_of_rules;
 mod page;
 mod proof_cost;
+mod released_rows;
 mod seed;
 mod sessions;
 mod visible_rows;

@@ -12,9 +12,11 @@ const ROLES: [ClaimRole; 7] = [Admin, Doctor, LabTechnician, Patient, Worker, Re
 /// What each role may do, in the order of [`ROLES`], and last the backup's login: S read, I add, U change, D delete, T empty. Nothing else
 /// is possible.
 #[rustfmt::skip]
-const MAY: [(&str, [&str; 8]); 13] = [
+const MAY: [(&str, [&str; 8]); 20] = [
     //                          admin  doctor techn. patient worker recv. sign_in backup
-    ("users",                   ["SIU", "S",  "S",   "S",    "",    "",   "S", "S"]),
+    // Operators alone add and change people, and say who is which doctor; they sign as administrators: see `visible_rows`.
+    ("users",                   ["S",   "S",  "S",   "S",    "",    "",   "S", "S"]),
+    ("doctor_numbers",          ["S",   "S",  "S",   "",     "S",   "",   "",  "S"]),
     ("patients",                ["SIU", "SIU","S",   "S",    "SIU", "",   "",  "S"]),
     ("orders",                  ["SU",  "SU", "S",   "S",    "SIU", "",   "",  "S"]),
     ("raw_messages",            ["S",   "",   "",    "",     "SIU", "SI", "",  "S"]),
@@ -22,21 +24,30 @@ const MAY: [(&str, [&str; 8]); 13] = [
     ("observations",            ["S",   "S",  "S",   "S",    "SI",  "",   "",  "S"]),
     ("documents",               ["S",   "S",  "S",   "S",    "SIU", "",   "",  "S"]),
     ("matches",                 ["SI",  "SI", "S",   "",     "SI",  "",   "",  "S"]),
-    ("report_events",           ["SI",  "SI", "SI",  "SI",   "S",   "",   "",  "S"]),
+    ("report_events",           ["SI",  "SI", "SI",  "SI",   "SI",  "",   "",  "S"]),
     ("notices",                 ["SI",  "SI", "S",   "S",    "SI",  "",   "",  "S"]),
+    ("genetic_holds",           ["SI",  "S",  "S",   "",     "SI",  "",   "",  "S"]),
+    ("critical_limits",         ["SIU", "SIU","S",   "",     "S",   "",   "",  "S"]),
+    ("alert_steps",             ["SIU", "SIU","S",   "",     "S",   "",   "",  "S"]),
+    ("alerts",                  ["S",   "S",  "S",   "",     "SI",  "",   "",  "S"]),
+    ("alert_events",            ["SI",  "SI", "SI",  "",     "SI",  "",   "",  "S"]),
+    // Changed only once an event ended the alert: see `visible_rows`.
+    ("alert_states",            ["SU",  "SU", "SU",  "",     "SIU", "",   "",  "S"]),
     ("audit",                   ["SI",  "I",  "I",   "I",    "I",   "I",  "I", "S"]),
     ("schema_stamp",            ["",    "",   "",    "",     "",    "",   "",  "S"]),
     ("refinery_schema_history", ["",    "",   "",    "",     "",    "",   "",  "S"]),
 ];
 
-/// How many of the seeded practice's rows each sees: two patients, five users, five reports in different states, two matches, a notice for each of four users ([`crate::seed`]). A
+/// How many of the seeded practice's rows each sees: two patients, five users, five reports in different states, two matches, a notice for each of four users, three alerts
+/// and one row of most that belongs to them ([`crate::seed`]). A
 /// patient sees what is their own and was released; whoever is told something sees it alone; before sign-in only the row whose name was typed is seen.
 #[rustfmt::skip]
-const SEES: [(&str, [i64; 8]); 12] = [
+const SEES: [(&str, [i64; 8]); 19] = [
     //                          admin  doctor techn. patient worker recv. sign_in backup
     ("users",                   [5,    5,     5,     1,      0,     0,    1,      5]),
+    ("doctor_numbers",          [1,    1,     1,     0,      1,     0,    0,      1]),
     ("patients",                [2,    2,     2,     1,      2,     0,    0,      2]),
-    ("orders",                  [2,    2,     2,     1,      2,     0,    0,      2]),
+    ("orders",                  [3,    3,     3,     1,      3,     0,    0,      3]),
     ("raw_messages",            [1,    0,     0,     0,      1,     1,    0,      1]),
     ("reports",                 [5,    5,     5,     1,      5,     0,    0,      5]),
     ("observations",            [5,    5,     5,     1,      5,     0,    0,      5]),
@@ -44,25 +55,43 @@ const SEES: [(&str, [i64; 8]); 12] = [
     ("matches",                 [2,    2,     2,     0,      2,     0,    0,      2]),
     ("report_events",           [3,    3,     3,     1,      3,     0,    0,      3]),
     ("notices",                 [4,    1,     1,     1,      4,     0,    0,      4]),
+    ("genetic_holds",           [1,    1,     1,     0,      1,     0,    0,      1]),
+    ("critical_limits",         [1,    1,     1,     0,      1,     0,    0,      1]),
+    ("alert_steps",             [1,    1,     1,     0,      1,     0,    0,      1]),
+    ("alerts",                  [3,    3,     3,     0,      3,     0,    0,      3]),
+    ("alert_events",            [2,    2,     2,     0,      2,     0,    0,      2]),
+    ("alert_states",            [1,    1,     1,     0,      1,     0,    0,      1]),
     ("audit",                   [1,    0,     0,     0,      0,     0,    0,      1]),
     ("schema_stamp",            [0,    0,     0,     0,      0,     0,    0,      1]),
 ];
 
 /// A row that could be added, with every column that must have a value; `{patient}` and so on stand for seeded keys.
 #[rustfmt::skip]
-const NEW_ROWS: [(&str, &str); 13] = [
+const NEW_ROWS: [(&str, &str); 20] = [
     ("users", "(id, username, password_hash, role, display_name) VALUES (gen_random_uuid(), 'new', '$argon2id$x', 'doctor', 'x')"),
+    ("doctor_numbers", "(id, user_id, lanr) VALUES (gen_random_uuid(), '{doctor}', '123456601')"),
     ("patients", "(id, identity_key, family_name, given_name) VALUES (gen_random_uuid(), repeat('a', 64), 'x', 'x')"),
     ("orders", "(id, laboratory, lab_order_number) VALUES (gen_random_uuid(), 'x', 'x')"),
     ("raw_messages", "(id, source_id, sha256, body) VALUES (gen_random_uuid(), gen_random_uuid(), sha256('new'), 'x')"),
     ("reports", "(id, raw_message_id, record_index, report_key, version, content_sha256, kind, status, laboratory_name, received_at, confirmed_at)
                  VALUES (gen_random_uuid(), '{message}', 99, repeat('b', 64), 1, sha256('x'), '8205', 'final', 'x', now(), now())"),
-    ("observations", "(id, report_id, position, test_code, status, effective_at) VALUES (gen_random_uuid(), '{report}', 99, 'x', 'final', now())"),
+    ("observations", "(id, report_id, position, test_code, status, effective_at) VALUES (gen_random_uuid(), '{unreleased}', 99, 'x', 'final', now())"),
     ("documents", "(id, report_id, raw_message_id, position, media_type, sha256, size_bytes)
-                   VALUES (gen_random_uuid(), '{report}', '{message}', 99, 'x', sha256('x'), 1)"),
+                   VALUES (gen_random_uuid(), '{unreleased}', '{message}', 99, 'x', sha256('x'), 1)"),
     ("matches", "(id, report_id, kind, patient_id, reasons) VALUES (gen_random_uuid(), '{report}', 'matched', '{patient}', '{order_number}')"),
-    ("report_events", "(id, report_id, kind, notice_id) VALUES (gen_random_uuid(), '{report}', 'told', '{notice}')"),
+    // What the worker adds is of another kind than what people add, and so is what an administrator adds to an alert.
+    ("report_events", "(id, report_id, kind, notice_id) SELECT gen_random_uuid(), '{report}', CASE c.role WHEN 'worker' THEN 'withdrawn' ELSE 'told' END,
+                       CASE c.role WHEN 'worker' THEN NULL ELSE '{notice}'::uuid END FROM guard.claim_role() AS c (role)"),
     ("notices", "(id, recipient, report_id, kind, replaced_by) VALUES (gen_random_uuid(), 'x', '{report}', 'corrected', '{report}')"),
+    ("genetic_holds", "(id, report_id, lanr) VALUES (gen_random_uuid(), '{report}', '123456601')"),
+    ("critical_limits", "(id, test_code, unit, tier, high) VALUES (gen_random_uuid(), 'x', 'x', 'phone', 1)"),
+    ("alert_steps", "(id, tier, step, user_id, seconds) VALUES (gen_random_uuid(), 'check', 1, '{doctor}', 1)"),
+    ("alerts", "(id, report_id, tier, cause, due_at) VALUES (gen_random_uuid(), '{unreleased}', 'emergency', 'laboratory', now())"),
+    ("alert_events", "(id, alert_id, tier, kind, reached)
+                      SELECT gen_random_uuid(), CASE c.role WHEN 'admin' THEN '{change}'::uuid ELSE '{alert}' END, CASE c.role WHEN 'admin' THEN 'check' ELSE 'emergency' END,
+                      CASE WHEN c.role IN ('admin', 'worker') THEN 'superseded' ELSE 'unreachable' END,
+                      CASE WHEN c.role NOT IN ('admin', 'worker') THEN 'x' END FROM guard.claim_role() AS c (role)"),
+    ("alert_states", "(alert_id) VALUES ('{alert}')"),
     ("audit", "(id, action, object_kind, outcome) VALUES (gen_random_uuid(), 'x', 'x', 'success')"),
     ("schema_stamp", "(singleton, tenant, version, chain_checksum) VALUES (true, 'x', 1, 'x')"),
     ("refinery_schema_history", "(version, name, applied_on, checksum) VALUES (99, 'x', 'x', 'x')"),
@@ -73,13 +102,16 @@ fn column(table: &str) -> &'static str {
     match table {
         "audit" => "action",
         "schema_stamp" | "refinery_schema_history" => "version",
-        "observations" | "documents" => "position",
+        "observations" => "position",
+        "documents" => "scan_state",
         "raw_messages" => "content_type",
         "users" => "display_name",
         "orders" => "order_number",
         "patients" => "patient_number",
         "report_events" => "comment",
-        "matches" | "notices" => "kind",
+        "matches" | "notices" | "alert_events" => "kind",
+        "genetic_holds" | "doctor_numbers" => "lanr",
+        "critical_limits" | "alert_steps" | "alerts" => "tier",
         _ => "laboratory_name",
     }
 }
@@ -90,11 +122,26 @@ fn statement(world: &World, table: &str, operation: char) -> String {
         .replace("{message}", &world.a.seeds.id(Row::Message).to_string())
         .replace("{report}", &world.a.seeds.id(Row::Released).to_string())
         .replace("{patient}", &world.a.seeds.id(Row::PatientOne).to_string())
-        .replace("{notice}", &world.a.seeds.notice_of(Row::Doctor).to_string());
+        .replace("{notice}", &world.a.seeds.notice_of(Row::Doctor).to_string())
+        .replace("{unreleased}", &world.a.seeds.id(Row::Unreleased).to_string())
+        .replace("{doctor}", &world.a.seeds.id(Row::Doctor).to_string())
+        .replace("{change}", &world.a.seeds.id(Row::ChangeAlert).to_string())
+        .replace("{alert}", &world.a.seeds.id(Row::Alert).to_string());
     let schema = &world.a.name;
     match operation {
         'S' => format!("SELECT FROM {schema}.{table}"),
         'I' => format!("INSERT INTO {schema}.{table} {new}"),
+        // What is released is another matter, and a limit, a step and an alert only end (`visible_rows`).
+        'U' if table == "reports" => {
+            format!(
+                "UPDATE {schema}.reports SET patient_id = patient_id WHERE id = '{}'",
+                world.a.seeds.id(Row::Unreleased)
+            )
+        }
+        'U' if ["critical_limits", "alert_steps"].contains(&table) => {
+            format!("UPDATE {schema}.{table} SET ended_at = now(), ended_by = guard.claim_subject()")
+        }
+        'U' if table == "alert_states" => format!("UPDATE {schema}.{table} SET ended_at = now()"),
         'U' => format!("UPDATE {schema}.{table} SET {0} = {0}", column(table)),
         'D' => format!("DELETE FROM {schema}.{table}"),
         _ => format!("TRUNCATE {schema}.{table} CASCADE"),
@@ -278,6 +325,11 @@ async fn every_table_of_a_practice_is_in_this_matrix() {
 
 #[tokio::test]
 async fn only_receiver_and_worker_enqueue_and_only_for_their_own_practice() {
+    enqueues("guard.enqueue(gen_random_uuid())", &[Receiver, Worker]).await;
+    enqueues("guard.enqueue_alert(gen_random_uuid(), now() + interval '1 hour')", &[Worker]).await;
+}
+
+async fn enqueues(call: &str, roles: &[ClaimRole]) {
     let world = world().await;
     let client = world.login(&world.a).await;
     let superuser = superuser().await;
@@ -285,8 +337,8 @@ async fn only_receiver_and_worker_enqueue_and_only_for_their_own_practice() {
         let claim = world.claim(&world.a.name, &subject(&world.a.seeds, role), role);
         client.batch_execute("BEGIN").await.unwrap();
         bind(&client, &claim).await;
-        let result = client.query_one("SELECT guard.enqueue(gen_random_uuid())", &[]).await;
-        if matches!(role, Receiver | Worker) {
+        let result = client.query_one(&format!("SELECT {call}"), &[]).await;
+        if roles.contains(&role) {
             let number: i64 = result.unwrap().get(0);
             client.batch_execute("COMMIT").await.unwrap();
             let sql = "DELETE FROM pgmq.q_messages WHERE msg_id = $1 RETURNING message ->> 'tenant'";

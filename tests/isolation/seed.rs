@@ -24,6 +24,8 @@ pub(crate) enum Row {
     Message = 21,
     OrderOne = 31,
     OrderTwo = 32,
+    /// Of patient one; nothing of it is released.
+    OrderThree = 33,
     /// Of patient one, released.
     Released = 41,
     /// Of patient one, not released.
@@ -35,6 +37,13 @@ pub(crate) enum Row {
     /// Of nobody who was found, although somebody released it.
     Unmatched = 45,
     Audit = 61,
+    /// About a value of the unreleased report.
+    Alert = 71,
+    /// About the same report as a whole: it counts no more, which is not yet noted among the open ones.
+    EndedAlert = 72,
+    /// That the same value changed much.
+    ChangeAlert = 73,
+    Limit = 74,
 }
 
 /// All reports, with patient, whether released, whether genetic.
@@ -95,6 +104,11 @@ pub(crate) fn sql(tenant: &str, seeds: &Seeds) -> String {
             id(order)
         );
     }
+    text += &format!(
+        "INSERT INTO orders (id, laboratory, lab_order_number, patient_id) VALUES ('{0}', '{mark}', '{0}', '{1}');\n",
+        id(Row::OrderThree),
+        id(Row::PatientOne)
+    );
     text += &users(seeds);
     text += &format!(
         "INSERT INTO raw_messages (id, source_id, sha256, body) VALUES ('{0}', '{0}', sha256('{0}'), '{mark}');
@@ -106,10 +120,16 @@ pub(crate) fn sql(tenant: &str, seeds: &Seeds) -> String {
     for (index, (report, patient, released, genetic)) in REPORTS.into_iter().enumerate() {
         let patient = patient.map_or("NULL".to_owned(), |row| format!("'{}'", id(row)));
         let released = if released { "now()" } else { "NULL" };
+        let order = match report {
+            Row::Released => format!("'{}'", id(Row::OrderOne)),
+            Row::OfTheOther => format!("'{}'", id(Row::OrderTwo)),
+            Row::Unreleased => format!("'{}'", id(Row::OrderThree)),
+            _ => "NULL".to_owned(),
+        };
         text += &format!(
-            "INSERT INTO reports (id, raw_message_id, record_index, patient_id, report_key, version, content_sha256, kind, status,
+            "INSERT INTO reports (id, raw_message_id, record_index, order_id, patient_id, report_key, version, content_sha256, kind, status,
                                   laboratory_name, genetic, received_at, confirmed_at, released_at)
-             VALUES ('{0}', '{1}', {index}, {patient}, encode(sha256('{0}'), 'hex'), 1, sha256('{0}'), '8205', 'final', '{mark}',
+             VALUES ('{0}', '{1}', {index}, {order}, {patient}, encode(sha256('{0}'), 'hex'), 1, sha256('{0}'), '8205', 'final', '{mark}',
                      {genetic}, now(), now(), {released});
              INSERT INTO observations (id, report_id, position, test_code, status, value_text, effective_at)
              VALUES ('{2}', '{0}', 0, '{mark}', 'final', '{mark}', now());
@@ -136,6 +156,10 @@ pub(crate) fn sql(tenant: &str, seeds: &Seeds) -> String {
         id(Row::PatientOne),
         id(Row::Unmatched)
     );
+    text += &format!(
+        "INSERT INTO doctor_numbers (id, user_id, lanr, ended_at) VALUES (gen_random_uuid(), '{}', '999999900', now());\n",
+        id(Row::Doctor)
+    );
     for recipient in [Row::Doctor, Row::Technician, Row::UserOne, Row::UserTwo] {
         text += &format!(
             "INSERT INTO notices (id, recipient, report_id, kind, replaced_by) VALUES ('{}', '{}', '{}', 'corrected', '{}');\n",
@@ -145,7 +169,33 @@ pub(crate) fn sql(tenant: &str, seeds: &Seeds) -> String {
             id(Row::Unreleased)
         );
     }
-    text + "COMMIT"
+    text + &alerts(seeds) + "COMMIT"
+}
+
+/// One genetic hold, limit and step of the ladder, and three alerts.
+fn alerts(seeds: &Seeds) -> String {
+    let (mark, id) = (&seeds.mark, |row: Row| seeds.id(row));
+    format!(
+        "INSERT INTO genetic_holds (id, report_id, lanr, actor, actor_role) VALUES (gen_random_uuid(), '{genetic}', '999999900', '{mark}', 'worker');
+         INSERT INTO critical_limits (id, test_code, unit, tier, high, created_by) VALUES ('{limit}', '{mark}', '', 'phone', 1, '{mark}');
+         INSERT INTO alert_steps (id, tier, step, user_id, seconds, created_by) VALUES (gen_random_uuid(), 'phone', 1, '{doctor}', 60, '{mark}');
+         INSERT INTO alerts (id, report_id, observation_id, tier, cause, limit_id, test_code, value_text, due_at)
+         VALUES ('{alert}', '{report}', '{value}', 'emergency', 'laboratory', NULL, '{mark}', '{mark}', now()),
+                ('{ended}', '{report}', NULL, 'emergency', 'laboratory', NULL, NULL, NULL, now()),
+                ('{change}', '{report}', '{value}', 'check', 'delta', '{limit}', '{mark}', '{mark}', now());
+         INSERT INTO alert_events (id, alert_id, tier, kind, round, step, due_at, actor, actor_role)
+         VALUES (gen_random_uuid(), '{alert}', 'emergency', 'raised', 1, 0, now(), '{mark}', 'worker'),
+                (gen_random_uuid(), '{ended}', 'emergency', 'superseded', NULL, NULL, NULL, '{mark}', 'worker');
+         INSERT INTO alert_states (alert_id) VALUES ('{ended}');\n",
+        genetic = id(Row::Genetic),
+        doctor = id(Row::Doctor),
+        alert = id(Row::Alert),
+        ended = id(Row::EndedAlert),
+        change = id(Row::ChangeAlert),
+        limit = id(Row::Limit),
+        report = id(Row::Unreleased),
+        value = seeds.value_of(Row::Unreleased),
+    )
 }
 
 fn users(seeds: &Seeds) -> String {

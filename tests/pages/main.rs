@@ -2,6 +2,7 @@
 //! cargo test --test pages`.
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+mod alerts;
 mod browser;
 mod matching;
 
@@ -186,7 +187,7 @@ async fn assert_accessible(page: &Client, name: &str) {
         if (!document.documentElement.lang) faults.push('no language');
         if (one('main') !== 1) faults.push('no main');
         if (!document.title) faults.push('no title');
-        for (const field of document.querySelectorAll('input:not([type=hidden])'))
+        for (const field of document.querySelectorAll('input:not([type=hidden]), select'))
             if (!field.labels || field.labels.length === 0) faults.push('no label for ' + field.name);
         for (const table of document.querySelectorAll('table')) {
             if (!table.caption) faults.push('a table without caption');

@@ -148,12 +148,12 @@ async fn every_table_of_a_practice_has_row_rules_or_is_one_of_the_two_technical_
 }
 
 #[tokio::test]
-async fn the_guard_holds_its_six_functions_and_one_table_and_public_holds_nothing() {
+async fn the_guard_holds_its_seven_functions_and_one_table_and_public_holds_nothing() {
     world().await;
     let sql = "SELECT proname::text FROM pg_proc WHERE pronamespace = $1::text::regnamespace ORDER BY 1";
     assert_eq!(
         lines(sql, "guard").await,
-        ["claim", "claim_role", "claim_subject", "enqueue", "permits", "permits_actor"]
+        ["claim", "claim_role", "claim_subject", "enqueue", "enqueue_alert", "permits", "permits_actor"]
     );
     let tables =
         "SELECT relname::text FROM pg_class WHERE relnamespace = $1::text::regnamespace AND relkind <> 'i' ORDER BY 1";

@@ -6,10 +6,9 @@ use aws_lc_rs::digest;
 
 /// An export without tables, and its manifest's SHA-256.
 fn export(folder: &Path) -> String {
-    std::fs::create_dir(folder.join("messages")).unwrap();
     let id = uuid::Uuid::now_v7();
     let manifest = serde_json::json!({
-        "format": 1, "tenant": "t_abcdefabcdef", "request": id, "requested_by": id, "approved_by": id,
+        "what": "labor export", "format": 2, "tenant": "t_abcdefabcdef", "request": id, "requested_by": id, "approved_by": id,
         "exported_at": "2026-01-01T00:00:00Z", "schema_version": 1, "software": "x", "left_out": [], "files": [],
     });
     let document = serde_json::to_vec(&manifest).unwrap();

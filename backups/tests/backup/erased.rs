@@ -31,20 +31,20 @@ async fn a_key_is_certified_destroyed_only_when_it_was_there() {
     }
     let request = deleted(&place).await;
     let elsewhere = Settings { keys: place.folder().join("mistyped"), ..place.settings.clone() };
-    let refused = Backup::new(elsewhere).unwrap().erase(request, false).await;
+    let refused = Backup::new(elsewhere).unwrap().erase(request, false, None).await;
     assert!(matches!(&refused, Err(BackupError::Refused(why)) if why.contains("LABOR_BACKUP_KEYS")), "{refused:?}");
     assert_eq!((place.objects().await.len(), place.unfinished_uploads().await), (2, 2), "refused means untouched");
 
     // What a killed run left of the key is the key too.
     let left_over = place.settings.keys.join(format!(".{}.{}", place.tenant, Uuid::now_v7()));
     std::fs::copy(place.settings.keys.join(format!("{}.age-identity", place.tenant)), &left_over).unwrap();
-    let certificate = place.backup().erase(request, false).await.unwrap();
+    let certificate = place.backup().erase(request, false, None).await.unwrap();
     assert_eq!((certificate.key, certificate.found_afterwards), (KeyFate::Destroyed, 0));
     assert_eq!((certificate.objects_deleted, certificate.uploads_aborted), (2, 2));
     assert_eq!(std::fs::read_dir(&place.settings.keys).unwrap().count(), 0);
     assert_eq!(place.objects().await, [format!("certificates/{request}.json")]);
 
-    let again = place.backup().erase(request, false).await.unwrap();
+    let again = place.backup().erase(request, false, None).await.unwrap();
     assert_eq!(serde_json::to_value(again.key).unwrap(), "was not there");
 }
 
@@ -54,7 +54,7 @@ async fn a_key_that_was_destroyed_before_takes_a_word_to_go_on() {
     place.backup().run(&place.tenant).await.unwrap();
     let request = deleted(&place).await;
     std::fs::remove_file(place.settings.keys.join(format!("{}.age-identity", place.tenant))).unwrap();
-    assert!(matches!(place.backup().erase(request, false).await, Err(BackupError::Refused(_))));
-    let certificate = place.backup().erase(request, true).await.unwrap();
+    assert!(matches!(place.backup().erase(request, false, None).await, Err(BackupError::Refused(_))));
+    let certificate = place.backup().erase(request, true, None).await.unwrap();
     assert_eq!((certificate.key, certificate.objects_deleted), (KeyFate::WasNotThere, 2));
 }

@@ -33,8 +33,10 @@ async fn a_backup_made_with_the_public_recipient_is_refused_before_any_statement
     let plain = place.plain(&dump_key(&manifest)).await;
     let attack = format!("{plain}\nCOMMIT;\nRESET ROLE;\nCREATE SCHEMA forged_by_recipient;\n");
     let forged = forge(&place, &manifest, &attack).await;
-    // The genuine manifest does not let it through either.
-    assert!(faults(&place).await[0].contains("bytes instead of"));
+    // The genuine manifest does not let it through either: by its length, or by its SHA-256 where age's header, whose
+    // length is random, makes the two equally long.
+    let fault = faults(&place).await.remove(0);
+    assert!(fault.contains("bytes instead of") || fault.contains("the SHA-256 of"), "{fault}");
     put_manifest(&place, &forged).await;
     is_refused_unread(&place).await;
     put_manifest(&place, &Manifest { mac: String::new(), ..forged }).await;

@@ -3,9 +3,7 @@ use std::time::Duration;
 
 use labor_backup::{Backup, BackupError, Settings, Which};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-
+use crate::between::that_refuses;
 use crate::place::Place;
 
 /// More than one part of 8 MiB: something has been uploaded when it goes wrong.
@@ -88,47 +86,10 @@ async fn a_verification_whose_connection_is_cut_leaves_no_schema() {
     assert_eq!(place.strays().await, Vec::<String>::new(), "a scratch schema or role was left");
 }
 
-/// Passes everything on to the store but the writing of manifests, which it forbids.
-async fn store_that_forbids_manifests(endpoint: &str) -> String {
-    let real = endpoint.strip_prefix("http://").unwrap().to_owned();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        loop {
-            let (mut client, _) = listener.accept().await.unwrap();
-            let mut store = TcpStream::connect(&real).await.unwrap();
-            tokio::spawn(async move {
-                let (mut request, mut answer) = (vec![0; 64 << 10], vec![0; 64 << 10]);
-                loop {
-                    tokio::select! {
-                        count = client.read(&mut request) => {
-                            let Ok(count @ 1..) = count else { return };
-                            let text = String::from_utf8_lossy(&request[..count]);
-                            if text.starts_with("PUT ") && text.lines().next().unwrap().contains("manifest.json") {
-                                let refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-                                client.write_all(refusal).await.unwrap();
-                                return;
-                            }
-                            store.write_all(&request[..count]).await.unwrap();
-                        }
-                        count = store.read(&mut answer) => {
-                            let Ok(count @ 1..) = count else { return };
-                            if client.write_all(&answer[..count]).await.is_err() { return }
-                        }
-                    }
-                }
-            });
-        }
-    });
-    address
-}
-
 #[tokio::test]
 async fn a_manifest_that_can_t_be_written_leaves_no_dump() {
     let place = Place::with_patients(3).await;
-    let mut settings = place.settings.clone();
-    settings.store.endpoint = Some(store_that_forbids_manifests(&settings.store.endpoint.unwrap()).await);
-    let error = Backup::new(settings.clone()).unwrap().run(&place.tenant).await.unwrap_err();
+    let error = that_refuses(&place, "PUT ", "manifest.json").await.run(&place.tenant).await.unwrap_err();
     assert!(error.to_string().contains("manifest.json"), "{error}");
     nothing_is_left(&place).await;
 }

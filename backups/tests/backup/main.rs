@@ -1,12 +1,20 @@
 //! Backups of real tenants on a real Postgres and a real S3 server: the whole way, and every way it can go wrong.
 #![expect(clippy::unwrap_used, reason = "in the helpers of a test, too, a broken expectation ends it")]
 
+mod between;
 mod checked;
 mod cycle;
 mod damage;
 mod erased;
+mod fleet;
 mod forged;
 mod interrupted;
+mod judged;
 mod keys;
+mod late;
+mod meanwhile;
 mod place;
+mod pruned;
+mod standby;
+mod surroundings;
 mod versions;

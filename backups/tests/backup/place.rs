@@ -10,6 +10,8 @@ use labor_migrator::isolation::weaker::Weaker;
 use labor_migrator::provision::{Kind, NewTenant};
 use labor_migrator::up::{Stop, UpOptions};
 use labor_migrator::{MasterSecret, Migrator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 /// The database that tests share; a second, equally prepared one has no tenants.
@@ -17,6 +19,7 @@ pub(crate) const DATABASE: &str = "labor";
 pub(crate) const OTHER: &str = "labor_other";
 const PASSWORD: &str = "0123456789abcdef";
 
+static PREPARING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 static PREPARED: OnceCell<MasterSecret> = OnceCell::const_new();
 
 /// A tenant with rows, and where its backups go.
@@ -25,6 +28,7 @@ pub(crate) struct Place {
     pub(crate) settings: Settings,
     pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) database: tokio_postgres::Client,
+    migrator: Migrator,
     folder: tempfile::TempDir,
 }
 
@@ -32,62 +36,76 @@ pub(crate) async fn url(login: &str, database: &str) -> String {
     labor_testing::postgres().await.url_as(login, PASSWORD, database)
 }
 
-async fn prepare() -> MasterSecret {
-    let postgres = labor_testing::postgres().await;
+async fn prepare_shared() -> MasterSecret {
     let master = MasterSecret::from_hex(&MasterSecret::generate().unwrap()).unwrap();
     for database in [DATABASE, OTHER] {
-        postgres.create_database(database).await.unwrap();
-        let (migrator, control, backup) = (
-            url("labor_migrator", database).await,
-            url("labor_control", database).await,
-            url("labor_backup", database).await,
-        );
-        let urls = ServiceUrls { migrator: &migrator, control: &control, backup: &backup };
-        bootstrap(&postgres.url(database), &urls, Weaker::Refused).await.unwrap();
-        Migrator::new(&migrator, master.clone())
-            .unwrap()
-            .up(&UpOptions::default(), &Stop::default(), |_| ())
-            .await
-            .unwrap();
+        Box::pin(prepare(database, &master)).await;
     }
     master
+}
+
+/// One at a time: `bootstrap` alters the logins, which all databases share.
+async fn prepare(database: &str, master: &MasterSecret) {
+    let _turn = PREPARING.lock().await;
+    let postgres = labor_testing::postgres().await;
+    postgres.create_database(database).await.unwrap();
+    let (migrator, control, backup) = (
+        url("labor_migrator", database).await,
+        url("labor_control", database).await,
+        url("labor_backup", database).await,
+    );
+    let urls = ServiceUrls { migrator: &migrator, control: &control, backup: &backup };
+    bootstrap(&postgres.url(database), &urls, Weaker::Refused).await.unwrap();
+    let migrator = Migrator::new(&migrator, master.clone()).unwrap();
+    migrator.up(&UpOptions::default(), &Stop::default(), |_| ()).await.unwrap();
 }
 
 impl Place {
     /// A tenant with so many patients, and for each of them a message of some KiB that does not compress.
     pub(crate) async fn with_patients(count: i32) -> Self {
-        let postgres = labor_testing::postgres().await;
-        let master = PREPARED.get_or_init(prepare).await.clone();
-        let slug = format!("p{}", uuid::Uuid::now_v7().simple());
-        let wanted = NewTenant {
-            slug: slug.clone(),
-            display_name: "Practice".to_owned(),
-            kind: Kind::Practice,
-            bsnrs: Vec::new(),
-        };
-        let migrator = Migrator::new(&url("labor_migrator", DATABASE).await, master).unwrap();
-        let tenant = migrator.provision(&wanted).await.unwrap().tenant;
-        let database = postgres.connect(DATABASE).await.unwrap();
-        fill(&database, &tenant, count).await;
+        let master = Box::pin(PREPARED.get_or_init(prepare_shared)).await.clone();
+        let place = Box::pin(Self::new(DATABASE, master)).await;
+        fill(&place.database, &place.tenant, count).await;
+        place
+    }
 
+    /// An empty tenant in a database that has no other.
+    pub(crate) async fn alone(database: &str) -> Self {
+        Box::pin(PREPARED.get_or_init(prepare_shared)).await;
+        let master = MasterSecret::from_hex(&MasterSecret::generate().unwrap()).unwrap();
+        Box::pin(prepare(database, &master)).await;
+        Box::pin(Self::new(database, master)).await
+    }
+
+    /// One more tenant in the same database.
+    pub(crate) async fn neighbour(&self, count: i32) -> TenantName {
+        let tenant = provision(&self.migrator).await;
+        fill(&self.database, &tenant, count).await;
+        tenant
+    }
+
+    async fn new(database: &str, master: MasterSecret) -> Self {
+        let migrator = Migrator::new(&url("labor_migrator", database).await, master).unwrap();
+        let tenant = provision(&migrator).await;
         let store = labor_testing::s3().await;
-        let s3 = store.client();
-        s3.create_bucket().bucket(&slug).send().await.unwrap();
+        let (s3, bucket) = (store.client(), format!("b{}", uuid::Uuid::now_v7().simple()));
+        s3.create_bucket().bucket(&bucket).send().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
-            database_url: url("labor_backup", DATABASE).await,
-            restore_url: Some(url("labor_migrator", DATABASE).await),
+            database_url: url("labor_backup", database).await,
+            restore_url: Some(url("labor_migrator", database).await),
             keys: folder.path().join("keys"),
             program_folder: Some(programs()),
             store: StoreSettings {
                 endpoint: Some(store.endpoint()),
                 region: store.region().to_owned(),
-                bucket: slug,
+                bucket,
                 access_key: store.access_key().to_owned(),
                 secret_key: store.secret_key().to_owned(),
             },
         };
-        Self { tenant, settings, s3, database, folder }
+        let database = labor_testing::postgres().await.connect(database).await.unwrap();
+        Self { tenant, settings, s3, database, migrator, folder }
     }
 
     /// The same, at this version of the schema.
@@ -125,6 +143,21 @@ impl Place {
         Backup::new(Settings { program_folder, ..self.settings.clone() }).unwrap()
     }
 
+    /// The program, told all of that by its environment.
+    pub(crate) fn program(&self) -> tokio::process::Command {
+        let Settings { database_url, keys, store, .. } = &self.settings;
+        let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_labor-backup"));
+        program
+            .env("LABOR_BACKUP_URL", database_url)
+            .env("LABOR_BACKUP_KEYS", keys)
+            .env("LABOR_S3_ENDPOINT", store.endpoint.as_deref().unwrap_or_default())
+            .env("LABOR_S3_BUCKET", &store.bucket)
+            .env("AWS_ACCESS_KEY_ID", &store.access_key)
+            .env("AWS_SECRET_ACCESS_KEY", &store.secret_key)
+            .stdin(std::process::Stdio::null());
+        program
+    }
+
     pub(crate) fn bucket(&self) -> &str {
         &self.settings.store.bucket
     }
@@ -148,27 +181,33 @@ impl Place {
         self.s3.put_object().bucket(self.bucket()).key(key).body(bytes.into()).send().await.unwrap();
     }
 
-    pub(crate) fn identity(&self) -> age::x25519::Identity {
-        let text = std::fs::read_to_string(self.settings.keys.join(format!("{}.age-identity", self.tenant))).unwrap();
+    fn identity_of(&self, tenant: &TenantName) -> age::x25519::Identity {
+        let text = std::fs::read_to_string(self.settings.keys.join(format!("{tenant}.age-identity"))).unwrap();
         text.lines().find(|line| !line.starts_with('#')).unwrap().parse().unwrap()
     }
 
     /// The manifest as its tenant's key would sign it; written out here once more, so that the format can't change by accident.
     pub(crate) fn signed(&self, manifest: &Manifest) -> Manifest {
-        let mut document = serde_json::to_value(manifest).unwrap();
+        self.signed_by(&self.tenant, manifest)
+    }
+
+    /// Any document of a tenant's, likewise.
+    pub(crate) fn signed_by<T: Serialize + DeserializeOwned>(&self, tenant: &TenantName, document: &T) -> T {
+        let mut document = serde_json::to_value(document).unwrap();
         document.as_object_mut().unwrap().remove("mac");
         document.sort_all_objects();
-        let secret = self.identity().to_string();
+        let secret = self.identity_of(tenant).to_string();
         let key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"labor-backup").extract(secret.expose_secret().as_bytes());
         let key: hmac::Key = key.expand(&[b"manifest mac v1"], hmac::HMAC_SHA256).unwrap().into();
         let mac = hex::encode(hmac::sign(&key, &serde_json::to_vec(&document).unwrap()));
-        Manifest { mac, ..manifest.clone() }
+        document["mac"] = mac.into();
+        serde_json::from_value(document).unwrap()
     }
 
     /// The plain text of a stored dump, by age and zstd alone.
     pub(crate) async fn plain(&self, key: &str) -> String {
-        let sealed = self.object(key).await;
-        let identity = self.identity();
+        let tenant = TenantName::parse(key.split('/').nth(1).unwrap()).unwrap();
+        let (sealed, identity) = (self.object(key).await, self.identity_of(&tenant));
         let decrypted = age::Decryptor::new(&sealed[..]).unwrap().decrypt(std::iter::once(&identity as _)).unwrap();
         String::from_utf8(zstd::stream::decode_all(decrypted).unwrap()).unwrap()
     }
@@ -179,7 +218,9 @@ impl Place {
                      UNION SELECT nspname FROM pg_namespace WHERE obj_description(oid, 'pg_namespace') LIKE 'labor: restored from %'";
         let statement = format!(
             "SELECT nspname::text FROM pg_namespace WHERE nspname ~ '^t_' AND nspname NOT IN ({known})
-             UNION SELECT rolname::text FROM pg_roles WHERE rolname ~ '^t_' AND replace(rolname, '_app', '') NOT IN ({known})"
+             UNION SELECT rolname::text FROM pg_roles r WHERE rolname ~ '^t_' AND replace(rolname, '_app', '') NOT IN ({known})
+                      AND NOT EXISTS (SELECT FROM pg_shdepend d JOIN pg_database b ON b.oid = d.dbid
+                                       WHERE d.refobjid = r.oid AND b.datname <> current_database())"
         );
         self.database.query(&statement, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
@@ -191,6 +232,16 @@ impl Place {
 
 pub(crate) fn programs() -> PathBuf {
     labor_testing::PostgresHome::find().unwrap().bin().to_owned()
+}
+
+async fn provision(migrator: &Migrator) -> TenantName {
+    let wanted = NewTenant {
+        slug: format!("p{}", uuid::Uuid::now_v7().simple()),
+        display_name: "Practice".to_owned(),
+        kind: Kind::Practice,
+        bsnrs: Vec::new(),
+    };
+    migrator.provision(&wanted).await.unwrap().tenant
 }
 
 /// Rows with everything that could confuse a dump: the tenant's own name, ends of COPY, quotes, line ends.

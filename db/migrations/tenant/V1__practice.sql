@@ -70,6 +70,23 @@ COMMENT ON COLUMN users.active        IS 'False: can no longer sign in';
 COMMENT ON COLUMN users.created_at    IS 'When the row was written';
 CREATE INDEX users_patient_id ON users (patient_id) WHERE patient_id IS NOT NULL;
 
+CREATE TABLE doctor_numbers (
+  id         uuid        PRIMARY KEY,
+  user_id    uuid        NOT NULL REFERENCES users (id),
+  lanr       text        NOT NULL CHECK (lanr ~ '^[0-9]{9}$'),
+  started_at timestamptz NOT NULL DEFAULT now(),
+  ended_at   timestamptz
+);
+COMMENT ON TABLE  doctor_numbers            IS 'Which doctor has which number; set by operators alone, because whoever has it releases genetic results';
+COMMENT ON COLUMN doctor_numbers.id         IS 'UUIDv7';
+COMMENT ON COLUMN doctor_numbers.user_id    IS 'Whose';
+COMMENT ON COLUMN doctor_numbers.lanr       IS 'LANR: the genetic results of this doctor are released by this user alone';
+COMMENT ON COLUMN doctor_numbers.started_at IS 'Valid from then on';
+COMMENT ON COLUMN doctor_numbers.ended_at   IS 'Valid until then; null: still';
+CREATE INDEX        doctor_numbers_user_id ON doctor_numbers (user_id);
+CREATE UNIQUE INDEX doctor_numbers_user    ON doctor_numbers (user_id) WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX doctor_numbers_lanr    ON doctor_numbers (lanr) WHERE ended_at IS NULL;
+
 CREATE TABLE raw_messages (
   id                uuid        PRIMARY KEY,
   source_id         uuid        NOT NULL,
@@ -91,7 +108,7 @@ CREATE TABLE raw_messages (
 COMMENT ON TABLE  raw_messages                   IS 'What laboratories sent, byte for byte';
 COMMENT ON COLUMN raw_messages.id                IS 'UUIDv7; the message_id that the sender is told';
 COMMENT ON COLUMN raw_messages.source_id         IS 'control.sources.id of the sender';
-COMMENT ON COLUMN raw_messages.sender_message_id IS 'X-Message-Id of the request, if any';
+COMMENT ON COLUMN raw_messages.sender_message_id IS 'X-Message-Id of the request, if any; its first 200 characters';
 COMMENT ON COLUMN raw_messages.sha256            IS 'SHA-256 of body; with source_id the idempotency key: a retry meets the same row';
 COMMENT ON COLUMN raw_messages.body              IS 'The bytes as received';
 COMMENT ON COLUMN raw_messages.content_type      IS 'Content-Type of the request';
@@ -102,6 +119,8 @@ COMMENT ON COLUMN raw_messages.charset           IS 'Character set the text was 
 COMMENT ON COLUMN raw_messages.warnings          IS 'Codes and places of what the reader tolerated';
 COMMENT ON COLUMN raw_messages.received_at       IS 'When the bytes became durable';
 COMMENT ON COLUMN raw_messages.processed_at      IS 'When a worker finished with it';
+-- Whether a sender gave its id to other bytes before is asked with every message.
+CREATE INDEX raw_messages_sender_id ON raw_messages (source_id, sender_message_id) WHERE sender_message_id IS NOT NULL;
 CREATE INDEX raw_messages_open ON raw_messages (received_at) WHERE state <> 'processed';
 
 CREATE TABLE orders (
@@ -134,6 +153,7 @@ CREATE TABLE reports (
   content_sha256      bytea       NOT NULL CHECK (octet_length(content_sha256) = 32),
   kind                text        NOT NULL,
   status              text        NOT NULL CHECK (status IN ('registered', 'partial', 'preliminary', 'final', 'corrected', 'cancelled')),
+  laboratory          text        NOT NULL DEFAULT '',
   laboratory_name     text        NOT NULL,
   subject_family_name text,
   subject_given_name  text,
@@ -150,12 +170,16 @@ CREATE TABLE reports (
   invalidates_earlier boolean     NOT NULL DEFAULT false,
   notes               text[]      NOT NULL DEFAULT '{}',
   unmapped            jsonb       NOT NULL DEFAULT '[]',
+  not_judged          integer     NOT NULL DEFAULT 0 CHECK (not_judged >= 0),
   received_at         timestamptz NOT NULL,
   confirmed_at        timestamptz NOT NULL,
   released_at         timestamptz,
+  released_by         uuid        REFERENCES users (id),
+  release_id          uuid,
   UNIQUE (raw_message_id, record_index),
   UNIQUE (report_key, version),
-  CHECK (NOT (genetic AND released_at IS NOT NULL))
+  CHECK (released_by IS NULL OR released_at IS NOT NULL),
+  CHECK (release_id IS NULL OR released_at IS NOT NULL)
 );
 COMMENT ON TABLE  reports                     IS 'One version of one laboratory report; versions with the same report_key form a chain';
 COMMENT ON COLUMN reports.id                  IS 'UUIDv7';
@@ -169,6 +193,7 @@ COMMENT ON COLUMN reports.superseded_by       IS 'The next version; null: this i
 COMMENT ON COLUMN reports.content_sha256      IS 'SHA-256 of the record''s medical content: an unchanged resend makes no new version';
 COMMENT ON COLUMN reports.kind                IS 'LDT record type (8201, 8202, 8203, 8204, 8205)';
 COMMENT ON COLUMN reports.status              IS 'State of the whole report';
+COMMENT ON COLUMN reports.laboratory          IS 'BSNR of the laboratory, else its name as sent; as in orders';
 COMMENT ON COLUMN reports.laboratory_name     IS 'Name of the laboratory as sent';
 COMMENT ON COLUMN reports.subject_family_name IS 'Patient as sent, also when not matched';
 COMMENT ON COLUMN reports.subject_given_name  IS 'Patient as sent, also when not matched';
@@ -181,18 +206,22 @@ COMMENT ON COLUMN reports.order_number        IS 'LDT field 8310 as sent';
 COMMENT ON COLUMN reports.lab_order_number    IS 'LDT field 8311 as sent';
 COMMENT ON COLUMN reports.reported_on         IS 'Date of the report as sent';
 COMMENT ON COLUMN reports.critical            IS 'The laboratory marked something as life-threatening';
-COMMENT ON COLUMN reports.genetic             IS 'Genetic examination: GenDG forbids release without the responsible physician';
+COMMENT ON COLUMN reports.genetic             IS 'Genetic examination: only the responsible doctor releases it (GenDG, section 11); see genetic_holds';
 COMMENT ON COLUMN reports.invalidates_earlier IS 'The laboratory says that all it sent for this order before is invalid (LDT 3 field 8418 = 08)';
 COMMENT ON COLUMN reports.notes               IS 'Free text of the report';
 COMMENT ON COLUMN reports.unmapped            IS 'Fields that were read but have no column: shown, never dropped';
+COMMENT ON COLUMN reports.not_judged          IS 'Values that a limit of the practice names and could not be held against: another unit, no number, or a bound that leaves it open';
 COMMENT ON COLUMN reports.received_at         IS 'When the message became durable';
 COMMENT ON COLUMN reports.confirmed_at        IS 'When the same content arrived last; decides which version is the laboratory''s last word';
 COMMENT ON COLUMN reports.released_at         IS 'When a doctor released it to the patient';
+COMMENT ON COLUMN reports.released_by         IS 'Who released it';
+COMMENT ON COLUMN reports.release_id          IS 'Which row of report_events is this release; the worker writes to the report only as long as nothing ended that';
 CREATE INDEX reports_inbox      ON reports (received_at DESC, id DESC) WHERE superseded_by IS NULL;
 CREATE INDEX reports_unmatched  ON reports (received_at DESC, id DESC) WHERE superseded_by IS NULL AND patient_id IS NULL;
 CREATE INDEX reports_patient_id ON reports (patient_id);
 CREATE INDEX reports_order_id   ON reports (order_id);
 CREATE INDEX reports_order_number ON reports (order_number) WHERE order_number IS NOT NULL;
+CREATE INDEX reports_released_by ON reports (released_by) WHERE released_by IS NOT NULL;
 CREATE INDEX reports_superseded ON reports (superseded_by) WHERE superseded_by IS NOT NULL;
 
 CREATE TABLE observations (
@@ -348,30 +377,235 @@ CREATE INDEX notices_match_id    ON notices (match_id) WHERE match_id IS NOT NUL
 CREATE TABLE report_events (
   id           uuid        PRIMARY KEY,
   report_id    uuid        NOT NULL REFERENCES reports (id),
-  kind         text        NOT NULL CHECK (kind IN ('seen', 'acknowledged', 'told')),
+  kind         text        NOT NULL CHECK (kind IN ('seen', 'acknowledged', 'told', 'released', 'withdrawn')),
   at           timestamptz NOT NULL DEFAULT clock_timestamp(),
   actor        text        NOT NULL DEFAULT guard.claim_subject(),
   actor_role   text        NOT NULL DEFAULT guard.claim_role(),
   on_behalf_of uuid        REFERENCES users (id),
   comment      text        CHECK (length(comment) BETWEEN 1 AND 1000),
   notice_id    uuid        REFERENCES notices (id),
+  patient_id   uuid        REFERENCES patients (id),
+  ends         uuid        REFERENCES report_events (id),
   CHECK ((kind = 'told') = (notice_id IS NOT NULL)),
-  CHECK (kind <> 'acknowledged' OR actor_role = 'doctor'),
+  CHECK (kind NOT IN ('acknowledged', 'released') OR actor_role = 'doctor'),
+  CHECK (kind <> 'withdrawn' OR actor_role IN ('doctor', 'admin', 'worker')),
+  CHECK (actor_role <> 'worker' OR kind = 'withdrawn'),
+  CHECK (kind IN ('released', 'withdrawn') OR ends IS NULL),
   CHECK (kind = 'acknowledged' OR (on_behalf_of IS NULL AND comment IS NULL)),
-  UNIQUE NULLS NOT DISTINCT (report_id, kind, actor, on_behalf_of, notice_id)
+  CHECK ((kind = 'released') = (patient_id IS NOT NULL))
 );
-COMMENT ON TABLE  report_events              IS 'What people did with one version of a report; rows are only ever added';
+COMMENT ON TABLE  report_events              IS 'What people did with one version of a report, and which releases the worker took back; rows are only ever added';
 COMMENT ON COLUMN report_events.id           IS 'UUIDv7';
 COMMENT ON COLUMN report_events.report_id    IS 'Which version of which report';
-COMMENT ON COLUMN report_events.kind         IS 'seen: its values were shown to this person for the first time; acknowledged: a doctor has taken note of it; told: this person has read a notice about it';
+COMMENT ON COLUMN report_events.kind         IS 'seen: its values were shown to this person for the first time; acknowledged: a doctor has taken note of it; told: this person has read a notice about it; released, withdrawn: to and from the patient, each time';
 COMMENT ON COLUMN report_events.at           IS 'Database time';
 COMMENT ON COLUMN report_events.actor        IS 'Subject of the verified claim';
 COMMENT ON COLUMN report_events.actor_role   IS 'Role of the verified claim';
 COMMENT ON COLUMN report_events.on_behalf_of IS 'The colleague for whom it was acknowledged';
 COMMENT ON COLUMN report_events.comment      IS 'What the doctor noted';
 COMMENT ON COLUMN report_events.notice_id    IS 'Which notice was read';
+COMMENT ON COLUMN report_events.patient_id   IS 'For kind released: to whom';
+COMMENT ON COLUMN report_events.ends         IS 'For kinds released and withdrawn: the release that is over with it';
+-- Each is said once, but what was released may be withdrawn and released again: the last of both counts.
+CREATE UNIQUE INDEX report_events_once  ON report_events (report_id, kind, actor, on_behalf_of, notice_id, (CASE WHEN kind IN ('released', 'withdrawn') THEN id END)) NULLS NOT DISTINCT;
+CREATE INDEX report_events_patient_id   ON report_events (patient_id) WHERE patient_id IS NOT NULL;
 CREATE INDEX report_events_on_behalf_of ON report_events (on_behalf_of) WHERE on_behalf_of IS NOT NULL;
 CREATE INDEX report_events_notice_id    ON report_events (notice_id) WHERE notice_id IS NOT NULL;
+CREATE INDEX report_events_ends         ON report_events (ends) WHERE ends IS NOT NULL;
+
+CREATE TABLE genetic_holds (
+  id         uuid        PRIMARY KEY,
+  report_id  uuid        NOT NULL REFERENCES reports (id),
+  lanr       text        CHECK (lanr ~ '^[0-9]{9}$'),
+  at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+  actor      text        NOT NULL DEFAULT guard.claim_subject(),
+  actor_role text        NOT NULL DEFAULT guard.claim_role(),
+  CHECK (actor_role = 'worker' OR lanr IS NOT NULL)
+);
+COMMENT ON TABLE  genetic_holds            IS 'Which reports are genetic examinations, and who alone may release each (GenDG, section 11); rows are only ever added';
+COMMENT ON COLUMN genetic_holds.id         IS 'UUIDv7';
+COMMENT ON COLUMN genetic_holds.report_id  IS 'The version that is held';
+COMMENT ON COLUMN genetic_holds.lanr       IS 'Number of the responsible doctor: as sent (LDT 8615, 0212; HL7 OBR-16), else as an admin named it; null: not sent';
+COMMENT ON COLUMN genetic_holds.at         IS 'Database time';
+COMMENT ON COLUMN genetic_holds.actor      IS 'Subject of the verified claim';
+COMMENT ON COLUMN genetic_holds.actor_role IS 'worker: as the laboratory sent it; admin: named in the practice';
+CREATE INDEX        genetic_holds_report_id ON genetic_holds (report_id);
+-- There is one responsible doctor, and nobody puts another in the place.
+CREATE UNIQUE INDEX genetic_holds_doctor    ON genetic_holds (report_id) WHERE lanr IS NOT NULL;
+
+CREATE TABLE critical_limits (
+  id             uuid        PRIMARY KEY,
+  laboratory     text        CHECK (length(laboratory) BETWEEN 1 AND 250),
+  test_code      text        NOT NULL CHECK (length(test_code) BETWEEN 1 AND 100),
+  unit           text        NOT NULL CHECK (length(unit) <= 60),
+  sex            text        CHECK (sex IN ('male', 'female', 'other')),
+  age_from_years integer     CHECK (age_from_years BETWEEN 0 AND 150),
+  age_to_years   integer     CHECK (age_to_years BETWEEN 0 AND 150),
+  tier           text        NOT NULL CHECK (tier IN ('emergency', 'phone', 'check')),
+  low            numeric     CHECK (low > -1e15 AND low < 1e15 AND scale(low) <= 15),
+  high           numeric     CHECK (high > -1e15 AND high < 1e15 AND scale(high) <= 15),
+  delta_percent  numeric     CHECK (delta_percent > 0 AND delta_percent < 1e15 AND scale(delta_percent) <= 15),
+  delta_days     integer     CHECK (delta_days BETWEEN 1 AND 3650),
+  created_at     timestamptz NOT NULL DEFAULT now(),
+  created_by     text        NOT NULL DEFAULT guard.claim_subject(),
+  ended_at       timestamptz,
+  ended_by       text,
+  CHECK (age_from_years <= age_to_years),
+  CHECK (low < high),
+  CHECK ((tier = 'check') = (delta_percent IS NOT NULL)),
+  CHECK ((delta_percent IS NULL) = (delta_days IS NULL)),
+  CHECK ((tier = 'check') = (low IS NULL AND high IS NULL)),
+  CHECK ((ended_at IS NULL) = (ended_by IS NULL))
+);
+COMMENT ON TABLE  critical_limits                IS 'The practice''s own limits beyond which somebody is alerted; a limit is never changed, it ends and another begins';
+COMMENT ON COLUMN critical_limits.id             IS 'UUIDv7';
+COMMENT ON COLUMN critical_limits.laboratory     IS 'For whose values, as in reports.laboratory; null: any';
+COMMENT ON COLUMN critical_limits.test_code      IS 'As in observations.test_code';
+COMMENT ON COLUMN critical_limits.unit           IS 'Only values in exactly this unit are judged; empty: the laboratory sends none';
+COMMENT ON COLUMN critical_limits.sex            IS 'For whom; null: everybody. A patient whose sex is not known is meant too';
+COMMENT ON COLUMN critical_limits.age_from_years IS 'From this age on, in completed years at collection. A patient whose age is not known is meant too';
+COMMENT ON COLUMN critical_limits.age_to_years   IS 'Up to and including this age';
+COMMENT ON COLUMN critical_limits.tier           IS 'emergency: at once, also at night; phone: the same day; check: an unlikely change, may be dismissed';
+COMMENT ON COLUMN critical_limits.low            IS 'Critical at or below it';
+COMMENT ON COLUMN critical_limits.high           IS 'Critical at or above it';
+COMMENT ON COLUMN critical_limits.delta_percent  IS 'For tier check: changed by at least so much against the value before';
+COMMENT ON COLUMN critical_limits.delta_days     IS 'How old the value before may be';
+COMMENT ON COLUMN critical_limits.created_at     IS 'Valid from then on';
+COMMENT ON COLUMN critical_limits.created_by     IS 'Subject of the claim of whoever set it';
+COMMENT ON COLUMN critical_limits.ended_at       IS 'Valid until then; null: still';
+COMMENT ON COLUMN critical_limits.ended_by       IS 'Subject of the claim of whoever ended it';
+CREATE INDEX critical_limits_test ON critical_limits (test_code) WHERE ended_at IS NULL;
+
+CREATE TABLE alert_steps (
+  id         uuid        PRIMARY KEY,
+  tier       text        NOT NULL CHECK (tier IN ('emergency', 'phone', 'check')),
+  step       integer     NOT NULL CHECK (step BETWEEN 1 AND 20),
+  user_id    uuid        NOT NULL REFERENCES users (id),
+  deputy_id  uuid        REFERENCES users (id),
+  seconds    integer     NOT NULL CHECK (seconds BETWEEN 1 AND 604800),
+  created_at timestamptz NOT NULL DEFAULT now(),
+  created_by text        NOT NULL DEFAULT guard.claim_subject(),
+  ended_at   timestamptz,
+  ended_by   text,
+  CHECK ((ended_at IS NULL) = (ended_by IS NULL))
+);
+COMMENT ON TABLE  alert_steps            IS 'The ladder: who is asked to see to an alert, one after the other; replaced as a whole';
+COMMENT ON COLUMN alert_steps.id         IS 'UUIDv7';
+COMMENT ON COLUMN alert_steps.tier       IS 'For which alerts';
+COMMENT ON COLUMN alert_steps.step       IS 'From 1';
+COMMENT ON COLUMN alert_steps.user_id    IS 'Whose turn it is';
+COMMENT ON COLUMN alert_steps.deputy_id  IS 'Whose turn it is if that user can''t sign in any more';
+COMMENT ON COLUMN alert_steps.seconds    IS 'After so long without an end the next step takes over';
+COMMENT ON COLUMN alert_steps.created_at IS 'Valid from then on';
+COMMENT ON COLUMN alert_steps.created_by IS 'Subject of the claim of whoever set it';
+COMMENT ON COLUMN alert_steps.ended_at   IS 'Valid until then; null: still';
+COMMENT ON COLUMN alert_steps.ended_by   IS 'Subject of the claim of whoever replaced it';
+CREATE UNIQUE INDEX alert_steps_ladder    ON alert_steps (tier, step) WHERE ended_at IS NULL;
+CREATE INDEX        alert_steps_user_id   ON alert_steps (user_id);
+CREATE INDEX        alert_steps_deputy_id ON alert_steps (deputy_id) WHERE deputy_id IS NOT NULL;
+
+CREATE TABLE alerts (
+  id             uuid        PRIMARY KEY,
+  report_id      uuid        NOT NULL REFERENCES reports (id),
+  observation_id uuid        REFERENCES observations (id),
+  tier           text        NOT NULL CHECK (tier IN ('emergency', 'phone', 'check')),
+  cause          text        NOT NULL CHECK (cause IN ('laboratory', 'limit', 'delta')),
+  limit_id       uuid        REFERENCES critical_limits (id),
+  test_code      text,
+  test_name      text,
+  specimen       text,
+  collected_at   text,
+  value_text     text,
+  unit           text,
+  former_value   text,
+  former_at      timestamptz,
+  raised_at      timestamptz NOT NULL DEFAULT now(),
+  due_at         timestamptz NOT NULL,
+  UNIQUE (id, tier),
+  CHECK ((cause = 'laboratory') = (limit_id IS NULL)),
+  CHECK ((cause = 'delta') = (tier = 'check')),
+  CHECK ((observation_id IS NULL) = (test_code IS NULL))
+);
+COMMENT ON TABLE  alerts                IS 'A value, or a whole report, that somebody has to be told of and to confirm; what it was raised for stays as it was; rows are only ever added';
+COMMENT ON COLUMN alerts.id             IS 'UUIDv7';
+COMMENT ON COLUMN alerts.report_id      IS 'The version that it was raised for';
+COMMENT ON COLUMN alerts.observation_id IS 'The value; null: the report as a whole';
+COMMENT ON COLUMN alerts.tier           IS 'emergency: at once, also at night; phone: the same day; check: may be dismissed with a comment';
+COMMENT ON COLUMN alerts.cause          IS 'laboratory: it said so itself; limit: beyond a limit of the practice; delta: changed much against the value before';
+COMMENT ON COLUMN alerts.limit_id       IS 'Which limit';
+COMMENT ON COLUMN alerts.test_code      IS 'As in observations, at that time';
+COMMENT ON COLUMN alerts.test_name      IS 'As in observations, at that time';
+COMMENT ON COLUMN alerts.specimen       IS 'As in observations, at that time';
+COMMENT ON COLUMN alerts.collected_at   IS 'As in observations, at that time: as sent';
+COMMENT ON COLUMN alerts.value_text     IS 'As in observations, at that time';
+COMMENT ON COLUMN alerts.unit           IS 'As in observations, at that time';
+COMMENT ON COLUMN alerts.former_value   IS 'For cause delta: the value before';
+COMMENT ON COLUMN alerts.former_at      IS 'For cause delta: when that was';
+COMMENT ON COLUMN alerts.raised_at      IS 'When it was raised: with the report, in one transaction';
+COMMENT ON COLUMN alerts.due_at         IS 'The first time limit: confirmed until then is in time';
+CREATE INDEX alerts_report_id      ON alerts (report_id);
+CREATE INDEX alerts_observation_id ON alerts (observation_id) WHERE observation_id IS NOT NULL;
+CREATE INDEX alerts_limit_id       ON alerts (limit_id) WHERE limit_id IS NOT NULL;
+CREATE INDEX alerts_raised_at      ON alerts (raised_at);
+
+CREATE TABLE alert_events (
+  id         uuid        PRIMARY KEY,
+  alert_id   uuid        NOT NULL,
+  tier       text        NOT NULL,
+  kind       text        NOT NULL CHECK (kind IN ('raised', 'escalated', 'unanswered', 'confirmed', 'reached_without_read_back', 'unreachable', 'dismissed', 'superseded')),
+  round      integer     CHECK (round >= 1),
+  step       integer     CHECK (step >= 0),
+  holder     text,
+  deputy     text,
+  due_at     timestamptz,
+  reached    text        CHECK (length(reached) BETWEEN 1 AND 200),
+  read_back  text        CHECK (length(read_back) BETWEEN 1 AND 200),
+  comment    text        CHECK (length(comment) BETWEEN 1 AND 1000),
+  at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+  actor      text        NOT NULL DEFAULT guard.claim_subject(),
+  actor_role text        NOT NULL DEFAULT guard.claim_role(),
+  -- A turn is the worker's to give: what people add has no part of one.
+  CHECK ((kind IN ('raised', 'escalated', 'unanswered')) = (round IS NOT NULL)),
+  CHECK ((round IS NULL) = (step IS NULL)),
+  CHECK (round IS NOT NULL OR (holder IS NULL AND deputy IS NULL)),
+  CHECK ((kind IN ('raised', 'escalated')) = (due_at IS NOT NULL)),
+  CHECK ((kind IN ('raised', 'escalated', 'unanswered', 'superseded')) = (actor_role = 'worker')
+         OR (kind = 'superseded' AND tier = 'check' AND actor_role IN ('doctor', 'admin'))),
+  CHECK (actor_role IN ('worker', 'doctor', 'lab_technician') OR (actor_role = 'admin' AND kind = 'superseded')),
+  CHECK ((kind IN ('confirmed', 'reached_without_read_back', 'unreachable')) = (reached IS NOT NULL)),
+  CHECK ((kind = 'confirmed') = (read_back IS NOT NULL)),
+  CHECK (kind <> 'dismissed' OR (comment IS NOT NULL AND tier = 'check')),
+  FOREIGN KEY (alert_id, tier) REFERENCES alerts (id, tier),
+  UNIQUE (alert_id, round)
+);
+COMMENT ON TABLE  alert_events            IS 'What became of an alert; it is open until it is confirmed, dismissed or superseded; rows are only ever added';
+COMMENT ON COLUMN alert_events.id         IS 'UUID';
+COMMENT ON COLUMN alert_events.alert_id   IS 'Which alert';
+COMMENT ON COLUMN alert_events.tier       IS 'The alert''s: only an unlikely change is dismissed';
+COMMENT ON COLUMN alert_events.kind       IS 'raised, escalated: it is somebody''s turn; unanswered: nobody''s any more, and still open; confirmed: read back; reached_without_read_back; unreachable; dismissed; superseded: the value counts no more, or was compared with another person''s';
+COMMENT ON COLUMN alert_events.round      IS 'The how many-th turn it is, from 1';
+COMMENT ON COLUMN alert_events.step       IS 'Step of the ladder; 0: everybody''s turn';
+COMMENT ON COLUMN alert_events.holder     IS 'Id of the user whose turn it is; null: everybody''s';
+COMMENT ON COLUMN alert_events.deputy     IS 'Id of the user whose turn it is if that one can''t sign in any more';
+COMMENT ON COLUMN alert_events.due_at     IS 'Until when; then it is the next one''s turn';
+COMMENT ON COLUMN alert_events.reached    IS 'Who was reached, or should have been';
+COMMENT ON COLUMN alert_events.read_back  IS 'What they repeated: the value is in it';
+COMMENT ON COLUMN alert_events.comment    IS 'What was noted';
+COMMENT ON COLUMN alert_events.at         IS 'Database time';
+COMMENT ON COLUMN alert_events.actor      IS 'Subject of the verified claim';
+COMMENT ON COLUMN alert_events.actor_role IS 'Role of the verified claim';
+-- People end an alert once; that its value counts no more may be said besides.
+CREATE UNIQUE INDEX alert_events_ended      ON alert_events (alert_id) WHERE kind IN ('confirmed', 'dismissed');
+CREATE UNIQUE INDEX alert_events_superseded ON alert_events (alert_id) WHERE kind = 'superseded';
+
+CREATE TABLE alert_states (
+  alert_id uuid        PRIMARY KEY REFERENCES alerts (id),
+  ended_at timestamptz
+);
+COMMENT ON TABLE  alert_states          IS 'Which alerts are open, so that they are found among all that ever were; what ended one is its event';
+COMMENT ON COLUMN alert_states.alert_id IS 'Which alert';
+COMMENT ON COLUMN alert_states.ended_at IS 'When it was confirmed, dismissed or superseded; null: it is open';
+CREATE INDEX alert_states_open ON alert_states (alert_id) WHERE ended_at IS NULL;
 
 -- No statistics of what identifies a person: EXPLAIN estimates from them, also for rows that the row rules hide. No plan needs
 -- them; what is looked up by value has an index.
@@ -388,6 +622,8 @@ ALTER TABLE users
   ALTER COLUMN username      SET STATISTICS 0,
   ALTER COLUMN password_hash SET STATISTICS 0,
   ALTER COLUMN display_name  SET STATISTICS 0;
+ALTER TABLE doctor_numbers
+  ALTER COLUMN lanr SET STATISTICS 0;
 ALTER TABLE reports
   ALTER COLUMN subject_family_name SET STATISTICS 0,
   ALTER COLUMN subject_given_name  SET STATISTICS 0,
@@ -395,3 +631,18 @@ ALTER TABLE reports
   ALTER COLUMN subject_birth_text  SET STATISTICS 0,
   ALTER COLUMN subject_insurance_number SET STATISTICS 0,
   ALTER COLUMN subject_patient_number   SET STATISTICS 0;
+ALTER TABLE genetic_holds
+  ALTER COLUMN lanr  SET STATISTICS 0,
+  ALTER COLUMN actor SET STATISTICS 0;
+ALTER TABLE critical_limits
+  ALTER COLUMN created_by SET STATISTICS 0,
+  ALTER COLUMN ended_by   SET STATISTICS 0;
+ALTER TABLE alert_steps
+  ALTER COLUMN created_by SET STATISTICS 0,
+  ALTER COLUMN ended_by   SET STATISTICS 0;
+ALTER TABLE alert_events
+  ALTER COLUMN holder    SET STATISTICS 0,
+  ALTER COLUMN deputy    SET STATISTICS 0,
+  ALTER COLUMN reached   SET STATISTICS 0,
+  ALTER COLUMN read_back SET STATISTICS 0,
+  ALTER COLUMN actor     SET STATISTICS 0;

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::alerts::outcome::CLOSE_ALERTS;
 use crate::results::chain::{LOCK_CHAIN, hex_digest};
 use crate::results::order::{self, Because, KNOWN_PERSON};
 use crate::results::patient::{self, Place, chain_says, subject, subject_columns};
@@ -34,13 +35,19 @@ statements! { Decide {
         VALUES ($1, $2, $3, $4, 'reports', $5, $6, $7)";
     /// Whoever is reading a version is waited for, in the order in which they lock, or waits (`events::MARK_SEEN`).
     LOCK_VERSIONS = "SELECT FROM reports WHERE report_key = $1 ORDER BY id FOR UPDATE";
-    /// $1: key, $2: why, $6: only of what came within 90 days of this moment.
+    /// $1: key, $2: why, $6: only of what came within 90 days of this moment. What was released is withdrawn, and that is noted as such.
     UNMATCH_CHAIN = "WITH gone AS (
-            SELECT r.id, r.patient_id FROM reports r
+            SELECT r.id, r.patient_id, r.released_at FROM reports r
              WHERE r.report_key = $1 AND r.patient_id IS NOT NULL
                AND ($6::timestamptz IS NULL OR r.received_at BETWEEN $6 - interval '90 days' AND $6 + interval '90 days')
           ), withdrawn AS (
-            UPDATE reports r SET patient_id = NULL, released_at = NULL FROM gone g WHERE r.id = g.id
+            UPDATE reports r SET patient_id = NULL, released_at = NULL, released_by = NULL, release_id = NULL FROM gone g WHERE r.id = g.id
+          ), noted AS (
+            INSERT INTO report_events (id, report_id, kind, ends, actor, actor_role)
+            SELECT gen_random_uuid(), g.id, 'withdrawn', e.id, $3, $4
+              FROM gone g LEFT JOIN report_events e ON e.report_id = g.id AND e.kind = 'released'
+               AND NOT EXISTS (SELECT FROM report_events f WHERE f.ends = e.id)
+             WHERE g.released_at IS NOT NULL OR e.id IS NOT NULL
           ), written AS (
             INSERT INTO matches (id, report_id, kind, patient_id, comment, actor, actor_role)
             SELECT gen_random_uuid(), g.id, 'unmatched', g.patient_id, $2, $3, $4 FROM gone g RETURNING id, report_id
@@ -52,6 +59,28 @@ statements! { Decide {
           )
           INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
           SELECT gen_random_uuid(), $3, $4, 'report.unmatch', 'reports', g.id, 'success', $5 FROM gone g";
+    /// What was compared with values of somebody else is told as such no more: alerts of the chain's changes, and those of the patient's other
+    /// reports that were compared with a value of the chain. Once it is matched again a new version is compared anew.
+    SUPERSEDE_CHANGES = "WITH leaving AS (
+            SELECT r.id, r.patient_id FROM reports r
+             WHERE r.report_key = $1 AND r.patient_id IS NOT NULL
+               AND ($2::timestamptz IS NULL OR r.received_at BETWEEN $2 - interval '90 days' AND $2 + interval '90 days')
+          ), gone AS (
+            SELECT a.id, a.tier FROM alerts a JOIN reports r ON r.id = a.report_id
+             WHERE a.cause = 'delta' AND NOT EXISTS (SELECT FROM alert_events e WHERE e.alert_id = a.id AND e.kind = 'superseded')
+               AND r.patient_id IN (SELECT l.patient_id FROM leaving l)
+               AND (r.id IN (SELECT l.id FROM leaving l)
+                    OR EXISTS (SELECT FROM leaving l JOIN observations o ON o.report_id = l.id
+                                WHERE o.test_code = a.test_code AND o.value_text = a.former_value AND o.effective_at = a.former_at
+                                  AND (o.specimen, o.unit) IS NOT DISTINCT FROM (a.specimen, a.unit)))
+          ), written AS (
+            INSERT INTO alert_events (id, alert_id, tier, kind, actor, actor_role)
+            SELECT gen_random_uuid(), g.id, g.tier, 'superseded', $3, $4 FROM gone g ON CONFLICT DO NOTHING RETURNING alert_id
+          ), audited AS (
+            INSERT INTO audit (id, actor, actor_role, action, object_kind, object_id, outcome, request_id)
+            SELECT gen_random_uuid(), $3, $4, 'alert.supersede', 'alerts', w.alert_id, 'success', $5 FROM written w
+          )
+          SELECT w.alert_id FROM written w";
     /// What no report says of the patient any more that is theirs, but one that was taken away.
     FORGET_NUMBERS = "UPDATE patients p
             SET insurance_number = CASE WHEN p.insurance_number = $2 AND NOT EXISTS (
@@ -196,6 +225,11 @@ async fn withdraw(
     unit.execute(LOCK_VERSIONS, &[&key]).await?;
     let sent = chain_says(unit, key, lately).await?.patients;
     let ((actor, role), request) = (unit.actor(), unit.request_id());
+    let gone = unit.query(SUPERSEDE_CHANGES, &[&key, &lately, &actor, &role, &request]).await?;
+    let gone: Vec<Uuid> = gone.iter().map(|row| row.get(0)).collect();
+    if !gone.is_empty() {
+        unit.execute(CLOSE_ALERTS, &[&gone]).await?;
+    }
     unit.execute(UNMATCH_CHAIN, &[&key, &reason, &actor, &role, &request, &lately]).await?;
     for (patient, said) in &sent {
         unit.execute(FORGET_NUMBERS, &[patient, &said.insurance_number, &said.patient_number]).await?;

@@ -17,7 +17,9 @@ pub struct QueueState {
     pub waiting: i64,
     /// Entries that a worker has, or that come again after a pause.
     pub hidden: i64,
-    /// For how many seconds the oldest entry is there.
+    /// Alerts whose time limit is not over yet: nothing waits for them.
+    pub timers: i64,
+    /// For how many seconds the oldest entry is there that is no such timer; a timer's time counts from its limit on.
     pub oldest_seconds: f64,
     /// Dead letters.
     pub dead: i64,
@@ -30,7 +32,7 @@ pub struct Letter {
     pub number: i64,
     /// Since when it is one.
     pub since: DateTime<Utc>,
-    /// Whose message it is about; `None`: the entry was malformed.
+    /// What it is about; `None`: the entry was malformed.
     #[serde(flatten)]
     pub entry: Option<Entry>,
     /// Why it was given up: no content.
@@ -45,10 +47,16 @@ impl Queue {
     pub async fn state(&self) -> Result<QueueState, DbError> {
         Ok(sqlx::query_as!(
             QueueState,
-            r#"SELECT count(*) FILTER (WHERE vt <= clock_timestamp()) AS "waiting!", count(*) FILTER (WHERE vt > clock_timestamp()) AS "hidden!",
-                      coalesce(extract(epoch FROM clock_timestamp() - (SELECT q.enqueued_at FROM pgmq.q_messages q ORDER BY q.msg_id LIMIT 1)), 0)::float8 AS "oldest_seconds!",
+            r#"SELECT count(*) FILTER (WHERE vt <= clock_timestamp()) AS "waiting!",
+                      count(*) FILTER (WHERE vt > clock_timestamp() AND NOT timer) AS "hidden!", count(*) FILTER (WHERE timer AND vt > clock_timestamp()) AS "timers!",
+                      coalesce(extract(epoch FROM clock_timestamp() - least(min(enqueued_at) FILTER (WHERE due IS NULL),
+                                                                            min(due) FILTER (WHERE due <= clock_timestamp()))), 0)::float8 AS "oldest_seconds!",
                       (SELECT count(*) FROM pgmq.q_dead_messages) AS "dead!"
-                 FROM pgmq.q_messages"#
+                 FROM (SELECT vt, enqueued_at, due, coalesce(due > clock_timestamp(), false) AS timer
+                         FROM (SELECT vt, enqueued_at,
+                                      -- One that names no time, as no worker makes it, is due when it is seen.
+                                      CASE WHEN message ? 'alert_id' THEN coalesce((message ->> 'due')::timestamptz, vt) END AS due
+                                 FROM pgmq.q_messages) m) q"#
         )
         .fetch_one(&self.pool)
         .await?)

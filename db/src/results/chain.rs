@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-use super::{NewReport, name};
+use super::{NewReport, name, withdrawn};
 use crate::DbError;
 use crate::notices::{TELL_READERS, TELL_READERS_OF_SOME};
 use crate::session::Unit;
@@ -27,7 +27,8 @@ statements! { Chain {
                         'part_of', (SELECT coalesce(jsonb_agg(n), '[]') FROM unnest(o.notes) AS n WHERE n LIKE 'Sub-ID %' OR n LIKE 'Belongs to:%'),
                         'withdrawn', o.status = 'cancelled' AND o.value_text IS NULL AND coalesce(o.status_code IN ('D', 'W'), false))), '[]')
                    FROM observations o WHERE o.report_id = r.id),
-                ARRAY(SELECT d.sha256 FROM documents d WHERE d.report_id = r.id), r.superseded_by IS NULL, r.version
+                ARRAY(SELECT d.sha256 FROM documents d WHERE d.report_id = r.id), r.superseded_by IS NULL, r.version,
+                r.released_at IS NOT NULL OR EXISTS (SELECT FROM report_events e WHERE e.report_id = r.id AND e.kind = 'released')
            FROM reports r WHERE r.report_key = $1 ORDER BY r.version";
     CONFIRM_VERSION = "UPDATE reports SET confirmed_at = $2, invalidates_earlier = $3 WHERE id = $1";
     /// Whoever reads this version for the first time has done so before, or reads that it was replaced (`events::MARK_SEEN`).
@@ -91,12 +92,7 @@ impl Version {
             specimen: o.specimen.clone(),
             collected_at: o.collected_at.clone(),
             unit: o.unit.clone(),
-            part_of: o
-                .notes
-                .iter()
-                .filter(|note| note.starts_with("Sub-ID ") || note.starts_with("Belongs to:"))
-                .cloned()
-                .collect(),
+            part_of: o.part_of().map(str::to_owned).collect(),
             valued: o.value_text.is_some(),
             withdrawn: o.status == "cancelled"
                 && o.value_text.is_none()
@@ -112,6 +108,10 @@ impl Version {
             notes: report.notes.clone(),
             documents: report.documents.iter().map(|document| document.sha256.to_vec()).collect(),
         }
+    }
+
+    pub(super) fn id(&self) -> Uuid {
+        self.id
     }
 
     /// Whether nothing of an earlier version is missing here, or the laboratory says that it does not count any more.
@@ -178,6 +178,10 @@ impl Chain {
     pub(super) async fn lock(unit: &Unit<'_>, key: &str, lately: Option<DateTime<Utc>>) -> Result<Self, DbError> {
         unit.execute(LOCK_CHAIN, &[&key]).await?;
         let rows = unit.query(LIST_VERSIONS, &[&key]).await?;
+        // Rarely: hardly anything is corrected once a patient sees it.
+        if rows.iter().any(|row| row.get(10)) {
+            withdrawn::unsure(unit, key).await?;
+        }
         let next = rows.last().map_or(1, |row| row.get::<_, i32>(9) + 1);
         let near = |row: &&Row| lately.is_none_or(|at| (at - row.get::<_, DateTime<Utc>>(3)).abs() <= ONE_ORDER);
         let current = rows.iter().filter(|row| row.get(8)).filter(near).map(|row| {
@@ -202,14 +206,14 @@ impl Chain {
     }
 
     /// An unchanged resend is no new version, but it is the laboratory's last word again: it takes its place in the order of
-    /// arrival, and what it invalidates goes.
+    /// arrival, and what it invalidates goes. Whether it counts.
     pub(super) async fn confirm(
         &self,
         unit: &Unit<'_>,
         same: &Version,
         report: &NewReport,
         arrived_at: DateTime<Utc>,
-    ) -> Result<(), DbError> {
+    ) -> Result<bool, DbError> {
         let confirmed = Version {
             arrived_at: same.arrived_at.max(arrived_at),
             invalidates_earlier: same.invalidates_earlier || report.invalidates_earlier,
@@ -223,12 +227,14 @@ impl Chain {
         self.add(unit, &confirmed).await
     }
 
-    /// Supersedes what the version replaces, and the version itself if a current one that arrived later replaces it.
-    pub(super) async fn add(&self, unit: &Unit<'_>, version: &Version) -> Result<(), DbError> {
+    /// Supersedes what the version replaces, and the version itself if a current one that arrived later replaces it. Whether it counts.
+    pub(super) async fn add(&self, unit: &Unit<'_>, version: &Version) -> Result<bool, DbError> {
+        let mut counts = true;
         for other in self.current.iter().filter(|other| other.id != version.id) {
             let (earlier, later) =
                 if other.arrived_at <= version.arrived_at { (other, version) } else { (version, other) };
             if later.replaces(earlier) {
+                counts &= earlier.id != version.id;
                 unit.execute(LOCK_VERSION, &[&earlier.id]).await?;
                 unit.execute(SUPERSEDE_VERSION, &[&earlier.id, &later.id]).await?;
                 unit.execute(TELL_READERS, &[&earlier.id, &later.id, &later.invalidates_earlier]).await?;
@@ -237,7 +243,7 @@ impl Chain {
                 unit.execute(TELL_READERS_OF_SOME, &[&earlier.id, &later.id]).await?;
             }
         }
-        Ok(())
+        Ok(counts)
     }
 }
 
@@ -276,7 +282,7 @@ pub(super) fn content_digest(report: &NewReport) -> Result<[u8; 32], DbError> {
         .collect();
     let documents: Vec<_> = report.documents.iter().map(|d| &d.sha256).collect();
     let said: Vec<_> = report.unmapped.iter().map(|field| (&field.field, &field.text)).collect();
-    let subject = (&report.subject, settled(report.status), report.critical, report.genetic);
+    let subject = (&report.subject, settled(report.status), report.critical, report.critical_whole, report.genetic);
     let whole = (subject, &report.notes, values, documents, said);
     let text = serde_json::to_vec(&whole).map_err(|_| DbError::Data("a report can't be digested"))?;
     let mut out = [0; 32];

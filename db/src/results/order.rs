@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::patient::{self, Meant, Place, known_columns, subject, subject_columns};
-use super::{NewReport, chain, number};
+use super::{NewReport, chain, number, withdrawn};
 use crate::DbError;
 use crate::session::Unit;
 use crate::statements::statements;
@@ -53,14 +53,14 @@ statements! { Order {
           SELECT gen_random_uuid(), $6, $7, 'report.match', 'reports', t.id, 'success', $8 FROM taken t";
 } }
 
-/// The order that the record answers, by the laboratory's number; made when there is none. Its row stays locked.
-pub(super) async fn find_or_make(unit: &Unit<'_>, report: &NewReport) -> Result<Option<Uuid>, DbError> {
+/// The order that the record answers, by the laboratory's number, and whether it was known; made when there is none. Its row stays locked.
+pub(super) async fn find_or_make(unit: &Unit<'_>, report: &NewReport) -> Result<Option<(Uuid, bool)>, DbError> {
     // Of a laboratory that does not say who it is, the number may be another's.
     let number = report.lab_order_number.as_deref().filter(|number| !number::is_placeholder(number));
     let Some(number) = number.filter(|_| !report.laboratory.is_empty()) else { return Ok(None) };
-    let made =
-        unit.query(FIND_OR_MAKE_ORDER, &[&Uuid::now_v7(), &report.laboratory, &number, &report.order_number]).await?;
-    Ok(made.first().map(|row| row.get(0)))
+    let id = Uuid::now_v7();
+    let made = unit.query(FIND_OR_MAKE_ORDER, &[&id, &report.laboratory, &number, &report.order_number]).await?;
+    Ok(made.first().map(|row| row.get::<_, Uuid>(0)).map(|order| (order, order != id)))
 }
 
 /// Whose reports of the order there are, at most 20; none as long as one that names somebody waits for a patient, who may be another.
@@ -132,6 +132,7 @@ pub(crate) async fn match_waiting(unit: &Unit<'_>, place: &Place<'_>) -> Result<
             continue;
         }
         unit.execute(chain::LOCK_CHAIN, &[&key]).await?;
+        withdrawn::unsure(unit, key).await?;
         let order_number = row.get::<_, Option<&str>>(3).filter(|number| !number::is_placeholder(number));
         // What was decided for its source is none of the order's news.
         let waits =

@@ -78,6 +78,16 @@ pub(crate) fn ordering_practice(orc: Option<&Seg<'_>>, obr: &Seg<'_>) -> Option<
     organisation.or_else(provider).filter(|number| is_bsnr(number))
 }
 
+/// The doctor who ordered: OBR-16, else ORC-12 (both XCN). Nine digits of which it is said that they are a LANR, or of which nothing is said.
+pub(crate) fn ordering_doctor(orc: Option<&Seg<'_>>, obr: &Seg<'_>) -> Option<String> {
+    let number = |seg: &Seg<'_>, field: usize| {
+        let kinds: Vec<_> = [9, 13].into_iter().filter_map(|part| seg.peek(field, 1, part, 1)).collect();
+        let fits = kinds.iter().all(|kind| kind.eq_ignore_ascii_case("LANR"));
+        seg.peek(field, 1, 1, 1).filter(|number| fits && is_bsnr(number))
+    };
+    number(obr, 16).or_else(|| orc.and_then(|orc| number(orc, 12)))
+}
+
 fn says_bsnr(text: &str) -> bool {
     matches!(text.to_ascii_uppercase().as_str(), "BSNR" | "NBSNR")
 }
@@ -173,5 +183,27 @@ mod tests {
         }
         let nobody = with("MSH|^~\\&|||||||ORU^R01", |segments| laboratory(&segments[0]));
         assert_eq!(nobody.unwrap_err().code(), "missing-field");
+    }
+
+    #[test]
+    fn the_ordering_doctor_is_nine_digits_that_nothing_else_is_said_of() {
+        for (obr16, orc12, expected) in [
+            ("123456601^Muster", "", Some("123456601")),
+            ("123456601^Muster^^^^^^^LANR", "", Some("123456601")),
+            ("123456601^Muster^^^^^^^^^^^lanr", "", Some("123456601")),
+            ("123456700^Praxis^^^^^^^BSNR", "", None),
+            ("123456700^Praxis^^^^^^^^^^^BSNR", "765432201^Other", Some("765432201")),
+            ("", "765432201^Other", Some("765432201")),
+            ("123456601^Muster", "765432201^Other", Some("123456601")),
+            ("Dr. Muster", "", None),
+            ("12345660", "", None),
+        ] {
+            let text = format!(
+                "MSH|^~\\&|LIS|LAB|PVS|P|2026||ORU^R01|1|P|2.5\rORC|RE|||||||||||{orc12}\rOBR|1||||||||||||||{obr16}\r"
+            )
+            .replace("OBR|1||||||||||||||", "OBR|1|||||||||||||||");
+            let found = with(&text, |segments| ordering_doctor(Some(&segments[1]), &segments[2]));
+            assert_eq!(found.as_deref(), expected, "{obr16} {orc12}");
+        }
     }
 }

@@ -60,6 +60,9 @@ pub struct Report {
     pub notes: Vec<String>,
     /// ED and RP.
     pub attachments: Vec<Attachment>,
+    /// Number of the doctor who ordered the genetic examinations (OBR-16, else ORC-12), where it is called a LANR, or is nine digits of which
+    /// nothing is said; of several doctors none.
+    pub doctor_number: Option<String>,
     /// Genetics or cytogenetics (OBR-24 is GE or CG): GenDG, section 11, applies.
     pub genetic: bool,
     /// What found no place above, in order: show it.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::model::{Field, Patient, Report};
 use crate::reader::{Group, PatientGroup};
 use crate::segment::{PER_TEXT, Seg};
-use crate::{Error, coded, result, status};
+use crate::{Error, coded, header, result, status};
 
 /// More than an index takes is no number.
 pub(crate) const LONGEST_NUMBER: usize = 250;
@@ -16,19 +16,25 @@ pub(crate) const LONGEST_NUMBER: usize = 250;
 /// Order numbers of the practice and of the laboratory: what makes orders one report.
 type Numbers = (Option<String>, Option<String>);
 
+/// A report, the states of its groups, and who ordered each genetic one, if that is said.
+type Filling = (Report, Vec<Option<String>>, Vec<Option<String>>);
+
 /// The reports of one patient.
 pub(crate) fn reports(patient: Option<&Patient>, group: &PatientGroup<'_>) -> Result<Vec<Report>, Error> {
-    let mut reports: Vec<(Report, Vec<Option<String>>)> = Vec::new();
+    let mut reports: Vec<Filling> = Vec::new();
     let mut known: HashMap<Numbers, usize> = HashMap::new();
     for order in &group.orders {
         let numbers = (number(order, 2)?, number(order, 3)?);
         let at = *known.entry(numbers).or_insert_with_key(|(placer, filler)| {
             let (order_number, lab_order_number) = (placer.clone(), filler.clone());
-            reports.push((Report { order_number, lab_order_number, ..Report::default() }, Vec::new()));
+            reports.push((Report { order_number, lab_order_number, ..Report::default() }, Vec::new(), Vec::new()));
             reports.len() - 1
         });
-        if let Some((report, states)) = reports.get_mut(at) {
+        if let Some((report, states, doctors)) = reports.get_mut(at) {
             states.push(fill(report, order)?);
+            if is_genetic(&order.obr) {
+                doctors.push(header::ordering_doctor(order.orc.as_ref(), &order.obr));
+            }
         }
     }
     let about_patient: Vec<Field> = group.pid.iter().chain(&group.others).flat_map(|seg| seg.rest("")).collect();
@@ -42,7 +48,11 @@ pub(crate) fn reports(patient: Option<&Patient>, group: &PatientGroup<'_>) -> Re
         let each = size_of::<Report>() + texts.map(|text| text.len() + 2 * PER_TEXT).sum::<usize>();
         order.obr.context.copies(each, reports.len())?;
     }
-    let finished = reports.into_iter().map(|(mut report, states)| {
+    let finished = reports.into_iter().map(|(mut report, states, mut doctors)| {
+        // Of two who ordered genetic examinations nobody knows who is responsible for which; who is not named may be a second.
+        doctors.sort_unstable();
+        doctors.dedup();
+        report.doctor_number = doctors.pop().flatten().filter(|_| doctors.is_empty());
         report.status = status::of_report(&states, &report.results, report.attachments.len());
         report.patient = patient.cloned();
         report.notes.splice(0..0, group.notes.iter().cloned());
@@ -68,6 +78,11 @@ fn number(order: &Group<'_>, field: usize) -> Result<Option<String>, Error> {
     Ok(number)
 }
 
+/// Genetics or cytogenetics, as the diagnostic service says it.
+fn is_genetic(obr: &Seg<'_>) -> bool {
+    obr.text(24).is_some_and(|service| ["GE", "CG"].iter().any(|code| service.eq_ignore_ascii_case(code)))
+}
+
 /// Adds one order group to its report; says in which state it is.
 fn fill(report: &mut Report, order: &Group<'_>) -> Result<Option<String>, Error> {
     let obr = &order.obr;
@@ -75,7 +90,7 @@ fn fill(report: &mut Report, order: &Group<'_>) -> Result<Option<String>, Error>
     obr.forget(4, 1, 1);
     [2, 4, 5].into_iter().for_each(|part| obr.forget(4, 1, part));
     let state = obr.text(25).map(|state| state.to_ascii_uppercase());
-    report.genetic |= matches!(obr.text(24).as_deref(), Some("GE" | "CG"));
+    report.genetic |= is_genetic(obr);
     if let Some(reported) = obr.time(22) {
         report.reported = Some(reported).max(report.reported.take());
     }

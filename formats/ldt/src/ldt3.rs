@@ -4,6 +4,7 @@
 //! directly below that (KBV LDT 3 Satzbeschreibung 3.2.20, p. 30-34). A 0201 anywhere else (the laboratory, a referring
 //! doctor) is never a recipient.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::error::{Error, FieldId};
@@ -101,6 +102,9 @@ fn finish(
     Ok(report)
 }
 
+/// The ordering doctor's object in [`sender`].
+const ORDERING_DOCTOR: (u16, u16) = (8114, 14);
+
 /// Obj_0022: practice, customer number and ordering doctor.
 fn sender(
     mapper: &mut Mapper<'_, '_, '_>,
@@ -110,6 +114,10 @@ fn sender(
 ) -> Result<(), Error> {
     let source = mapper.source;
     let mut sites = 0;
+    // Of two doctors nobody knows who ordered what; both are kept as they were sent.
+    let doctors = objects(&object.items).filter(|inner| (inner.attribute, inner.number) == ORDERING_DOCTOR);
+    let named = doctors.flat_map(|inner| lines(mapper, &inner.items)).filter(|line| line.id.0 == 212);
+    let named: BTreeSet<String> = named.map(|line| source.text(line).trim().to_owned()).collect();
     for inner in objects(&object.items) {
         match (inner.attribute, inner.number) {
             (8119, 19) => {
@@ -120,10 +128,10 @@ fn sender(
                 recipient_site(mapper, inner, &mut report.recipient, gathered)?;
             }
             // 8240 is the same object for the referring doctor, who did not order this.
-            (8114, 14) => {
+            ORDERING_DOCTOR => {
                 let doctor = &mut report.doctor_number;
                 each(mapper, inner, gathered, |mapper, line| {
-                    let first = line.id.0 == 212 && doctor.is_none();
+                    let first = line.id.0 == 212 && doctor.is_none() && named.len() == 1;
                     if first {
                         *doctor = mapper.lanr(line);
                     }

@@ -24,12 +24,16 @@ const FACTS: &str = "
   UNION ALL
   SELECT format('notice of version %s: %s', r.version, n.kind) FROM {t}.notices n JOIN {t}.reports r ON r.id = n.report_id
   UNION ALL
+  SELECT format('alert of version %s: %s %s %s', r.version, a.tier, a.test_code, a.value_text) FROM {t}.alerts a JOIN {t}.reports r ON r.id = a.report_id
+  UNION ALL
+  SELECT format('alert event: %s, open: %s', e.kind, s.ended_at IS NULL) FROM {t}.alert_events e JOIN {t}.alert_states s USING (alert_id)
+  UNION ALL
   SELECT format('event of version %s: %s', r.version, e.kind) FROM {t}.report_events e JOIN {t}.reports r ON r.id = e.report_id
   UNION ALL
   SELECT format('audit: %s %s', a.action, a.outcome) FROM {t}.audit a WHERE a.action LIKE 'message.%'";
 
 const QUEUE: &str = "
-  SELECT format('waits: %s', coalesce(t.slug, 'intake')) FROM pgmq.q_messages q JOIN control.tenants t ON t.name = q.message ->> 'tenant'
+  SELECT format('%s: %s', CASE WHEN q.message ? 'alert_id' THEN 'timer' ELSE 'waits' END, coalesce(t.slug, 'intake')) FROM pgmq.q_messages q JOIN control.tenants t ON t.name = q.message ->> 'tenant'
   UNION ALL
   SELECT 'DEAD LETTER' FROM pgmq.q_dead_messages";
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::MUELLER;
 use super::sent::{Sent, id, matches, patients, person, post, reasons, report_of};
+use super::unmatch::release;
 use crate::clinic::{Clinic, PASSWORD, User, clinic};
 
 pub(super) async fn user(clinic: &Clinic, name: &str, role: &str) -> User {
@@ -135,13 +136,7 @@ async fn doctors_and_admins_decide_technicians_look_and_patients_see_nothing() {
     assert_eq!(unmatch(&technician, &matched, "x").await, StatusCode::FORBIDDEN);
 
     let patient = patient_user(&clinic, "mueller", &known).await;
-    clinic
-        .execute(&format!(
-            "UPDATE {}.reports SET released_at = now() WHERE id = '{}'",
-            clinic.tenants[0],
-            id(&matched, "id")
-        ))
-        .await;
+    release(&doctor, &matched).await;
     assert_eq!(patient.json("/v1/reports?matched=false").await["items"], json!([]));
     let own = format!("/v1/reports/{}", id(&matched, "id"));
     assert_eq!(patient.json(&own).await["matches"], json!([]));

@@ -6,16 +6,15 @@ use serde_json::{Value, json};
 use super::MUELLER;
 use super::people::{decide, patient_user, unmatch, user};
 use super::sent::{Sent, id, matches, patients, person, post, reasons, report_of};
-use crate::clinic::{Clinic, LIMIT, User, clinic};
+use crate::clinic::{LIMIT, User, clinic};
 
 async fn notices(user: &User) -> Vec<Value> {
     user.json("/v1/notices").await["items"].as_array().unwrap().clone()
 }
 
-async fn release(clinic: &Clinic, report: &Value) {
-    let released =
-        format!("UPDATE {}.reports SET released_at = now() WHERE id = '{}'", clinic.tenants[0], id(report, "id"));
-    clinic.execute(&released).await;
+pub(super) async fn release(doctor: &User, report: &Value) {
+    let address = format!("/v1/reports/{}/release", id(report, "id"));
+    assert_eq!(doctor.post(&address, &json!({})).await.status(), StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]
@@ -26,7 +25,7 @@ async fn whoever_saw_it_is_told_and_the_patient_is_told_without_a_name() {
     post(&clinic, &Sent { lab: "L-1", ..Sent::of(MUELLER, "A-1") }).await;
     let report = report_of(&doctor, "A-1").await;
     let (address, wrong) = (format!("/v1/reports/{}", id(&report, "id")), person(&report));
-    release(&clinic, &report).await;
+    release(&doctor, &report).await;
     let patient = patient_user(&clinic, "mueller", &wrong).await;
     patient.json(&address).await;
     other.json(&format!("/v1/patients/{wrong}/observations")).await;
@@ -48,6 +47,9 @@ async fn whoever_saw_it_is_told_and_the_patient_is_told_without_a_name() {
         "who did it knows, who saw nothing need not"
     );
     assert_eq!(other.json(&format!("/v1/patients/{wrong}/observations")).await["items"], json!([]));
+    let read = other.json(&address).await;
+    let withdrawn = read["events"].as_array().unwrap().iter().filter(|event| event["kind"] == "withdrawn").count();
+    assert_eq!((withdrawn, &read["released_at"]), (1, &Value::Null), "its history says so: {read}");
     let steps = matches(&other, &report).await;
     assert_eq!(
         (&steps[1]["kind"], &steps[1]["patient_id"], &steps[1]["comment"], &steps[1]["name"]),
@@ -66,6 +68,7 @@ async fn whoever_saw_it_is_told_and_the_patient_is_told_without_a_name() {
     assert_eq!(other.post(&read, &json!({})).await.status(), StatusCode::NOT_FOUND);
     assert!(notices(&other).await.is_empty());
     assert_eq!(decide(&doctor, &report, json!({ "patient_id": wrong })).await.0, StatusCode::OK);
+    assert_eq!(patient.get(&address).await.status(), StatusCode::NOT_FOUND, "matched again it is released to nobody");
     assert_eq!(unmatch(&doctor, &report, "It was right at first").await, StatusCode::NO_CONTENT);
     let again = notices(&other).await;
     assert_eq!(again.len(), 1);

@@ -14,14 +14,16 @@ const NO_PATIENT_DATA: &str =
   WHERE n.nspname IN ('pgmq', 'control', 'guard') AND c.relkind IN ('r', 'p') ORDER BY 1";
 
 impl Platform {
-    /// Waits until no message waits for a worker or is being worked on: entries leave the queue only after their effect committed.
+    /// Waits until no message waits for a worker or is being worked on: entries leave the queue only after their effect committed. Alerts'
+    /// timers stay there for as long as they run.
     ///
     /// # Errors
     /// When that is not so within the limit.
     pub async fn until_idle(&self, postgres: &Postgres, limit: Duration) -> Result<()> {
         let client = postgres.connect(self.database()).await?;
         until("the end of the work", limit, async || {
-            let row = client.query_one("SELECT count(*) FROM pgmq.q_messages", &[]).await;
+            let row =
+                client.query_one("SELECT count(*) FROM pgmq.q_messages WHERE NOT message ? 'alert_id'", &[]).await;
             let waiting: i64 = row.map_err(refused("count the queue"))?.get(0);
             Ok(if waiting == 0 { Ok(()) } else { Err(format!("{waiting} messages wait")) })
         })

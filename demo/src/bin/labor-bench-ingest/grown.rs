@@ -1,12 +1,12 @@
 //! Messages and files of a wanted size, grown from the samples: the same people and tests, more of them.
 //! Must stay true: the readers have no more to say about them than about the samples, so what is measured is a good file's way.
-use labor_demo::messages::Messages;
+use labor_demo::messages::{Messages, Person};
 use labor_demo::{Failure, samples};
 use ldt::tree::{Field, Node, Object, Record, Tree};
 
 /// What stands for the numbers and names that are replaced.
 const NUMBER: &str = "4040404040";
-const PATIENT: &str = "qqq";
+const PERSON: Person<'_> = Person { letters: "qqq", birth_date: "19040229" };
 /// The sample's four tests so many times.
 const TIMES: usize = 4;
 const CHEMISTRY_2: &str = "Z01_ldt2_8201_iso885915.ldt";
@@ -16,12 +16,13 @@ const WITH_PDF: &str = "Z01_LDT3_06_pdf_anhang.ldt";
 const ORDER_NUMBER: u16 = 8310;
 const LAB_ORDER_NUMBER: u16 = 8311;
 const FAMILY_NAME: u16 = 3101;
+const BIRTH_DATE: u16 = 3103;
 const TEST: u16 = 8410;
 const BASE64: u16 = 6329;
 
 /// An LDT 2 message: one patient, sixteen values.
 pub(crate) fn chemistry() -> Result<Messages, Failure> {
-    Messages::like(&ldt2(1)?, NUMBER, Some(PATIENT))
+    Messages::like(&ldt2(1)?, NUMBER, Some(PERSON))
 }
 
 /// An LDT 2 file of about so many bytes, sixteen values to a report.
@@ -41,7 +42,8 @@ pub(crate) fn ldt2(bytes: usize) -> Result<Vec<u8>, Failure> {
     for id in [ORDER_NUMBER, LAB_ORDER_NUMBER] {
         each(&mut report.nodes, id, &|field| field.text = NUMBER.to_owned());
     }
-    each(&mut report.nodes, FAMILY_NAME, &|field| field.text = format!("Muster{PATIENT}"));
+    each(&mut report.nodes, FAMILY_NAME, &|field| field.text = format!("Muster{}", PERSON.letters));
+    each(&mut report.nodes, BIRTH_DATE, &|field| field.text = PERSON.birth_date.to_owned());
     repeated(tree, bytes)
 }
 

@@ -272,7 +272,27 @@ fn genetics_are_marked() {
     let of = |section: &str| {
         hl7::read(text.replace("||LAB|", &format!("||{section}|")).as_bytes()).unwrap().reports.remove(0)
     };
-    assert!(of("GE").genetic && of("CG").genetic && !of("LAB").genetic);
+    assert!(of("GE").genetic && of("CG").genetic && of("ge").genetic && !of("LAB").genetic);
+}
+
+/// Responsible is who ordered the genetic examination, not whoever ordered another one of the same report.
+#[test]
+fn the_doctor_of_the_genetic_examination_counts() {
+    let obr =
+        |doctor: &str, section: &str| format!("OBR|1|A|B|C{}{doctor}{}{section}\r", "|".repeat(12), "|".repeat(8));
+    for (groups, expected) in [
+        (vec![obr("111111101", "LAB"), obr("222222201", "GE")], Some("222222201")),
+        (vec![obr("222222201", "cg"), obr("111111101", "")], Some("222222201")),
+        (vec![obr("222222201", "GE"), obr("", "LAB"), obr("222222201", "GE")], Some("222222201")),
+        (vec![obr("222222201", "GE"), obr("", "GE"), obr("222222201", "GE")], None),
+        (vec![obr("222222201", "GE"), obr("Dr. Muster", "GE")], None),
+        (vec![obr("222222201", "GE"), obr("333333301", "GE"), obr("222222201", "GE")], None),
+        (vec![obr("111111101", "LAB")], None),
+    ] {
+        let message = format!("MSH|^~\\&|LIS|LAB||PRAXIS|20261008||ORU^R01|1|P|2.5\r{}", groups.concat());
+        let report = hl7::read(message.as_bytes()).unwrap().reports.remove(0);
+        assert_eq!(report.doctor_number.as_deref(), expected, "{message}");
+    }
 }
 
 /// What was seen in one material is not said of the other.

@@ -63,6 +63,17 @@ fn the_recipient_is_never_somebody_else() {
     assert_eq!(refused("0201", "123456700", &[("0201", "123456700"), ("0201", "333333300")]), "repeated-field");
 }
 
+/// Of two doctors nobody is taken for the one who ordered it; the same one twice is one.
+#[test]
+fn of_two_ordering_doctors_neither_is_taken() {
+    let doctor = |second: &str| read("0212", "123456601", &[("0212", "123456601"), ("0212", second)]).reports.remove(0);
+    assert_eq!(doctor("123456601").doctor_number.as_deref(), Some("123456601"));
+    let two = doctor("765432201");
+    assert_eq!(two.doctor_number, None);
+    let kept: Vec<_> = two.unmapped.iter().map(|field| field.text.as_str()).collect();
+    assert!(kept.contains(&"123456601") && kept.contains(&"765432201"), "{kept:?}");
+}
+
 #[test]
 fn mandatory_objects_and_fields() {
     let bytes = good("Z01_LDT3_01_final");

@@ -43,7 +43,7 @@ pub(crate) async fn guard_findings(client: &impl GenericClient) -> Result<Vec<Fi
     let rows = client
         .query(
             "SELECT p.oid::regprocedure::text, p.proname::text, p.prosrc, p.prosecdef AND p.prosqlbody IS NULL AND l.lanname = 'plpgsql'
-                    AND p.provolatile = CASE p.proname WHEN 'enqueue' THEN 'v' ELSE 's' END AND NOT (p.proisstrict OR p.proleakproof OR p.proretset)
+                    AND p.provolatile = CASE WHEN p.proname IN ('enqueue', 'enqueue_alert') THEN 'v' ELSE 's' END AND NOT (p.proisstrict OR p.proleakproof OR p.proretset)
                FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
               WHERE p.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'guard')",
             &[],
@@ -82,7 +82,10 @@ mod tests {
     fn every_function_of_the_file_is_known() {
         let bodies = bodies(sql::GUARD);
         let names: Vec<_> = bodies.keys().copied().collect();
-        assert_eq!(names, ["claim", "claim_role", "claim_subject", "enqueue", "permits", "permits_actor"]);
+        assert_eq!(
+            names,
+            ["claim", "claim_role", "claim_subject", "enqueue", "enqueue_alert", "permits", "permits_actor"]
+        );
         assert!(bodies["permits"].contains("RETURN claim[2] = tenant"));
     }
 }

@@ -1,0 +1,270 @@
+//! `status`: what would be lost if a tenant's database were lost now: how old the newest proof of its state is.
+//!
+//! A good backup proves the state at its beginning; what came into the database while it was made is not in it. An `unchanged.json`
+//! proves it for later.
+//!
+//! Must stay true: a tenant of which nobody can tell is late, not left out, and so is one that has backups but that the registry does
+//! not know; one tenant's trouble is no other's; only what `prune` would let take a place counts.
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{StreamExt as _, stream};
+use labor_catalog::TenantName;
+use serde::Serialize;
+
+use crate::class::to_be_backed_up;
+use crate::list::{AT_ONCE, Found};
+use crate::standing::{Judged, Standing};
+use crate::{Backup, BackupError, BackupId, clock};
+
+/// Everybody who was ever taken in, and whether they are to be backed up, as `run --all` says it.
+const TENANTS: &str =
+    concat!("SELECT t.name, t.created_at, ", to_be_backed_up!(), " FROM control.tenants t ORDER BY t.name");
+
+/// What is left of a tenant if its database is lost now.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecoveryPoint {
+    /// Its newest good backup.
+    pub backup: Option<BackupId>,
+    /// Until when its state is backed up.
+    pub proven_until: Option<DateTime<Utc>>,
+    /// How long ago that was; of a tenant without a good backup, since when it exists.
+    pub age_seconds: u64,
+    /// When one of its good backups was verified last.
+    pub verified_at: Option<DateTime<Utc>>,
+    /// Whether the proof is older than it may be, or nobody can tell.
+    pub late: bool,
+    /// Why it can't be told.
+    pub fault: Option<String>,
+}
+
+/// The recovery points of all tenants.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecoveryPoints {
+    /// When it was looked.
+    pub at: DateTime<Utc>,
+    /// The age from which a tenant is late.
+    pub late_after_seconds: u64,
+    /// Every tenant that is to be backed up.
+    pub tenants: BTreeMap<TenantName, RecoveryPoint>,
+    /// Who has something in the bucket, and is not known to this database. Nobody looks after these.
+    pub unknown: Vec<TenantName>,
+}
+
+impl RecoveryPoints {
+    /// What somebody has to look at.
+    #[must_use]
+    pub fn late(&self) -> Vec<String> {
+        let late = self.tenants.iter().filter(|(_, point)| point.late);
+        let late = late.map(|(tenant, point)| match (&point.fault, &point.backup) {
+            (Some(fault), _) => format!("{tenant}: until when it is backed up can't be told: {fault}"),
+            (None, None) => format!("{tenant} has no good backup"),
+            (None, Some(backup)) => {
+                format!("{tenant} is backed up until {} ago, by {backup}", hours(point.age_seconds))
+            }
+        });
+        let unknown = self.unknown.iter().map(|tenant| {
+            format!("{tenant} has backups, but this database does not know it. Is LABOR_BACKUP_URL the right one?")
+        });
+        late.chain(unknown).collect()
+    }
+
+    /// The same as text for Prometheus, as its textfile collector takes it. No figure has a label or names a tenant.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let points = || self.tenants.values();
+        let count =
+            |wanted: fn(&RecoveryPoint) -> bool| i64::try_from(points().filter(|point| wanted(point)).count()).ok();
+        let oldest = points().map(|point| point.age_seconds).max().and_then(|age| i64::try_from(age).ok());
+        let verified = points().filter_map(|point| point.verified_at).min();
+        let figures = [
+            ("tenants", "Tenants that are to be backed up", count(|_| true)),
+            (
+                "late_tenants",
+                "Of these, whose newest proof is older than it may be, who has none for as long, or who has a fault",
+                count(|point| point.late),
+            ),
+            ("faulty_tenants", "Of these, of whom nobody can tell", count(|point| point.fault.is_some())),
+            ("unknown_tenants", "Who has backups and is not in the database", i64::try_from(self.unknown.len()).ok()),
+            (
+                "tenants_without_backup",
+                "Tenants without a good backup",
+                count(|point| point.backup.is_none() && point.fault.is_none()),
+            ),
+            (
+                "tenants_never_verified",
+                "Tenants without a verified backup",
+                count(|point| point.verified_at.is_none() && point.fault.is_none()),
+            ),
+            (
+                "newest_age_seconds",
+                "Age of the newest proof of the tenant whose is the oldest, when it was looked; without one, since it exists",
+                oldest,
+            ),
+            (
+                "oldest_proof_timestamp_seconds",
+                "Until when that tenant is backed up; without a proof, since when it exists",
+                oldest.map(|age| self.at.timestamp() - age),
+            ),
+            (
+                "oldest_verification_timestamp_seconds",
+                "The last verification of the tenant whose is the longest ago",
+                verified.map(|time| time.timestamp()),
+            ),
+            ("status_timestamp_seconds", "When it was looked", Some(self.at.timestamp())),
+        ];
+        let mut text = String::new();
+        for (name, help, value) in figures {
+            if let Some(value) = value {
+                let _ = writeln!(
+                    text,
+                    "# HELP labor_backup_{name} {help}\n# TYPE labor_backup_{name} gauge\nlabor_backup_{name} {value}"
+                );
+            }
+        }
+        text
+    }
+}
+
+/// An age for people.
+fn hours(seconds: u64) -> String {
+    match seconds {
+        0..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+type Stock = Vec<(BackupId, Found)>;
+
+impl Backup {
+    /// How old the newest proof of each tenant's state is. A tenant is late from `late` on.
+    ///
+    /// # Errors
+    /// When the registry or the bucket's listing can't be read, or it was stopped. What can't be read of one tenant is its fault.
+    pub async fn recovery_points(&self, late: Duration, now: DateTime<Utc>) -> Result<RecoveryPoints, BackupError> {
+        Box::pin(self.unless_stopped(self.look_at_all(late, now))).await
+    }
+
+    async fn look_at_all(&self, late: Duration, now: DateTime<Utc>) -> Result<RecoveryPoints, BackupError> {
+        let begun = Instant::now();
+        let client = labor_connect::connect(&self.source).await?;
+        clock::agrees_with_database(&client).await?;
+        let rows = client.query(TENANTS, &[]).await.map_err(BackupError::during("list the tenants"))?;
+        let mut stock = BTreeMap::<TenantName, Stock>::new();
+        for ((backup, tenant), found) in self.found(None).await?.into_iter().rev() {
+            stock.entry(tenant).or_default().push((backup, found));
+        }
+        let mut tenants = Vec::new();
+        for row in rows {
+            let tenant = TenantName::parse(row.get(0)).map_err(|error| BackupError::Invalid(error.to_string()))?;
+            let theirs = stock.remove(&tenant).unwrap_or_default();
+            if row.get(2) {
+                tenants.push((tenant, row.get::<_, DateTime<Utc>>(1), theirs));
+            }
+        }
+        let points = tenants.into_iter().map(|(tenant, since, stock)| async move {
+            let now = now + TimeDelta::from_std(begun.elapsed()).unwrap_or_default();
+            let point = self.recovery_point(&tenant, since, stock, late, now).await;
+            (tenant, point)
+        });
+        let tenants = stream::iter(points).buffer_unordered(AT_ONCE).collect().await;
+        let unknown = stock.into_keys().collect();
+        Ok(RecoveryPoints { at: now, late_after_seconds: late.as_secs(), tenants, unknown })
+    }
+
+    async fn recovery_point(
+        &self,
+        tenant: &TenantName,
+        since: DateTime<Utc>,
+        stock: Stock,
+        late: Duration,
+        now: DateTime<Utc>,
+    ) -> RecoveryPoint {
+        let (newest, verified_at, fault) = match self.newest_good(tenant, stock, now).await {
+            Ok((newest, verified_at)) => (newest, verified_at, None),
+            Err(error) => (None, None, Some(error.to_string())),
+        };
+        let proven_until = newest.as_ref().map(|newest| newest.until);
+        let age_seconds = (now - proven_until.unwrap_or(since)).num_seconds().max(0).unsigned_abs();
+        let late = fault.is_some() || age_seconds >= late.as_secs();
+        let backup = newest.map(|newest| newest.backup);
+        RecoveryPoint { backup, proven_until, age_seconds, verified_at, late, fault }
+    }
+
+    /// The newest good one, and the last verification of any good one. No more of them is read than that takes.
+    async fn newest_good(
+        &self,
+        tenant: &TenantName,
+        stock: Stock,
+        now: DateTime<Utc>,
+    ) -> Result<(Option<Judged>, Option<DateTime<Utc>>), BackupError> {
+        if !stock.iter().any(|(_, found)| found.manifest.is_some()) {
+            return Ok((None, None));
+        }
+        let identity = self.keys.open(tenant)?;
+        let (mut newest, mut verified_at) = (None, None);
+        for (backup, found) in stock {
+            if newest.is_some() && found.verified.is_none() {
+                continue;
+            }
+            let judged = self.judge(tenant, backup, &found, &identity, now).await?;
+            if !matches!(judged.standing, Standing::Good { .. }) {
+                continue;
+            }
+            verified_at = judged.verified_at;
+            newest.get_or_insert(judged);
+            if verified_at.is_some() {
+                break;
+            }
+        }
+        Ok((newest, verified_at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_no_labels_and_what_is_not_known_is_left_out() {
+        let at: DateTime<Utc> = "2026-11-22T12:00:00Z".parse().unwrap();
+        let point = |hours: Option<i64>| RecoveryPoint {
+            backup: hours.map(|_| BackupId::new(at)),
+            proven_until: hours.map(|hours| at - chrono::Duration::hours(hours)),
+            age_seconds: hours.unwrap_or(1).unsigned_abs() * 3600,
+            verified_at: None,
+            late: hours.is_none_or(|hours| hours >= 26),
+            fault: None,
+        };
+        let fault = Some("no key".to_owned());
+        let faulty = RecoveryPoint { fault, age_seconds: 30 * 3600, ..point(None) };
+        let points = [point(Some(1)), point(Some(27)), point(None), faulty];
+        let tenants = points.into_iter().map(|point| (TenantName::random().unwrap(), point)).collect();
+        let unknown = vec![TenantName::random().unwrap()];
+        let points = RecoveryPoints { at, late_after_seconds: 0, tenants, unknown };
+        let text = points.metrics();
+        let figures: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            figures,
+            [
+                "labor_backup_tenants 4",
+                "labor_backup_late_tenants 3",
+                "labor_backup_faulty_tenants 1",
+                "labor_backup_unknown_tenants 1",
+                "labor_backup_tenants_without_backup 1",
+                "labor_backup_tenants_never_verified 3",
+                "labor_backup_newest_age_seconds 108000",
+                "labor_backup_oldest_proof_timestamp_seconds 1795240800",
+                "labor_backup_status_timestamp_seconds 1795348800",
+            ]
+        );
+        assert!(text.ends_with('\n') && !text.contains('{'), "{text}");
+        assert!(points.tenants.keys().chain(&points.unknown).all(|tenant| !text.contains(tenant.as_str())), "{text}");
+        let late = points.late();
+        assert_eq!(late.len(), 4, "{late:?}");
+        assert!(late.iter().any(|one| one.contains("backed up until 27 h ago")), "{late:?}");
+    }
+}
