@@ -18,8 +18,10 @@ use crate::{Backup, BackupError};
 
 /// Making and trying a layout takes two real dumps: what the members of a smaller class cost anyway.
 const WORTH_A_LAYOUT: usize = 3;
-/// Members that a layout is read from, one after the other, when something comes between.
+/// How often a layout is made when something comes between. A member that is not what the ledger says is only passed over.
 const ATTEMPTS: usize = 3;
+/// So many reasons are told when no layout came of it.
+const TOLD: usize = 3;
 /// Pages of a tenant that is not compared: 64 MiB, a few seconds.
 const LARGE: i64 = 8192;
 
@@ -116,25 +118,26 @@ impl Backup {
         members: &[&Member],
         class: &mut Class,
     ) -> Result<Option<Layout>, BackupError> {
-        let mut whys = Vec::new();
-        for reader in members.iter().take(ATTEMPTS) {
-            let others: Vec<_> =
-                worth_trying(members).into_iter().filter(|other| other.tenant != reader.tenant).collect();
-            let Some(other) = any_of(&others)? else { break };
+        let (mut left, mut whys, mut failed) = (members.to_vec(), Vec::new(), 0);
+        while failed < ATTEMPTS && left.len() > 1 {
+            let reader = left[failed % left.len()];
+            let others: Vec<_> = left.iter().copied().filter(|other| other.tenant != reader.tenant).collect();
+            let Some(other) = any_of(&worth_trying(&others))? else { break };
             self.say(&format!("{}: its text for {} tenants, tried on {}", reader.tenant, class.tenants, other.tenant));
-            let found = async {
-                let layout = self.read_layout(line, program, &reader.tenant, class).await?;
-                let tried = self.try_layout(line, program, &layout, &other.tenant).await?;
-                Ok::<_, BackupError>((layout, tried))
-            };
-            match Box::pin(found).await {
-                Ok((layout, Tried::Same { with_rows })) => {
+            match Box::pin(self.made_and_tried(line, program, class, [reader, other])).await {
+                Ok(Tried::Same { layout, with_rows }) => {
                     (class.read_from, class.tried_on) = (Some(reader.tenant.clone()), Some(other.tenant.clone()));
                     class.with_rows = with_rows;
-                    return Ok(Some(layout));
+                    return Ok(Some(*layout));
+                }
+                Ok(Tried::Drifted { tenant }) => {
+                    left.retain(|member| member.tenant != tenant);
+                    whys.push(format!(
+                        "the definitions of {tenant} are not what the ledger says, or have more to them"
+                    ));
                 }
                 // No matter how often: this is what the comparison is for.
-                Ok((_, Tried::Differs(how))) => {
+                Ok(Tried::Differs(how)) => {
                     whys =
                         vec![format!("the dump of {} by the text of its class is not pg_dump's: {how}", other.tenant)];
                     break;
@@ -142,30 +145,48 @@ impl Backup {
                 Err(BackupError::Stopped) => return Err(BackupError::Stopped),
                 Err(error) => {
                     *line = Line::default();
+                    failed += 1;
                     whys.push(error.to_string());
                 }
             }
+        }
+        if let Some(more) = whys.len().checked_sub(TOLD).filter(|more| *more > 0) {
+            whys.truncate(TOLD);
+            whys.push(format!("and {more} more"));
         }
         let whys = whys.join("; ");
         class.fault = Some(format!("all {} tenants of a class were dumped by pg_dump: {whys}", class.tenants));
         Ok(None)
     }
 
+    /// The layout of the first of the two, tried on the second.
+    async fn made_and_tried(
+        &self,
+        line: &mut Line,
+        program: &PgDump,
+        class: &Class,
+        [reader, other]: [&Member; 2],
+    ) -> Result<Tried, BackupError> {
+        let Some(layout) = self.read_layout(line, program, &reader.tenant, class).await? else {
+            return Ok(Tried::Drifted { tenant: reader.tenant.clone() });
+        };
+        self.try_layout(line, program, layout, &other.tenant).await
+    }
+
+    /// None: the tenant is not what the ledger says.
     async fn read_layout(
         &self,
         line: &mut Line,
         program: &PgDump,
         tenant: &TenantName,
         class: &Class,
-    ) -> Result<Layout, BackupError> {
+    ) -> Result<Option<Layout>, BackupError> {
         let client = line.open(self).await?;
         let snapshot = self.unless_stopped(Snapshot::open(client, tenant)).await?;
         let contents = self.unless_stopped(proof::all(&snapshot.transaction, tenant)).await?;
         if contents.fingerprint != class.fingerprint || contents.version != class.version || contents.besides.is_none()
         {
-            return Err(BackupError::Dump(format!(
-                "the definitions of {tenant} are not what the ledger says, or have more to them"
-            )));
+            return Ok(None);
         }
         let (to, mut text) = mpsc::channel::<Chunk>(4);
         let mut reader = Reader::default();
@@ -177,7 +198,7 @@ impl Backup {
         };
         let dumping = self.dump(program, tenant, &snapshot, to);
         self.unless_stopped(async { tokio::try_join!(dumping, reading) }).await?;
-        reader.finish(tenant.clone(), contents)
+        reader.finish(tenant.clone(), contents).map(Some)
     }
 
     /// Compares a member's whole dump by the layout with a real one.
@@ -185,16 +206,14 @@ impl Backup {
         &self,
         line: &mut Line,
         program: &PgDump,
-        layout: &Layout,
+        layout: Layout,
         tenant: &TenantName,
     ) -> Result<Tried, BackupError> {
         let client = line.open(self).await?;
         let snapshot = self.unless_stopped(Snapshot::open(client, tenant)).await?;
         let contents = self.unless_stopped(proof::all(&snapshot.transaction, tenant)).await?;
         if !layout.fits(&contents) {
-            return Err(BackupError::Dump(format!(
-                "{tenant} differs from its class in definitions, comments or rights"
-            )));
+            return Ok(Tried::Drifted { tenant: tenant.clone() });
         }
         let ((to_real, real), (to_ours, ours)) = (mpsc::channel(4), mpsc::channel(4));
         let work = async {
@@ -207,22 +226,27 @@ impl Backup {
         };
         let ((), (), real, ours) = self.unless_stopped(work).await?;
         let with_rows = contents.tables.values().filter(|table| table.rows > 0).count();
-        Ok(real.difference(&ours)?.map_or(Tried::Same { with_rows }, Tried::Differs))
+        Ok(match real.difference(&ours)? {
+            Some(how) => Tried::Differs(how),
+            None => Tried::Same { layout: Box::new(layout), with_rows },
+        })
     }
 }
 
 /// What came of a comparison.
 enum Tried {
     /// So many tables had rows.
-    Same { with_rows: usize },
+    Same { layout: Box<Layout>, with_rows: usize },
     /// In this.
     Differs(String),
+    /// Nothing was compared: its definitions, comments or rights are not those of the class.
+    Drifted { tenant: TenantName },
 }
 
 /// Whom to compare: tables without rows prove nothing about rows, and a large tenant takes long. So the larger half of those that are
 /// not large.
 fn worth_trying<'a>(by_size: &[&'a Member]) -> Vec<&'a Member> {
-    let small = by_size.iter().filter(|member| member.pages.is_some_and(|pages| pages <= LARGE)).count().max(2);
+    let small = by_size.iter().filter(|member| member.pages.is_some_and(|pages| pages <= LARGE)).count().max(1);
     by_size.iter().take(small).skip(small / 2).copied().collect()
 }
 
