@@ -33,6 +33,7 @@ WITH tenant AS MATERIALIZED (
     FROM (VALUES
       ('users',           'username, password_hash, role, display_name, patient_id, active'),
       ('doctor_numbers',  'ended_at'),
+      ('raw_messages',    'state, reason, format, charset, warnings, processed_at, body'),
       ('reports',         'patient_id, superseded_by, confirmed_at, invalidates_earlier, released_at, released_by, release_id'),
       ('documents',       'scan_state'),
       ('critical_limits', 'ended_at, ended_by'),
@@ -61,12 +62,12 @@ WITH tenant AS MATERIALIZED (
    CROSS JOIN LATERAL (VALUES (false, p.polqual), (true, p.polwithcheck)) AS e (writes, tree)
    WHERE e.tree IS NOT NULL
 ), conditions AS MATERIALIZED (
-  -- Without white space, parentheses, casts and the schema's own name, which versions of PostgreSQL write differently. Most are the
+  -- Without white space, casts and the schema's own name, which versions of PostgreSQL write differently. Most are the
   -- claim and nothing else, which one look tells; {} stands for the tenant's name as a literal, and is none itself.
   SELECT e.polrelid, e.polcmd, e.writes, c.is_claim,
          CASE WHEN NOT c.is_claim THEN
            translate(regexp_replace(replace(replace(e.expression, quote_literal(t.name), '{}'), t.name || '.', ''),
-                                    '\sAS\s[a-z_]+|::[a-z]+(\[\])?', '', 'g'), E' \t\r\n()', '')
+                                    '\sAS\s[a-z_]+|::[a-z]+(\[\])?', '', 'g'), E' \t\r\n', '')
          END AS condition
     FROM tenant t CROSS JOIN expressions e
    CROSS JOIN LATERAL (
@@ -74,76 +75,81 @@ WITH tenant AS MATERIALIZED (
                   ~ '^[\s(]*(?:SELECT\s+)?guard\.permits\(\{\}(?:::text)?,\s*''\{[a-z_,]+\}''(?:::text\[\])?\)(?:\s+AS\s+[a-z_]+)?[\s)]*$'
                   AS is_claim OFFSET 0) c
 ), row_rules AS (
-  -- The rules of db/rls/tenant.sql that look at rows, so that a dropped or weakened one is noticed. Written without casts.
+  -- The rules of db/rls/tenant.sql that look at rows, so that a dropped or weakened one is noticed. Written as PostgreSQL does, with
+  -- all parentheses (\d shows them, as db/schemas/tenant.sql does) and without casts.
   -- Each checks the claim as well, and stands in the place of a policy that checks nothing else.
   -- 'u' is which rows an UPDATE finds, 'w' what they must be then.
   SELECT r.tab, CASE r.command WHEN 'u' THEN 'w' ELSE r.command END AS command, r.command IN ('a', 'w') AS writes,
-         translate(r.expression, E' \n()', '') AS condition
+         translate(r.expression, E' \n', '') AS condition
     FROM (VALUES
-      ('patients', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
-        AND id = (SELECT u.patient_id FROM users u WHERE u.id = (SELECT guard.claim_subject())))$r$),
-      ('orders', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
-        AND patient_id = (SELECT u.patient_id FROM users u WHERE u.id = (SELECT guard.claim_subject()))
-        AND EXISTS (SELECT FROM reports r WHERE r.order_id = orders.id))$r$),
-      ('reports', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
-        AND released_at IS NOT NULL AND patient_id = (SELECT u.patient_id FROM users u WHERE u.id = (SELECT guard.claim_subject())))$r$),
-      ('observations', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
-        AND EXISTS (SELECT FROM reports r WHERE r.id = observations.report_id))$r$),
-      ('documents', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
-        AND EXISTS (SELECT FROM reports r WHERE r.id = documents.report_id))$r$),
-      ('users', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician}')) OR ((SELECT guard.permits({}, '{patient}'))
-        AND id = (SELECT guard.claim_subject()))
-        OR ((SELECT guard.permits({}, '{sign_in}'))
-        AND encode(sha256(convert_to(username, 'UTF8')), 'hex') = (SELECT guard.claim_subject()))$r$),
-      ('notices', 'r', $r$(SELECT guard.permits({}, '{admin,worker}')) OR ((SELECT guard.permits({}, '{doctor,lab_technician,patient}'))
-        AND recipient = (SELECT guard.claim_subject()))$r$),
-      ('report_events', 'r', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
-        AND actor = (SELECT guard.claim_subject()))$r$),
-      ('matches', 'a', $r$guard.permits_actor({}, '{admin,doctor,worker}', actor, actor_role)$r$),
-      ('genetic_holds', 'a', $r$guard.permits_actor({}, '{admin,worker}', actor, actor_role)$r$),
-      ('alert_events', 'a', $r$guard.permits_actor({}, '{admin,doctor,lab_technician,worker}', actor, actor_role) AND at >= now() AND at <= clock_timestamp()$r$),
-      ('report_events', 'a', $r$guard.permits_actor({}, '{admin,doctor,lab_technician,patient,worker}', actor, actor_role)
-        AND at >= now() AND at <= clock_timestamp()$r$),
-      ('reports', 'a', $r$guard.permits({}, '{worker}') AND released_at IS NULL AND released_by IS NULL AND release_id IS NULL$r$),
-      ('observations', 'a', $r$guard.permits({}, '{worker}')
-        AND EXISTS (SELECT FROM reports r WHERE r.id = observations.report_id AND r.released_at IS NULL)$r$),
-      ('documents', 'a', $r$guard.permits({}, '{worker}')
-        AND EXISTS (SELECT FROM reports r WHERE r.id = documents.report_id AND r.released_at IS NULL)$r$),
-      ('users', 'a', $r$guard.permits({}, '{admin}') AND guard.claim_subject() = 'operator'$r$),
-      ('doctor_numbers', 'a', $r$guard.permits({}, '{admin}') AND guard.claim_subject() = 'operator'$r$),
-      ('critical_limits', 'a', $r$guard.permits({}, '{admin,doctor}') AND created_by = guard.claim_subject()
-        AND created_at >= now() AND created_at <= clock_timestamp() AND ended_at IS NULL$r$),
-      ('critical_limits', 'u', $r$(SELECT guard.permits({}, '{admin,doctor}')) AND ended_at IS NULL$r$),
-      ('alert_steps', 'a', $r$guard.permits({}, '{admin,doctor}') AND created_by = guard.claim_subject()
-        AND created_at >= now() AND created_at <= clock_timestamp() AND ended_at IS NULL$r$),
-      ('alert_steps', 'u', $r$(SELECT guard.permits({}, '{admin,doctor}')) AND ended_at IS NULL$r$),
-      ('alert_states', 'a', $r$guard.permits({}, '{worker}') AND ended_at IS NULL$r$),
-      -- What the changed row must be; which rows may be changed is the claim alone.
-      ('reports', 'w', $r$(SELECT guard.permits({}, '{admin,doctor,worker}')) AND ((released_at IS NULL
-          AND (NOT (SELECT guard.permits({}, '{worker}'))
-            OR NOT EXISTS (SELECT FROM report_events e WHERE e.report_id = reports.id AND e.kind = 'released'
-                 AND NOT EXISTS (SELECT FROM report_events f WHERE f.ends = e.id))))
-        OR ((SELECT guard.permits({}, '{doctor}')) AND released_by = (SELECT guard.claim_subject()) AND patient_id IS NOT NULL
-          AND (NOT (genetic OR EXISTS (SELECT FROM genetic_holds h WHERE h.report_id = reports.id))
-            OR EXISTS (SELECT FROM genetic_holds h JOIN doctor_numbers n ON n.lanr = h.lanr JOIN users u ON u.id = n.user_id
-                 WHERE h.report_id = reports.id AND u.id = reports.released_by AND n.ended_at IS NULL AND u.role = 'doctor' AND u.active)))
-        OR ((SELECT guard.permits({}, '{worker}'))
-          AND EXISTS (SELECT FROM report_events e
-                WHERE e.id = reports.release_id AND e.report_id = reports.id AND e.kind = 'released' AND e.actor = reports.released_by
-                  AND e.patient_id = reports.patient_id AND NOT EXISTS (SELECT FROM report_events f WHERE f.ends = e.id))
-          AND (NOT (genetic OR EXISTS (SELECT FROM genetic_holds h WHERE h.report_id = reports.id))
-            OR EXISTS (SELECT FROM genetic_holds h JOIN doctor_numbers n ON n.lanr = h.lanr
-                 WHERE h.report_id = reports.id AND n.user_id = reports.released_by))))
-        AND ((SELECT guard.permits({}, '{worker}')) OR confirmed_at <= now() + '00:05:00')$r$),
-      ('doctor_numbers', 'w', $r$(SELECT guard.permits({}, '{admin}')) AND (SELECT guard.claim_subject()) = 'operator'$r$),
-      ('users', 'w', $r$(SELECT guard.permits({}, '{admin}')) AND (SELECT guard.claim_subject()) = 'operator'$r$),
-      ('critical_limits', 'w', $r$(SELECT guard.permits({}, '{admin,doctor}')) AND ended_by = (SELECT guard.claim_subject())
-        AND ended_at >= now() AND ended_at <= clock_timestamp()$r$),
-      ('alert_steps', 'w', $r$(SELECT guard.permits({}, '{admin,doctor}')) AND ended_by = (SELECT guard.claim_subject())
-        AND ended_at >= now() AND ended_at <= clock_timestamp()$r$),
-      ('alert_states', 'w', $r$(SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) AND ended_at IS NOT NULL
-        AND EXISTS (SELECT FROM alert_events e WHERE e.alert_id = alert_states.alert_id AND e.kind = ANY (ARRAY['confirmed', 'dismissed', 'superseded']))$r$),
-      ('audit', 'a', $r$guard.permits_actor({}, '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}', actor, actor_role)$r$)
+      ('documents', 'r', $r$((SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
+        AND (EXISTS (SELECT FROM reports r WHERE (r.id = documents.report_id)))))$r$),
+      ('notices', 'r', $r$((SELECT guard.permits({}, '{admin,worker}')) OR ((SELECT guard.permits({}, '{doctor,lab_technician,patient}'))
+        AND (recipient = (SELECT guard.claim_subject()))))$r$),
+      ('observations', 'r', $r$((SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({},
+        '{patient}')) AND (EXISTS (SELECT FROM reports r WHERE (r.id = observations.report_id)))))$r$),
+      ('orders', 'r', $r$((SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}')) AND
+        (patient_id = (SELECT u.patient_id FROM users u WHERE ((u.id) = (SELECT guard.claim_subject())))) AND (EXISTS (SELECT FROM reports r
+        WHERE (r.order_id = orders.id)))))$r$),
+      ('patients', 'r', $r$((SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
+        AND (id = (SELECT u.patient_id FROM users u WHERE ((u.id) = (SELECT guard.claim_subject()))))))$r$),
+      ('report_events', 'r', $r$((SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({},
+        '{patient}')) AND (actor = (SELECT guard.claim_subject()))))$r$),
+      ('reports', 'r', $r$((SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) OR ((SELECT guard.permits({}, '{patient}'))
+        AND (released_at IS NOT NULL) AND (patient_id = (SELECT u.patient_id FROM users u WHERE ((u.id) = (SELECT
+        guard.claim_subject()))))))$r$),
+      ('users', 'r', $r$((SELECT guard.permits({}, '{admin,doctor,lab_technician}')) OR ((SELECT guard.permits({}, '{patient}')) AND ((id) =
+        (SELECT guard.claim_subject()))) OR ((SELECT guard.permits({}, '{sign_in}')) AND (encode(sha256(convert_to(username, 'UTF8')),
+        'hex') = (SELECT guard.claim_subject()))))$r$),
+      ('alert_events', 'a', $r$(guard.permits_actor({}, '{admin,doctor,lab_technician,worker}', actor, actor_role) AND (at >= now()) AND (at
+        <= clock_timestamp()))$r$),
+      ('alert_states', 'a', $r$((SELECT guard.permits({}, '{worker}')) AND (ended_at IS NULL))$r$),
+      ('alert_steps', 'a', $r$((SELECT guard.permits({}, '{admin,doctor}')) AND (created_by = guard.claim_subject()) AND (created_at >=
+        now()) AND (created_at <= clock_timestamp()) AND (ended_at IS NULL))$r$),
+      ('audit', 'a', $r$(guard.permits_actor({}, '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}', actor, actor_role) AND (at
+        >= now()) AND (at <= clock_timestamp()))$r$),
+      ('critical_limits', 'a', $r$((SELECT guard.permits({}, '{admin,doctor}')) AND (created_by = guard.claim_subject()) AND (created_at >=
+        now()) AND (created_at <= clock_timestamp()) AND (ended_at IS NULL))$r$),
+      ('doctor_numbers', 'a', $r$((SELECT guard.permits({}, '{admin}')) AND (guard.claim_subject() = 'operator'))$r$),
+      ('documents', 'a', $r$((SELECT guard.permits({}, '{worker}')) AND (EXISTS (SELECT FROM reports r WHERE ((r.id = documents.report_id)
+        AND (r.released_at IS NULL)))))$r$),
+      ('genetic_holds', 'a', $r$(guard.permits_actor({}, '{admin,worker}', actor, actor_role) AND (at >= now()) AND (at <=
+        clock_timestamp()))$r$),
+      ('matches', 'a', $r$(guard.permits_actor({}, '{admin,doctor,worker}', actor, actor_role) AND (at >= now()) AND (at <=
+        clock_timestamp()))$r$),
+      ('notices', 'a', $r$((SELECT guard.permits({}, '{admin,doctor,worker}')) AND (written_at = now()))$r$),
+      ('observations', 'a', $r$((SELECT guard.permits({}, '{worker}')) AND (EXISTS (SELECT FROM reports r WHERE ((r.id =
+        observations.report_id) AND (r.released_at IS NULL)))))$r$),
+      ('report_events', 'a', $r$(guard.permits_actor({}, '{admin,doctor,lab_technician,patient,worker}', actor, actor_role) AND (at >=
+        now()) AND (at <= clock_timestamp()))$r$),
+      ('reports', 'a', $r$((SELECT guard.permits({}, '{worker}')) AND (released_at IS NULL) AND (released_by IS NULL) AND (release_id IS
+        NULL))$r$),
+      ('users', 'a', $r$((SELECT guard.permits({}, '{admin}')) AND (guard.claim_subject() = 'operator'))$r$),
+      ('alert_steps', 'u', $r$((SELECT guard.permits({}, '{admin,doctor}')) AND (ended_at IS NULL))$r$),
+      ('critical_limits', 'u', $r$((SELECT guard.permits({}, '{admin,doctor}')) AND (ended_at IS NULL))$r$),
+      ('alert_states', 'w', $r$((SELECT guard.permits({}, '{admin,doctor,lab_technician,worker}')) AND (ended_at <= clock_timestamp()) AND
+        (EXISTS (SELECT FROM alert_events e WHERE ((e.alert_id = alert_states.alert_id) AND (e.kind = ANY (ARRAY['confirmed', 'dismissed',
+        'superseded']))))))$r$),
+      ('alert_steps', 'w', $r$((SELECT guard.permits({}, '{admin,doctor}')) AND (ended_by = (SELECT guard.claim_subject())) AND (ended_at >=
+        now()) AND (ended_at <= clock_timestamp()))$r$),
+      ('critical_limits', 'w', $r$((SELECT guard.permits({}, '{admin,doctor}')) AND (ended_by = (SELECT guard.claim_subject())) AND
+        (ended_at >= now()) AND (ended_at <= clock_timestamp()))$r$),
+      ('doctor_numbers', 'w', $r$((SELECT guard.permits({}, '{admin}')) AND ((SELECT guard.claim_subject()) = 'operator'))$r$),
+      ('raw_messages', 'w', $r$((SELECT guard.permits({}, '{worker}')) AND ((body <> '\x') OR (NOT (EXISTS (SELECT FROM reports r WHERE
+        (r.raw_message_id = raw_messages.id))))))$r$),
+      ('reports', 'w', $r$((SELECT guard.permits({}, '{admin,doctor,worker}')) AND (((released_at IS NULL) AND ((NOT (SELECT
+        guard.permits({}, '{worker}'))) OR (NOT (EXISTS (SELECT FROM report_events e WHERE ((e.report_id = reports.id) AND (e.kind =
+        'released') AND (NOT (EXISTS (SELECT FROM report_events f WHERE (f.ends = e.id)))))))))) OR ((SELECT guard.permits({}, '{doctor}'))
+        AND ((released_by) = (SELECT guard.claim_subject())) AND (patient_id IS NOT NULL) AND ((NOT (genetic OR (EXISTS (SELECT FROM
+        genetic_holds h WHERE (h.report_id = reports.id))))) OR (EXISTS (SELECT FROM ((genetic_holds h JOIN doctor_numbers n ON ((n.lanr =
+        h.lanr))) JOIN users u ON ((u.id = n.user_id))) WHERE ((h.report_id = reports.id) AND (u.id = reports.released_by) AND (n.ended_at
+        IS NULL) AND (u.role = 'doctor') AND u.active))))) OR ((SELECT guard.permits({}, '{worker}')) AND (EXISTS (SELECT FROM report_events
+        e WHERE ((e.id = reports.release_id) AND (e.report_id = reports.id) AND (e.kind = 'released') AND (e.actor = (reports.released_by))
+        AND (e.patient_id = reports.patient_id) AND (NOT (EXISTS (SELECT FROM report_events f WHERE (f.ends = e.id))))))) AND ((NOT (genetic
+        OR (EXISTS (SELECT FROM genetic_holds h WHERE (h.report_id = reports.id))))) OR (EXISTS (SELECT FROM (genetic_holds h JOIN
+        doctor_numbers n ON ((n.lanr = h.lanr))) WHERE ((h.report_id = reports.id) AND (n.user_id = reports.released_by))))))) AND ((SELECT
+        guard.permits({}, '{worker}')) OR (confirmed_at <= (now() + '00:05:00'))))$r$),
+      ('users', 'w', $r$((SELECT guard.permits({}, '{admin}')) AND ((SELECT guard.claim_subject()) = 'operator'))$r$)
     ) AS r (tab, command, expression)
 )
 SELECT 'schema_missing' AS kind, $1::text AS object, 'there is no such schema' AS detail WHERE NOT EXISTS (SELECT FROM tenant)

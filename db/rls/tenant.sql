@@ -2,7 +2,7 @@
 -- makes tables. {tenant} stands for the tenant's opaque name; the schema is already first in search_path.
 -- Why: who may do what, as data. A command that no role has is not granted at all.
 -- Must stay true: every table is listed here (the isolation check and a test compare), RLS is enabled AND forced, a sub-SELECT
--- wraps the claim except in INSERT (mostly of one row). It fits every version of the schema that this
+-- wraps the claim, so that it is verified once a statement; but where it is compared with who stands in the row. It fits every version of the schema that this
 -- release serves: a table that is not there yet is passed over, and nothing is granted on it.
 -- Locks: ACCESS EXCLUSIVE on each table for the length of the transaction. Previous release: sees the same rows.
 
@@ -53,6 +53,7 @@ DECLARE
   some_columns text[][] := ARRAY[
     ['users',           'username, password_hash, role, display_name, patient_id, active'],
     ['doctor_numbers',  'ended_at'],
+    ['raw_messages',    'state, reason, format, charset, warnings, processed_at, body'],
     ['reports',         'patient_id, superseded_by, confirmed_at, invalidates_earlier, released_at, released_by, release_id'],
     ['documents',       'scan_state'],
     ['critical_limits', 'ended_at, ended_by'],
@@ -67,9 +68,13 @@ DECLARE
     ['documents',       $r$EXISTS (SELECT FROM reports r WHERE r.id = documents.report_id AND r.released_at IS NULL)$r$],
     ['users',           $r$guard.claim_subject() = 'operator'$r$],
     ['doctor_numbers',  $r$guard.claim_subject() = 'operator'$r$],
-    -- When somebody was told, and from when a limit is valid, is the database's time.
+    -- When something was done, and from when a limit is valid, is the database's time.
     ['report_events',   $r$at >= now() AND at <= clock_timestamp()$r$],
     ['alert_events',    $r$at >= now() AND at <= clock_timestamp()$r$],
+    ['matches',         $r$at >= now() AND at <= clock_timestamp()$r$],
+    ['genetic_holds',   $r$at >= now() AND at <= clock_timestamp()$r$],
+    ['audit',           $r$at >= now() AND at <= clock_timestamp()$r$],
+    ['notices',         $r$written_at = now()$r$],
     ['alert_states',    $r$ended_at IS NULL$r$],
     ['critical_limits', $r$created_by = guard.claim_subject() AND created_at >= now() AND created_at <= clock_timestamp() AND ended_at IS NULL$r$],
     ['alert_steps',     $r$created_by = guard.claim_subject() AND created_at >= now() AND created_at <= clock_timestamp() AND ended_at IS NULL$r$]
@@ -102,6 +107,8 @@ DECLARE
                     WHERE h.report_id = reports.id AND n.user_id = released_by))))$r$],
     -- Which version is the laboratory's last word workers say; a person's word can only be that it is known today (but for clocks).
     ['reports',         $r$((SELECT guard.permits('{tenant}', '{worker}')) OR confirmed_at <= now() + interval '5 minutes')$r$],
+    -- What was understood keeps its bytes; nothing comes of a message in the intake but other messages.
+    ['raw_messages',    $r$(body <> '' OR NOT EXISTS (SELECT FROM reports r WHERE r.raw_message_id = raw_messages.id))$r$],
     ['doctor_numbers',  $r$(SELECT guard.claim_subject()) = 'operator'$r$],
     -- Who signs in as whom, with which password and for which patient: an administrator could be anybody else.
     ['users',           $r$(SELECT guard.claim_subject()) = 'operator'$r$],
@@ -109,7 +116,7 @@ DECLARE
     ['critical_limits', $r$ended_by = (SELECT guard.claim_subject()) AND ended_at >= now() AND ended_at <= clock_timestamp()$r$],
     ['alert_steps',     $r$ended_by = (SELECT guard.claim_subject()) AND ended_at >= now() AND ended_at <= clock_timestamp()$r$],
     -- No alert is out of sight without the event that ended it.
-    ['alert_states',    $r$ended_at IS NOT NULL AND EXISTS (SELECT FROM alert_events e
+    ['alert_states',    $r$ended_at <= clock_timestamp() AND EXISTS (SELECT FROM alert_events e
       WHERE e.alert_id = alert_states.alert_id AND e.kind IN ('confirmed', 'dismissed', 'superseded'))$r$]
   ];
   rule   text[];
@@ -185,7 +192,7 @@ BEGIN
         || CASE command
              -- Nobody writes such a row in another's name: whoever is named there is compared in the one verification.
              WHEN 'INSERT' THEN format(CASE WHEN tab IN ('audit', 'matches', 'report_events', 'genetic_holds', 'alert_events') THEN 'WITH CHECK (guard.permits_actor(%L, %s, actor, actor_role)'
-                                            ELSE 'WITH CHECK (guard.permits(%L, %s)' END, '{tenant}', roles) || adds || ')'
+                                            ELSE 'WITH CHECK ((SELECT guard.permits(%L, %s))' END, '{tenant}', roles) || adds || ')'
              WHEN 'UPDATE' THEN format('USING ((SELECT guard.permits(%L, %s))%s) WITH CHECK ((SELECT guard.permits(%1$L, %2$s))', '{tenant}', roles, keeps) || writes || ')'
              WHEN 'SELECT' THEN format('USING (%s)', seen)
              ELSE               format('USING ((SELECT guard.permits(%L, %s)))', '{tenant}', roles)

@@ -607,6 +607,8 @@ CREATE TABLE example.patients (
     sex text DEFAULT 'unknown'::text NOT NULL,
     insurance_number text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT patients_birth_date_check CHECK (((birth_date > '-infinity'::date) AND (birth_date < '10000-01-01'::date))),
+    CONSTRAINT patients_created_at_check CHECK (((created_at > '-infinity'::timestamp with time zone) AND (created_at < to_timestamp(('253402300800'::bigint)::double precision)))),
     CONSTRAINT patients_identity_key_check CHECK ((length(identity_key) = 64)),
     CONSTRAINT patients_sex_check CHECK ((sex = ANY (ARRAY['male'::text, 'female'::text, 'other'::text, 'unknown'::text])))
 );
@@ -663,6 +665,7 @@ CREATE TABLE example.raw_messages (
     processed_at timestamp with time zone,
     reader_version text,
     CONSTRAINT raw_messages_check CHECK (((state = ANY (ARRAY['quarantined'::text, 'failed'::text])) = (reason IS NOT NULL))),
+    CONSTRAINT raw_messages_check1 CHECK (((body = '\x'::bytea) OR (sha256 = sha256(body)))),
     CONSTRAINT raw_messages_format_check CHECK ((format = ANY (ARRAY['LDT2'::text, 'LDT3'::text, 'HL7'::text]))),
     CONSTRAINT raw_messages_sha256_check CHECK ((octet_length(sha256) = 32)),
     CONSTRAINT raw_messages_state_check CHECK ((state = ANY (ARRAY['received'::text, 'processed'::text, 'quarantined'::text, 'failed'::text])))
@@ -799,6 +802,7 @@ CREATE TABLE example.reports (
     release_id uuid,
     CONSTRAINT reports_check CHECK (((released_by IS NULL) OR (released_at IS NOT NULL))),
     CONSTRAINT reports_check1 CHECK (((release_id IS NULL) OR (released_at IS NOT NULL))),
+    CONSTRAINT reports_check2 CHECK (((confirmed_at > '-infinity'::timestamp with time zone) AND (confirmed_at < to_timestamp(('253402300800'::bigint)::double precision)) AND (released_at > '-infinity'::timestamp with time zone) AND (released_at < to_timestamp(('253402300800'::bigint)::double precision)))),
     CONSTRAINT reports_content_sha256_check CHECK ((octet_length(content_sha256) = 32)),
     CONSTRAINT reports_not_judged_check CHECK ((not_judged >= 0)),
     CONSTRAINT reports_record_index_check CHECK ((record_index >= 0)),
@@ -1233,43 +1237,43 @@ ALTER TABLE example.audit ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY claim_insert ON example.alert_events AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits_actor('example'::text, '{admin,doctor,lab_technician,worker}'::text[], actor, actor_role) AND (at >= now()) AND (at <= clock_timestamp())));
 
-CREATE POLICY claim_insert ON example.alert_states AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{worker}'::text[]) AND (ended_at IS NULL)));
+CREATE POLICY claim_insert ON example.alert_states AS RESTRICTIVE FOR INSERT WITH CHECK ((( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits) AND (ended_at IS NULL)));
 
-CREATE POLICY claim_insert ON example.alert_steps AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{admin,doctor}'::text[]) AND (created_by = guard.claim_subject()) AND (created_at >= now()) AND (created_at <= clock_timestamp()) AND (ended_at IS NULL)));
+CREATE POLICY claim_insert ON example.alert_steps AS RESTRICTIVE FOR INSERT WITH CHECK ((( SELECT guard.permits('example'::text, '{admin,doctor}'::text[]) AS permits) AND (created_by = guard.claim_subject()) AND (created_at >= now()) AND (created_at <= clock_timestamp()) AND (ended_at IS NULL)));
 
-CREATE POLICY claim_insert ON example.alerts AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+CREATE POLICY claim_insert ON example.alerts AS RESTRICTIVE FOR INSERT WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
 
-CREATE POLICY claim_insert ON example.audit AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits_actor('example'::text, '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}'::text[], actor, actor_role));
+CREATE POLICY claim_insert ON example.audit AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits_actor('example'::text, '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}'::text[], actor, actor_role) AND (at >= now()) AND (at <= clock_timestamp())));
 
-CREATE POLICY claim_insert ON example.critical_limits AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{admin,doctor}'::text[]) AND (created_by = guard.claim_subject()) AND (created_at >= now()) AND (created_at <= clock_timestamp()) AND (ended_at IS NULL)));
+CREATE POLICY claim_insert ON example.critical_limits AS RESTRICTIVE FOR INSERT WITH CHECK ((( SELECT guard.permits('example'::text, '{admin,doctor}'::text[]) AS permits) AND (created_by = guard.claim_subject()) AND (created_at >= now()) AND (created_at <= clock_timestamp()) AND (ended_at IS NULL)));
 
-CREATE POLICY claim_insert ON example.doctor_numbers AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{admin}'::text[]) AND (guard.claim_subject() = 'operator'::text)));
+CREATE POLICY claim_insert ON example.doctor_numbers AS RESTRICTIVE FOR INSERT WITH CHECK ((( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits) AND (guard.claim_subject() = 'operator'::text)));
 
-CREATE POLICY claim_insert ON example.documents AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{worker}'::text[]) AND (EXISTS ( SELECT
+CREATE POLICY claim_insert ON example.documents AS RESTRICTIVE FOR INSERT WITH CHECK ((( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits) AND (EXISTS ( SELECT
    FROM example.reports r
   WHERE ((r.id = documents.report_id) AND (r.released_at IS NULL))))));
 
-CREATE POLICY claim_insert ON example.genetic_holds AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits_actor('example'::text, '{admin,worker}'::text[], actor, actor_role));
+CREATE POLICY claim_insert ON example.genetic_holds AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits_actor('example'::text, '{admin,worker}'::text[], actor, actor_role) AND (at >= now()) AND (at <= clock_timestamp())));
 
-CREATE POLICY claim_insert ON example.matches AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits_actor('example'::text, '{admin,doctor,worker}'::text[], actor, actor_role));
+CREATE POLICY claim_insert ON example.matches AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits_actor('example'::text, '{admin,doctor,worker}'::text[], actor, actor_role) AND (at >= now()) AND (at <= clock_timestamp())));
 
-CREATE POLICY claim_insert ON example.notices AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{admin,doctor,worker}'::text[]));
+CREATE POLICY claim_insert ON example.notices AS RESTRICTIVE FOR INSERT WITH CHECK ((( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits) AND (written_at = now())));
 
-CREATE POLICY claim_insert ON example.observations AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{worker}'::text[]) AND (EXISTS ( SELECT
+CREATE POLICY claim_insert ON example.observations AS RESTRICTIVE FOR INSERT WITH CHECK ((( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits) AND (EXISTS ( SELECT
    FROM example.reports r
   WHERE ((r.id = observations.report_id) AND (r.released_at IS NULL))))));
 
-CREATE POLICY claim_insert ON example.orders AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker}'::text[]));
+CREATE POLICY claim_insert ON example.orders AS RESTRICTIVE FOR INSERT WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
 
-CREATE POLICY claim_insert ON example.patients AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{admin,doctor,worker}'::text[]));
+CREATE POLICY claim_insert ON example.patients AS RESTRICTIVE FOR INSERT WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits));
 
-CREATE POLICY claim_insert ON example.raw_messages AS RESTRICTIVE FOR INSERT WITH CHECK (guard.permits('example'::text, '{worker,receiver}'::text[]));
+CREATE POLICY claim_insert ON example.raw_messages AS RESTRICTIVE FOR INSERT WITH CHECK (( SELECT guard.permits('example'::text, '{worker,receiver}'::text[]) AS permits));
 
 CREATE POLICY claim_insert ON example.report_events AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits_actor('example'::text, '{admin,doctor,lab_technician,patient,worker}'::text[], actor, actor_role) AND (at >= now()) AND (at <= clock_timestamp())));
 
-CREATE POLICY claim_insert ON example.reports AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{worker}'::text[]) AND (released_at IS NULL) AND (released_by IS NULL) AND (release_id IS NULL)));
+CREATE POLICY claim_insert ON example.reports AS RESTRICTIVE FOR INSERT WITH CHECK ((( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits) AND (released_at IS NULL) AND (released_by IS NULL) AND (release_id IS NULL)));
 
-CREATE POLICY claim_insert ON example.users AS RESTRICTIVE FOR INSERT WITH CHECK ((guard.permits('example'::text, '{admin}'::text[]) AND (guard.claim_subject() = 'operator'::text)));
+CREATE POLICY claim_insert ON example.users AS RESTRICTIVE FOR INSERT WITH CHECK ((( SELECT guard.permits('example'::text, '{admin}'::text[]) AS permits) AND (guard.claim_subject() = 'operator'::text)));
 
 CREATE POLICY claim_select ON example.alert_events AS RESTRICTIVE FOR SELECT USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits));
 
@@ -1319,7 +1323,7 @@ CREATE POLICY claim_select ON example.reports AS RESTRICTIVE FOR SELECT USING ((
 
 CREATE POLICY claim_select ON example.users AS RESTRICTIVE FOR SELECT USING ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician}'::text[]) AS permits) OR (( SELECT guard.permits('example'::text, '{patient}'::text[]) AS permits) AND ((id)::text = ( SELECT guard.claim_subject() AS claim_subject))) OR (( SELECT guard.permits('example'::text, '{sign_in}'::text[]) AS permits) AND (encode(sha256(convert_to(username, 'UTF8'::name)), 'hex'::text) = ( SELECT guard.claim_subject() AS claim_subject)))));
 
-CREATE POLICY claim_update ON example.alert_states AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits)) WITH CHECK ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) AND (ended_at IS NOT NULL) AND (EXISTS ( SELECT
+CREATE POLICY claim_update ON example.alert_states AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits)) WITH CHECK ((( SELECT guard.permits('example'::text, '{admin,doctor,lab_technician,worker}'::text[]) AS permits) AND (ended_at <= clock_timestamp()) AND (EXISTS ( SELECT
    FROM example.alert_events e
   WHERE ((e.alert_id = alert_states.alert_id) AND (e.kind = ANY (ARRAY['confirmed'::text, 'dismissed'::text, 'superseded'::text])))))));
 
@@ -1335,7 +1339,9 @@ CREATE POLICY claim_update ON example.orders AS RESTRICTIVE FOR UPDATE USING (( 
 
 CREATE POLICY claim_update ON example.patients AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits));
 
-CREATE POLICY claim_update ON example.raw_messages AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits));
+CREATE POLICY claim_update ON example.raw_messages AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK ((( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits) AND ((body <> '\x'::bytea) OR (NOT (EXISTS ( SELECT
+   FROM example.reports r
+  WHERE (r.raw_message_id = raw_messages.id)))))));
 
 CREATE POLICY claim_update ON example.reports AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK ((( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits) AND (((released_at IS NULL) AND ((NOT ( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) OR (NOT (EXISTS ( SELECT
    FROM example.report_events e
@@ -1489,8 +1495,22 @@ GRANT SELECT ON TABLE example.orders TO labor_backup;
 GRANT SELECT,INSERT,UPDATE ON TABLE example.patients TO example_app;
 GRANT SELECT ON TABLE example.patients TO labor_backup;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE example.raw_messages TO example_app;
+GRANT SELECT,INSERT ON TABLE example.raw_messages TO example_app;
 GRANT SELECT ON TABLE example.raw_messages TO labor_backup;
+
+GRANT UPDATE(body) ON TABLE example.raw_messages TO example_app;
+
+GRANT UPDATE(state) ON TABLE example.raw_messages TO example_app;
+
+GRANT UPDATE(reason) ON TABLE example.raw_messages TO example_app;
+
+GRANT UPDATE(format) ON TABLE example.raw_messages TO example_app;
+
+GRANT UPDATE(charset) ON TABLE example.raw_messages TO example_app;
+
+GRANT UPDATE(warnings) ON TABLE example.raw_messages TO example_app;
+
+GRANT UPDATE(processed_at) ON TABLE example.raw_messages TO example_app;
 
 GRANT SELECT ON TABLE example.refinery_schema_history TO labor_backup;
 

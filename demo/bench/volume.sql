@@ -5,10 +5,9 @@ INSERT INTO patients (id, identity_key, family_name, given_name)
 SELECT gen_random_uuid(), encode(sha256(i::text::bytea), 'hex'), initcap(translate(md5(i::text), '0123456789', 'aeioulnrst')), 'Erika'
   FROM generate_series(1, {reports} / 4) AS i;
 INSERT INTO raw_messages (id, source_id, sha256, body, state, format, charset, processed_at)
-SELECT gen_random_uuid(), gen_random_uuid(), sha256(i::text::bytea),
-       (SELECT string_agg(format(E'014%s%s\r\n', 8000 + n, md5(i::text || n)), '')::bytea FROM generate_series(1, 46) AS n),
-       'processed', 'LDT2', 'ISO-8859-15', now()
-  FROM generate_series(1, {reports}) AS i;
+SELECT gen_random_uuid(), gen_random_uuid(), sha256(b.body), b.body, 'processed', 'LDT2', 'ISO-8859-15', now()
+  FROM generate_series(1, {reports}) AS i
+ CROSS JOIN LATERAL (SELECT string_agg(format(E'014%s%s\r\n', 8000 + n, md5(i::text || n)), '')::bytea FROM generate_series(1, 46) AS n) AS b (body);
 INSERT INTO reports (id, raw_message_id, record_index, patient_id, report_key, version, content_sha256, kind, status, laboratory_name,
                      received_at, confirmed_at)
 SELECT gen_random_uuid(), m.id, 0, p.id, encode(m.sha256, 'hex'), 1, m.sha256, '8201', 'final', 'Labor Musterstadt', now(), now()

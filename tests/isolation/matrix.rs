@@ -72,7 +72,7 @@ const NEW_ROWS: [(&str, &str); 20] = [
     ("doctor_numbers", "(id, user_id, lanr) VALUES (gen_random_uuid(), '{doctor}', '123456601')"),
     ("patients", "(id, identity_key, family_name, given_name) VALUES (gen_random_uuid(), repeat('a', 64), 'x', 'x')"),
     ("orders", "(id, laboratory, lab_order_number) VALUES (gen_random_uuid(), 'x', 'x')"),
-    ("raw_messages", "(id, source_id, sha256, body) VALUES (gen_random_uuid(), gen_random_uuid(), sha256('new'), 'x')"),
+    ("raw_messages", "(id, source_id, sha256, body) VALUES (gen_random_uuid(), gen_random_uuid(), sha256('x'), 'x')"),
     ("reports", "(id, raw_message_id, record_index, report_key, version, content_sha256, kind, status, laboratory_name, received_at, confirmed_at)
                  VALUES (gen_random_uuid(), '{message}', 99, repeat('b', 64), 1, sha256('x'), '8205', 'final', 'x', now(), now())"),
     ("observations", "(id, report_id, position, test_code, status, effective_at) VALUES (gen_random_uuid(), '{unreleased}', 99, 'x', 'final', now())"),
@@ -104,7 +104,7 @@ fn column(table: &str) -> &'static str {
         "schema_stamp" | "refinery_schema_history" => "version",
         "observations" => "position",
         "documents" => "scan_state",
-        "raw_messages" => "content_type",
+        "raw_messages" => "charset",
         "users" => "display_name",
         "orders" => "order_number",
         "patients" => "patient_number",

@@ -31,6 +31,14 @@ pub(crate) const ROW_RULES: &[Mistake] = &[
     mistake("ALTER POLICY claim_insert ON {t}.genetic_holds WITH CHECK (guard.permits('{t}', '{admin,worker}'))", "policy_missing"),
     mistake("ALTER POLICY claim_update ON {t}.alert_states WITH CHECK ((SELECT guard.permits('{t}', '{admin,doctor,lab_technician,worker}')) AND ended_at IS NOT NULL)", "policy_missing"),
     mistake("ALTER POLICY claim_insert ON {t}.alert_events WITH CHECK (guard.permits('{t}', '{admin,doctor,lab_technician,worker}'))", "policy_missing"),
+    mistake("ALTER POLICY claim_insert ON {t}.audit WITH CHECK (guard.permits_actor('{t}', '{admin,doctor,lab_technician,patient,worker,receiver,sign_in}', actor, actor_role))", "policy_missing"),
+    mistake("ALTER POLICY claim_insert ON {t}.matches WITH CHECK (guard.permits_actor('{t}', '{admin,doctor,worker}', actor, actor_role))", "policy_missing"),
+    mistake("ALTER POLICY claim_insert ON {t}.notices WITH CHECK ((SELECT guard.permits('{t}', '{admin,doctor,worker}')))", "policy_missing"),
+    mistake("ALTER POLICY claim_update ON {t}.raw_messages WITH CHECK ((SELECT guard.permits('{t}', '{worker}')))", "policy_missing"),
+    // The same words in another order of evaluation.
+    mistake("ALTER POLICY claim_select ON {t}.patients USING (((SELECT guard.permits('{t}', '{admin,doctor,lab_technician,worker}')) OR (SELECT guard.permits('{t}', '{patient}')))
+             AND id = (SELECT u.patient_id FROM {t}.users u WHERE u.id::text = (SELECT guard.claim_subject())))", "policy_missing"),
+    mistake("GRANT UPDATE (sha256) ON {t}.raw_messages TO {t}_app", "column_grant"),
 
     // What is added to a released report, people who are added, limits that end again, orders of what was not released.
     mistake("ALTER POLICY claim_insert ON {t}.observations WITH CHECK (guard.permits('{t}', '{worker}'))", "policy_missing"),

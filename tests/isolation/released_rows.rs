@@ -1,4 +1,5 @@
-//! What was released stays as the doctor saw it: what a worker's own SQL, and what others wrote into the history, can and can't do.
+//! What was released stays as the doctor saw it, and what came as it came: what a worker's or a doctor's own SQL, and what others wrote into
+//! the history, can and can't do.
 use labor_catalog::ClaimRole::{self, Doctor, Worker};
 
 use crate::seed::Row;
@@ -55,6 +56,25 @@ const CASES: &[(&str, &[&[Step]])] = &[
     ("a text", &[&[(Worker, "worker", "UPDATE reports SET notes = ARRAY['x'], unmapped = '[]' WHERE id = '{genetic}'", "42501")]]),
     ("the chain", &[&[(Doctor, RESPONSIBLE, "UPDATE reports SET report_key = repeat('0', 64) WHERE id = '{genetic}'", "42501")]]),
     ("the last word", &[&[(Doctor, RESPONSIBLE, "UPDATE reports SET confirmed_at = now() + interval '1 hour' WHERE id = '{genetic}'", "42501")]]),
+    ("the last word, never", &[&[(Doctor, RESPONSIBLE, "UPDATE reports SET confirmed_at = '-infinity' WHERE id = '{genetic}'", "23514")]]),
+    ("a day that nobody can read", &[&[(Doctor, RESPONSIBLE, "UPDATE patients SET birth_date = 'infinity' WHERE id = '{other}'", "23514")]]),
+    ("a day in a year that no program knows", &[&[(Doctor, RESPONSIBLE, "UPDATE patients SET birth_date = '300000-01-01' WHERE id = '{other}'", "23514")]]),
+    // When something was done is the database's to say.
+    ("an audit row of last year", &[&[(Doctor, RESPONSIBLE,
+        "INSERT INTO audit (id, at, actor, actor_role, action, object_kind, outcome) VALUES (gen_random_uuid(), now() - interval '1 year', '{responsible}', 'doctor', 'x', 'x', 'success')", "42501")]]),
+    ("an audit row of now", &[&[(Doctor, RESPONSIBLE,
+        "INSERT INTO audit (id, actor, actor_role, action, object_kind, outcome) VALUES (gen_random_uuid(), '{responsible}', 'doctor', 'x', 'x', 'success')", "1")]]),
+    ("a match of tomorrow", &[&[(Doctor, RESPONSIBLE,
+        "INSERT INTO matches (id, report_id, kind, patient_id, at) VALUES (gen_random_uuid(), '{genetic}', 'matched', '{other}', now() + interval '1 day')", "42501")]]),
+    ("a notice of yesterday", &[&[(Doctor, RESPONSIBLE,
+        "INSERT INTO notices (id, recipient, report_id, kind, replaced_by, written_at) VALUES (gen_random_uuid(), 'x', '{genetic}', 'corrected', '{released}', now() - interval '1 day')", "42501")]]),
+    ("a hold that always was", &[&[(Worker, "worker",
+        "INSERT INTO genetic_holds (id, report_id, actor, actor_role, at) VALUES (gen_random_uuid(), '{unreleased}', 'worker', 'worker', '-infinity')", "42501")]]),
+    // A message is what came.
+    ("a message's bytes", &[&[(Worker, "worker", "UPDATE raw_messages SET body = 'x' WHERE id = (SELECT raw_message_id FROM reports WHERE id = '{genetic}')", "23514")]]),
+    ("its bytes and their digest", &[&[(Worker, "worker", "UPDATE raw_messages SET body = 'x', sha256 = sha256('x') WHERE id = (SELECT raw_message_id FROM reports WHERE id = '{genetic}')", "42501")]]),
+    ("none of its bytes", &[&[(Worker, "worker", "UPDATE raw_messages SET body = '' WHERE id = (SELECT raw_message_id FROM reports WHERE id = '{genetic}')", "42501")]]),
+    ("what became of it", &[&[(Worker, "worker", "UPDATE raw_messages SET state = 'processed', processed_at = now() WHERE id = (SELECT raw_message_id FROM reports WHERE id = '{genetic}')", "1")]]),
     ("the last word, by the worker", &[&[(Worker, "worker", "UPDATE reports SET confirmed_at = now() + interval '1 hour' WHERE id = '{genetic}'", "1")]]),
 ];
 

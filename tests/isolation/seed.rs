@@ -111,7 +111,7 @@ pub(crate) fn sql(tenant: &str, seeds: &Seeds) -> String {
     );
     text += &users(seeds);
     text += &format!(
-        "INSERT INTO raw_messages (id, source_id, sha256, body) VALUES ('{0}', '{0}', sha256('{0}'), '{mark}');
+        "INSERT INTO raw_messages (id, source_id, sha256, body) VALUES ('{0}', '{0}', sha256('{mark}'), '{mark}');
          INSERT INTO audit (id, actor, actor_role, action, object_kind, outcome)
          VALUES ('{1}', '{mark}', 'admin', 'seed', 'reports', 'success');\n",
         id(Row::Message),

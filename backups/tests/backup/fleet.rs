@@ -100,7 +100,7 @@ async fn what_did_not_change_is_not_dumped_again_and_a_change_is_never_missed() 
     // Nothing of this is counted, logged or seen by triggers.
     for change in [
         "DELETE FROM {t}.reports WHERE ctid = (SELECT min(ctid) FROM {t}.reports)",
-        "UPDATE {t}.raw_messages SET body = set_bit(body, 4095, 1 - get_bit(body, 4095)) WHERE ctid = (SELECT min(ctid) FROM {t}.raw_messages)",
+        "UPDATE {t}.raw_messages SET body = set_bit(body, 4095, 1 - get_bit(body, 4095)), sha256 = sha256(set_bit(body, 4095, 1 - get_bit(body, 4095))) WHERE ctid = (SELECT min(ctid) FROM {t}.raw_messages)",
         "INSERT INTO {t}.patients (id, identity_key, family_name) VALUES (gen_random_uuid(), encode(sha256('new'), 'hex'), 'new')",
         "UPDATE {t}.schema_stamp SET chain_checksum = chain_checksum || 'x'",
         "UPDATE {t}.patients SET given_name = NULL WHERE ctid = (SELECT min(ctid) FROM {t}.patients)",

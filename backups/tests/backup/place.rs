@@ -252,8 +252,8 @@ async fn fill(database: &tokio_postgres::Client, tenant: &TenantName, count: i32
           SELECT gen_random_uuid(), encode(sha256(i::text::bytea), 'hex'), E'{tenant}\n\\.\n{tenant}_app ' || i, E'\\N\r\n\t''"COPY x FROM stdin;\n$$'
             FROM generate_series(1, {count}) i;
           INSERT INTO raw_messages (id, source_id, sha256, body)
-          SELECT id, id, sha256(id::text::bytea), (SELECT string_agg(sha256((id::text || i)::bytea), '') FROM generate_series(1, 128) i)
-            FROM patients;
+          SELECT id, id, sha256(body), body
+            FROM patients p CROSS JOIN LATERAL (SELECT string_agg(sha256((p.id::text || i)::bytea), '') FROM generate_series(1, 128) i) AS b (body);
           INSERT INTO reports (id, raw_message_id, record_index, patient_id, report_key, version, content_sha256, kind, status, laboratory_name, received_at, confirmed_at, notes)
           SELECT id, id, 0, id, identity_key, 1, sha256(''), '8201', 'final', 'L', now(), now(), ARRAY['a"b', NULL, 'c,d'] FROM patients;
           RESET search_path"#

@@ -29,7 +29,10 @@ CREATE TABLE patients (
   birth_date_text  text,
   sex              text        NOT NULL DEFAULT 'unknown' CHECK (sex IN ('male', 'female', 'other', 'unknown')),
   insurance_number text,
-  created_at       timestamptz NOT NULL DEFAULT now()
+  created_at       timestamptz NOT NULL DEFAULT now(),
+  -- An infinite day, or one that no program can name, would stop whoever reads it; so for reports.
+  CHECK (birth_date > '-infinity' AND birth_date < '10000-01-01'),
+  CHECK (created_at > '-infinity' AND created_at < to_timestamp(253402300800))
 );
 COMMENT ON TABLE  patients                  IS 'Patients of the practice';
 COMMENT ON COLUMN patients.id               IS 'UUIDv7';
@@ -103,7 +106,9 @@ CREATE TABLE raw_messages (
   received_at       timestamptz NOT NULL DEFAULT now(),
   processed_at      timestamptz,
   UNIQUE (source_id, sha256),
-  CHECK ((state IN ('quarantined', 'failed')) = (reason IS NOT NULL))
+  CHECK ((state IN ('quarantined', 'failed')) = (reason IS NOT NULL)),
+  -- Nobody changes the digest, so nobody changes the bytes; the intake gives away what it handed on.
+  CHECK (body = '' OR sha256 = sha256(body))
 );
 COMMENT ON TABLE  raw_messages                   IS 'What laboratories sent, byte for byte';
 COMMENT ON COLUMN raw_messages.id                IS 'UUIDv7; the message_id that the sender is told';
@@ -179,7 +184,9 @@ CREATE TABLE reports (
   UNIQUE (raw_message_id, record_index),
   UNIQUE (report_key, version),
   CHECK (released_by IS NULL OR released_at IS NOT NULL),
-  CHECK (release_id IS NULL OR released_at IS NOT NULL)
+  CHECK (release_id IS NULL OR released_at IS NOT NULL),
+  CHECK (confirmed_at > '-infinity' AND confirmed_at < to_timestamp(253402300800)
+         AND released_at > '-infinity' AND released_at < to_timestamp(253402300800))
 );
 COMMENT ON TABLE  reports                     IS 'One version of one laboratory report; versions with the same report_key form a chain';
 COMMENT ON COLUMN reports.id                  IS 'UUIDv7';
