@@ -97,7 +97,7 @@ async fn by_driver(
 ) -> Result<f64, Failure> {
     let url = if trips == Trips::Alone { stage.superuser_url() } else { stage.login_url(tenant) };
     let config = labor_connect::parse(&url, "labor-bench-pool")?;
-    let sql = statement()?.replace("FROM raw_messages", &format!("FROM {tenant}.raw_messages"));
+    let sql = qualified(tenant)?;
     let mut clients = Vec::new();
     for _ in 0..connections {
         let client = labor_connect::connect(&config).await?;
@@ -143,22 +143,34 @@ async fn by_driver(
     Ok(f64::from(done) / began.elapsed().as_secs_f64())
 }
 
-/// One client far away, over a connection that is open and knows its statements.
+/// One client far away, over a connection that is open and knows its statements; beside the bare SELECT, which is one round trip.
 pub(crate) async fn trips(stage: &Stage, plan: &Plan, findings: &mut Findings) -> Result<(), Failure> {
     let proxy = Proxy::start(stage.postgres.port()).await?;
     proxy.set(Mode::Delay(ROUND_TRIP / 2));
     let (pools, tenant) = (stage.pools(&proxy.url(stage.url())?, 1, 1)?, stage.tenant(0)?);
+    let config = labor_connect::parse(&proxy.url(&stage.superuser_url())?, "labor-bench-pool")?;
+    let client = labor_connect::connect(&config).await?;
+    let select = client.prepare(&qualified(tenant)?).await?;
     for _ in 0..3 {
         visit(&pools, tenant, stage.message).await?;
     }
-    let mut samples = Vec::new();
+    let (mut through, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..u32::from(plan.rounds) * READS_AT_A_DISTANCE {
         let began = Instant::now();
         visit(&pools, tenant, stage.message).await?;
-        samples.push(began.elapsed().as_secs_f64() * 1e3);
+        through.push(began.elapsed().as_secs_f64() * 1e3);
+        let began = Instant::now();
+        client.query_one(&select, &[&stage.message]).await?;
+        bare.push(began.elapsed().as_secs_f64() * 1e3);
     }
-    let in_trips = samples.iter().map(|ms| ms / (ROUND_TRIP.as_secs_f64() * 1e3)).collect();
-    let found = findings.with(Topic::Trip, "Labor: TenantSession, warm connection", "ms", (&samples, in_trips));
+    let ratio = ratios(&through, &bare);
+    let found = findings.with(Topic::Trip, "Labor: TenantSession, warm connection", "ms", (&through, ratio));
+    findings.add(Topic::Trip, "the same driver: the bare prepared SELECT, as superuser", "ms", &bare);
     findings.at_most("a read at a round trip of 10 ms: at most 1.3 round trips", found, 1.3);
     Ok(())
+}
+
+/// The product's statement, for whoever has not the tenant's search_path.
+fn qualified(tenant: &TenantName) -> Result<String, Failure> {
+    Ok(statement()?.replace("FROM raw_messages", &format!("FROM {tenant}.raw_messages")))
 }
