@@ -53,7 +53,7 @@ pub(crate) async fn drift(stage: &Stage, runs: usize, findings: &mut Findings) -
     let seconds: Vec<f64> = numbers(&said, "drift").iter().map(|ms| ms / 1e3).collect();
     let spread = findings.add(Scenario::Drift, "library: drift", stage.tenants, "s", &seconds);
     if stage.tenants <= 1000 {
-        findings.promise("fingerprint of the fleet: at most 5 s", stage.tenants, spread.median, 5.0, " s");
+        findings.promise("fingerprint of a fleet of up to 1,000: at most 5 s", stage.tenants, spread.median, 5.0, " s");
     }
     Ok(())
 }
