@@ -14,6 +14,17 @@ WITH ours (oid, name, owner) AS MATERIALIZED (
 ), writes (relation, privilege) AS (
   -- What the web process and the workers may do in the control schema besides reading.
   VALUES ('sources', 'INSERT'), ('sources', 'UPDATE'), ('operators', 'INSERT'), ('requests', 'INSERT'), ('holds', 'INSERT'), ('holds', 'DELETE')
+), column_writes (relation, login, privilege, columns) AS (
+  -- The same by single columns: approvals, and the backup's own schedule and record of it.
+  VALUES ('requests',         'labor_control', 'UPDATE', ARRAY['approved_by', 'approved_at', 'state']),
+         ('backup_schedules', 'labor_backup',  'INSERT', ARRAY['tenant', 'expression', 'zone', 'jitter_seconds', 'keep_daily', 'keep_weekly',
+                                                               'keep_monthly', 'keep_yearly', 'set_by', 'set_at']),
+         ('backup_schedules', 'labor_backup',  'UPDATE', ARRAY['expression', 'zone', 'jitter_seconds', 'keep_daily', 'keep_weekly',
+                                                               'keep_monthly', 'keep_yearly', 'set_by', 'set_at']),
+         ('backup_runs',      'labor_backup',  'INSERT', ARRAY['scope', 'due_at', 'begins_at', 'started_at', 'scheduler', 'session_pid',
+                                                               'session_started_at']),
+         ('backup_runs',      'labor_backup',  'UPDATE', ARRAY['scheduler', 'session_pid', 'session_started_at', 'attempts', 'again_at',
+                                                               'ended_at', 'outcome', 'stored', 'unchanged', 'failed_tenants', 'reason'])
 )
 SELECT 'owner' AS kind, format('%s.%s', r.schema, r.relname) AS object, format('does not belong to %s', r.owner) AS detail
   FROM relations r WHERE pg_get_userbyid(r.relowner) <> r.owner
@@ -41,7 +52,8 @@ SELECT 'grant', format('%s.%s', r.schema, r.relname), format('%s has %s', g.name
    AND (a.is_grantable OR NOT CASE g.name
          WHEN 'labor_control' THEN r.schema = 'pgmq' OR (r.schema = 'control' AND (a.privilege_type = 'SELECT'
                                    OR (r.relname, a.privilege_type) IN (SELECT w.relation, w.privilege FROM writes w)))
-         WHEN 'labor_backup'  THEN a.privilege_type = 'SELECT' AND r.schema <> 'guard'
+         WHEN 'labor_backup'  THEN (a.privilege_type = 'SELECT' AND r.schema <> 'guard')
+                                   OR (r.schema, r.relname, a.privilege_type) = ('control', 'backup_schedules', 'DELETE')
          WHEN 'labor_guard'   THEN r.schema = 'pgmq' AND a.privilege_type IN ('SELECT', 'INSERT', 'USAGE')
          -- pgmq gives it the numbers of its queues.
          WHEN 'pg_monitor'    THEN r.schema = 'pgmq' AND a.privilege_type = 'SELECT'
@@ -50,10 +62,10 @@ UNION ALL
 SELECT 'column_grant', format('%s.%s.%s', r.schema, r.relname, t.attname),
        format('%s has %s on the column', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END, a.privilege_type)
   FROM relations r JOIN pg_attribute t ON t.attrelid = r.oid AND t.attacl IS NOT NULL CROSS JOIN aclexplode(t.attacl) a
- WHERE a.is_grantable OR a.grantee = 0
-    OR (r.schema, r.relname, t.attname, a.privilege_type, pg_get_userbyid(a.grantee)) NOT IN (VALUES
-         ('control', 'requests', 'approved_by', 'UPDATE', 'labor_control'), ('control', 'requests', 'approved_at', 'UPDATE', 'labor_control'),
-         ('control', 'requests', 'state', 'UPDATE', 'labor_control'))
+ WHERE a.is_grantable OR a.grantee = 0 OR r.schema <> 'control'
+    OR NOT EXISTS (SELECT FROM column_writes w
+                    WHERE (w.relation, w.login, w.privilege) = (r.relname, pg_get_userbyid(a.grantee), a.privilege_type)
+                      AND t.attname = ANY (w.columns))
 UNION ALL
 SELECT 'schema_grant', o.name, format('%s has %s on the schema', g.name, a.privilege_type)
   FROM ours o JOIN pg_namespace n ON n.oid = o.oid CROSS JOIN aclexplode(n.nspacl) a
@@ -84,7 +96,7 @@ SELECT 'function_reachable', p.oid::regprocedure::text, format('%s can call it, 
    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')
    AND has_function_privilege(r.oid, p.oid, 'EXECUTE') AND has_schema_privilege(r.oid, p.pronamespace, 'USAGE')
 UNION ALL
-SELECT 'setting', 'default_transaction_read_only', 'is not on for labor_backup, which reads and writes nothing'
+SELECT 'setting', 'default_transaction_read_only', 'is not on for labor_backup, which writes its own schedule and nothing else'
   FROM pg_roles r WHERE r.rolname = 'labor_backup' AND NOT coalesce('default_transaction_read_only=on' = ANY (r.rolconfig), false)
 UNION ALL
 -- What elsewhere reads or holds on to a practice's tables.

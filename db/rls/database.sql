@@ -16,7 +16,7 @@ DECLARE
     'labor_services NOLOGIN',                       -- reads the catalogs that PUBLIC no longer reads
     'labor_migrator LOGIN INHERIT CREATEROLE',      -- DDL, by SET ROLE labor_owner
     'labor_control  LOGIN INHERIT',                 -- control plane and queue of API and workers
-    'labor_backup   LOGIN INHERIT BYPASSRLS'        -- reads everything, writes nothing
+    'labor_backup   LOGIN INHERIT BYPASSRLS'        -- reads everything; writes its schedule, nothing else
   ];
   line text;
 BEGIN

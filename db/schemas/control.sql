@@ -135,6 +135,118 @@ ALTER FUNCTION guard.permits_actor(tenant text, roles text[], actor text, actor_
 
 COMMENT ON FUNCTION guard.permits_actor(tenant text, roles text[], actor text, actor_role text) IS 'True when guard.permits() is, and the verified claim is this actor''s in this role';
 
+CREATE TABLE control.backup_runs (
+    scope text NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    begins_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    scheduler text NOT NULL,
+    session_pid integer,
+    session_started_at timestamp with time zone,
+    attempts integer DEFAULT 1 NOT NULL,
+    again_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    outcome text,
+    stored integer DEFAULT 0 NOT NULL,
+    unchanged integer DEFAULT 0 NOT NULL,
+    failed_tenants text[],
+    reason text,
+    CONSTRAINT backup_runs_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT backup_runs_check CHECK ((begins_at >= due_at)),
+    CONSTRAINT backup_runs_check1 CHECK ((started_at >= begins_at)),
+    CONSTRAINT backup_runs_check2 CHECK (((session_pid IS NULL) = (session_started_at IS NULL))),
+    CONSTRAINT backup_runs_check3 CHECK (((ended_at IS NULL) = (outcome IS NULL))),
+    CONSTRAINT backup_runs_check4 CHECK (((ended_at IS NULL) OR ((session_pid IS NULL) AND (again_at IS NULL)))),
+    CONSTRAINT backup_runs_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'failed'::text, 'overtaken'::text]))),
+    CONSTRAINT backup_runs_reason_check CHECK ((length(reason) <= 4000)),
+    CONSTRAINT backup_runs_scheduler_check CHECK (((length(scheduler) >= 1) AND (length(scheduler) <= 200))),
+    CONSTRAINT backup_runs_scope_check CHECK (((scope = 'all'::text) OR (scope ~ '^t_[a-z0-9]{12}$'::text))),
+    CONSTRAINT backup_runs_stored_check CHECK ((stored >= 0)),
+    CONSTRAINT backup_runs_unchanged_check CHECK ((unchanged >= 0))
+);
+
+ALTER TABLE control.backup_runs OWNER TO labor_owner;
+
+COMMENT ON TABLE control.backup_runs IS 'Scheduled backups, one row for each schedule and due time';
+
+COMMENT ON COLUMN control.backup_runs.scope IS 'Whose schedule: a practice''s name, or all';
+
+COMMENT ON COLUMN control.backup_runs.due_at IS 'When it was due, as the expression says';
+
+COMMENT ON COLUMN control.backup_runs.begins_at IS 'When it was to begin: with the jitter';
+
+COMMENT ON COLUMN control.backup_runs.started_at IS 'When it was begun first. Much later than it was to begin: no scheduler ran, or the run before took so long';
+
+COMMENT ON COLUMN control.backup_runs.scheduler IS 'Which scheduler was at work on it last: user, host and process';
+
+COMMENT ON COLUMN control.backup_runs.session_pid IS 'Server process of that scheduler''s session; null: nobody is at work';
+
+COMMENT ON COLUMN control.backup_runs.session_started_at IS 'When that session was opened. One that is gone has lost its claim';
+
+COMMENT ON COLUMN control.backup_runs.attempts IS 'How often it was begun, without what somebody stopped';
+
+COMMENT ON COLUMN control.backup_runs.again_at IS 'Not to be tried again before; null: at once';
+
+COMMENT ON COLUMN control.backup_runs.ended_at IS 'When it came to its end; null: it has not';
+
+COMMENT ON COLUMN control.backup_runs.outcome IS 'done; failed: somebody has no new backup, and it is not tried again; overtaken: before it was done, a later one was due, or the schedule was changed';
+
+COMMENT ON COLUMN control.backup_runs.stored IS 'Practices that have a new backup by it';
+
+COMMENT ON COLUMN control.backup_runs.unchanged IS 'Practices that were found to be as they are in their newest one';
+
+COMMENT ON COLUMN control.backup_runs.failed_tenants IS 'Who still has none after the last attempt; null: nobody, or nobody could be tried';
+
+COMMENT ON COLUMN control.backup_runs.reason IS 'What somebody has to know of it; no row values';
+
+CREATE TABLE control.backup_schedules (
+    tenant text,
+    scope text GENERATED ALWAYS AS (COALESCE(tenant, 'all'::text)) STORED NOT NULL,
+    expression text NOT NULL,
+    zone text NOT NULL,
+    jitter_seconds integer DEFAULT 0 NOT NULL,
+    keep_daily integer NOT NULL,
+    keep_weekly integer NOT NULL,
+    keep_monthly integer NOT NULL,
+    keep_yearly integer NOT NULL,
+    set_by text NOT NULL,
+    set_at timestamp with time zone NOT NULL,
+    CONSTRAINT backup_schedules_expression_check CHECK (((length(expression) >= 9) AND (length(expression) <= 200))),
+    CONSTRAINT backup_schedules_jitter_seconds_check CHECK (((jitter_seconds >= 0) AND (jitter_seconds <= 43200))),
+    CONSTRAINT backup_schedules_keep_daily_check CHECK ((keep_daily >= 0)),
+    CONSTRAINT backup_schedules_keep_monthly_check CHECK ((keep_monthly >= 0)),
+    CONSTRAINT backup_schedules_keep_weekly_check CHECK ((keep_weekly >= 0)),
+    CONSTRAINT backup_schedules_keep_yearly_check CHECK ((keep_yearly >= 0)),
+    CONSTRAINT backup_schedules_set_by_check CHECK (((length(set_by) >= 1) AND (length(set_by) <= 200))),
+    CONSTRAINT backup_schedules_zone_check CHECK (((length(zone) >= 1) AND (length(zone) <= 60)))
+);
+
+ALTER TABLE control.backup_schedules OWNER TO labor_owner;
+
+COMMENT ON TABLE control.backup_schedules IS 'When practices are backed up: one schedule for all, and instead of it one of a practice''s own';
+
+COMMENT ON COLUMN control.backup_schedules.tenant IS 'Whose own it is; null: of everybody who has none';
+
+COMMENT ON COLUMN control.backup_schedules.scope IS 'The same as a name: the practice''s, or all';
+
+COMMENT ON COLUMN control.backup_schedules.expression IS 'The five fields of cron: minute, hour, day of the month, month, day of the week';
+
+COMMENT ON COLUMN control.backup_schedules.zone IS 'Time zone of these, such as Europe/Berlin; retention reckons its days in it too';
+
+COMMENT ON COLUMN control.backup_schedules.jitter_seconds IS 'A run begins up to so much later; how much comes out of schedule and due time, so that all schedulers agree';
+
+COMMENT ON COLUMN control.backup_schedules.keep_daily IS 'For how many days a scheduler that prunes keeps a backup';
+
+COMMENT ON COLUMN control.backup_schedules.keep_weekly IS 'For how many weeks';
+
+COMMENT ON COLUMN control.backup_schedules.keep_monthly IS 'For how many months';
+
+COMMENT ON COLUMN control.backup_schedules.keep_yearly IS 'For how many years';
+
+COMMENT ON COLUMN control.backup_schedules.set_by IS 'Operating system user and host that set it';
+
+COMMENT ON COLUMN control.backup_schedules.set_at IS 'When. What would have been due before is not';
+
 CREATE TABLE control.fleet (
     singleton boolean DEFAULT true NOT NULL,
     control_checksum text DEFAULT ''::text NOT NULL,
@@ -545,6 +657,15 @@ COMMENT ON COLUMN guard.claim_keys.inner_pad IS 'key XOR 0x36 repeated (RFC 2104
 
 COMMENT ON COLUMN guard.claim_keys.outer_pad IS 'key XOR 0x5c repeated (RFC 2104)';
 
+ALTER TABLE ONLY control.backup_runs
+    ADD CONSTRAINT backup_runs_pkey PRIMARY KEY (scope, due_at);
+
+ALTER TABLE ONLY control.backup_schedules
+    ADD CONSTRAINT backup_schedules_pkey PRIMARY KEY (scope);
+
+ALTER TABLE ONLY control.backup_schedules
+    ADD CONSTRAINT backup_schedules_tenant_key UNIQUE (tenant);
+
 ALTER TABLE ONLY control.fleet
     ADD CONSTRAINT fleet_pkey PRIMARY KEY (singleton);
 
@@ -593,6 +714,8 @@ ALTER TABLE ONLY control.tenants
 ALTER TABLE ONLY guard.claim_keys
     ADD CONSTRAINT claim_keys_pkey PRIMARY KEY (key_id);
 
+CREATE INDEX backup_runs_open ON control.backup_runs USING btree (scope) WHERE (ended_at IS NULL);
+
 CREATE INDEX holds_tenant ON control.holds USING btree (tenant);
 
 CREATE INDEX outcomes_tenant ON control.outcomes USING btree (tenant, written_at DESC);
@@ -604,6 +727,9 @@ CREATE INDEX runs_started_at ON control.runs USING btree (started_at DESC);
 CREATE INDEX tenant_identifiers_tenant ON control.tenant_identifiers USING btree (tenant);
 
 CREATE UNIQUE INDEX tenants_one_intake ON control.tenants USING btree (kind) WHERE (kind = 'intake'::text);
+
+ALTER TABLE ONLY control.backup_schedules
+    ADD CONSTRAINT backup_schedules_tenant_fkey FOREIGN KEY (tenant) REFERENCES control.tenants(name);
 
 ALTER TABLE ONLY control.holds
     ADD CONSTRAINT holds_tenant_fkey FOREIGN KEY (tenant) REFERENCES control.tenants(name);
@@ -1396,6 +1522,60 @@ GRANT ALL ON FUNCTION pg_catalog.ts_stat(query text, OUT word text, OUT ndoc int
 
 REVOKE ALL ON FUNCTION pg_catalog.ts_stat(query text, weights text, OUT word text, OUT ndoc integer, OUT nentry integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pg_catalog.ts_stat(query text, weights text, OUT word text, OUT ndoc integer, OUT nentry integer) TO labor_services;
+
+GRANT SELECT ON TABLE control.backup_runs TO labor_backup;
+
+GRANT INSERT(scope) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT INSERT(due_at) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT INSERT(begins_at) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT INSERT(started_at) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT INSERT(scheduler),UPDATE(scheduler) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT INSERT(session_pid),UPDATE(session_pid) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT INSERT(session_started_at),UPDATE(session_started_at) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT UPDATE(attempts) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT UPDATE(again_at) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT UPDATE(ended_at) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT UPDATE(outcome) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT UPDATE(stored) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT UPDATE(unchanged) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT UPDATE(failed_tenants) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT UPDATE(reason) ON TABLE control.backup_runs TO labor_backup;
+
+GRANT SELECT,DELETE ON TABLE control.backup_schedules TO labor_backup;
+
+GRANT INSERT(tenant) ON TABLE control.backup_schedules TO labor_backup;
+
+GRANT INSERT(expression),UPDATE(expression) ON TABLE control.backup_schedules TO labor_backup;
+
+GRANT INSERT(zone),UPDATE(zone) ON TABLE control.backup_schedules TO labor_backup;
+
+GRANT INSERT(jitter_seconds),UPDATE(jitter_seconds) ON TABLE control.backup_schedules TO labor_backup;
+
+GRANT INSERT(keep_daily),UPDATE(keep_daily) ON TABLE control.backup_schedules TO labor_backup;
+
+GRANT INSERT(keep_weekly),UPDATE(keep_weekly) ON TABLE control.backup_schedules TO labor_backup;
+
+GRANT INSERT(keep_monthly),UPDATE(keep_monthly) ON TABLE control.backup_schedules TO labor_backup;
+
+GRANT INSERT(keep_yearly),UPDATE(keep_yearly) ON TABLE control.backup_schedules TO labor_backup;
+
+GRANT INSERT(set_by),UPDATE(set_by) ON TABLE control.backup_schedules TO labor_backup;
+
+GRANT INSERT(set_at),UPDATE(set_at) ON TABLE control.backup_schedules TO labor_backup;
 
 GRANT SELECT ON TABLE control.fleet TO labor_control;
 

@@ -117,6 +117,8 @@ async fn search(transaction: &Transaction<'_>, request: &Request) -> Result<Valu
                 'connections', (SELECT count(*) FROM pg_stat_activity WHERE usesysid = ANY ($2)),
                 'identifiers', (SELECT count(*) FROM control.tenant_identifiers WHERE tenant = $1),
                 'ledger',      (SELECT count(*) FROM control.ledger WHERE tenant = $1),
+                'backup_plan', (SELECT count(*) FROM control.backup_schedules WHERE tenant = $1)
+                             + (SELECT count(*) FROM control.backup_runs WHERE scope = $1),
                 'queue',       (SELECT count(*) FROM pgmq.q_messages WHERE message ->> 'tenant' = $1)
                              + (SELECT count(*) FROM pgmq.a_messages WHERE message ->> 'tenant' = $1)
                              + (SELECT count(*) FROM pgmq.q_dead_messages WHERE message ->> 'tenant' = $1)

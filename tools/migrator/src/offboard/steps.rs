@@ -107,6 +107,8 @@ pub(super) async fn forget(transaction: &Transaction<'_>, tenant: &TenantName) -
         transaction.execute("DELETE FROM control.tenant_identifiers WHERE tenant = $1", &[&tenant.as_str()]).await?;
     transaction.execute("DELETE FROM control.ledger WHERE tenant = $1", &[&tenant.as_str()]).await?;
     transaction.execute("DELETE FROM control.outcomes WHERE tenant = $1", &[&tenant.as_str()]).await?;
+    transaction.execute("DELETE FROM control.backup_schedules WHERE tenant = $1", &[&tenant.as_str()]).await?;
+    transaction.execute("DELETE FROM control.backup_runs WHERE scope = $1", &[&tenant.as_str()]).await?;
     transaction
         .execute(
             "UPDATE control.tenants SET state = 'deleted', slug = replace(name, '_', '-'), display_name = 'deleted' WHERE name = $1",
