@@ -5,7 +5,7 @@
 //!
 //! Must stay true: each tenant's backup is what `run --tenant` would have made; a class is dumped by its layout only after one of its
 //! members' dumps, made that way, was equal to a real `pg_dump`; one tenant's failure is told and ends no other's backup.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +13,7 @@ use age::x25519::Identity;
 use chrono::{DateTime, TimeDelta, Utc};
 use labor_catalog::TenantName;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_postgres::Client;
 
 use crate::class::{self, Class, Member};
@@ -107,6 +107,8 @@ struct Fleet {
     /// Connections that nobody uses at the moment.
     lines: Mutex<Vec<Line>>,
     options: FleetOptions,
+    /// One for each tenant that may be dumped at a time, by this run and those beside it.
+    seats: Arc<Semaphore>,
     tell: Tell,
 }
 
@@ -122,22 +124,38 @@ impl Backup {
         begin: impl FnOnce(usize),
         tell: impl Fn(&TenantName, &Outcome) + Send + Sync + 'static,
     ) -> Result<FleetRun, BackupError> {
+        let seats = Arc::new(Semaphore::new(options.jobs.max(1)));
+        Box::pin(self.run_some(None, options, seats, begin, tell)).await
+    }
+
+    /// The same of some only. Runs that share their seats dump no more at a time than one of them would.
+    pub(crate) async fn run_some(
+        &self,
+        only: Option<&BTreeSet<TenantName>>,
+        options: FleetOptions,
+        seats: Arc<Semaphore>,
+        begin: impl FnOnce(usize),
+        tell: impl Fn(&TenantName, &Outcome) + Send + Sync + 'static,
+    ) -> Result<FleetRun, BackupError> {
         let started_at = Utc::now();
         let client = labor_connect::connect(&self.source).await?;
         clock::agrees_with_database(&client).await?;
         let server = Server::of(&client).await?;
         let program = PgDump::find(self.program_folder.as_deref(), server.major).await?;
         let sweeping = async {
-            self.sweep(None).await;
+            // The whole bucket is listed for many, and one folder for one.
+            let alone = only.filter(|only| only.len() == 1).and_then(BTreeSet::first);
+            self.sweep(alone).await;
             Ok(())
         };
         self.unless_stopped(sweeping).await?;
-        let members = class::members(&client).await?;
+        let mut members = class::members(&client).await?;
+        members.retain(|member| only.is_none_or(|only| only.contains(&member.tenant)));
         begin(members.len());
         drop(client);
         let (layouts, classes) = Box::pin(self.layouts(&program, &members)).await?;
         let (backup, lines) = (self.clone(), Mutex::default());
-        let fleet = Fleet { backup, server, program, layouts, lines, options, tell: Arc::new(tell) };
+        let fleet = Fleet { backup, server, program, layouts, lines, options, seats, tell: Arc::new(tell) };
         let tenants = Arc::new(fleet).all(members).await?;
         Ok(FleetRun { started_at, finished_at: Utc::now(), classes, tenants })
     }
@@ -170,6 +188,7 @@ impl Fleet {
 
     /// An error only when all is to stop.
     async fn one(&self, member: Member, attempt: Attempt) -> Result<Done, BackupError> {
+        let _seat = self.seats.acquire().await.map_err(|_| BackupError::Stopped)?;
         let mut line = self.lines().pop().unwrap_or_default();
         let tried = self.backup.unless_stopped(async { line.open(&self.backup).await });
         let tried = match tried.await {

@@ -19,6 +19,7 @@ mod dump;
 mod erase;
 mod error;
 mod export;
+mod figures;
 mod fleet;
 mod keys;
 mod layout;
@@ -38,6 +39,8 @@ mod restore;
 mod retention;
 mod rewrite;
 mod run;
+mod schedule;
+mod scheduler;
 mod script;
 mod seal;
 mod settings;
@@ -65,9 +68,12 @@ pub use list::{Entry, State};
 pub use manifest::{BackupId, InvalidId, Manifest, Sum, Unchanged, Verdict, Verified};
 pub use proof::TableDigest;
 pub use pruned::{Fate, PruneOptions, PruneRun, Pruned, PrunedTenant};
-pub use recovery_point::{RecoveryPoint, RecoveryPoints};
+pub use recovery_point::{Patience, RecoveryPoint, RecoveryPoints};
 pub use restore::{Destination, Restored, Which};
 pub use retention::Retention;
+pub use schedule::record::{RunOutcome, ScheduledRun};
+pub use schedule::{Schedule, ScheduleEntry, Scope, SetSchedule};
+pub use scheduler::{Attempted, Scheduler, SchedulerOptions};
 pub use settings::{Settings, StoreSettings};
 pub use signing::{PublicKey, SigningKey};
 pub use verify_all::{Proof, ProofRun, Sampling};
@@ -78,6 +84,8 @@ type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 #[derive(Clone)]
 pub struct Backup {
     source: tokio_postgres::Config,
+    /// Where schedules and their runs are: the primary, when the source is a standby.
+    plan: tokio_postgres::Config,
     target: Option<tokio_postgres::Config>,
     program_folder: Option<std::path::PathBuf>,
     keys: KeyFolder,
@@ -96,6 +104,7 @@ impl Backup {
         let parse = |url: &str| labor_connect::parse(url, "labor-backup");
         Ok(Self {
             source: parse(&settings.database_url)?,
+            plan: parse(settings.schedule_url.as_deref().unwrap_or(&settings.database_url))?,
             target: settings.restore_url.as_deref().map(parse).transpose()?,
             program_folder: settings.program_folder,
             keys: KeyFolder::new(settings.keys),
@@ -132,6 +141,11 @@ impl Backup {
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
         self.stop.clone()
+    }
+
+    /// The same, which also stops when this is cancelled.
+    pub(crate) fn stopped_by(&self, stop: CancellationToken) -> Self {
+        Self { stop, ..self.clone() }
     }
 
     /// Makes the bucket if there is none. For demo and tests: in production it is made with its versioning and lock policy.

@@ -6,6 +6,7 @@ mod everyone;
 mod exporting;
 mod output;
 mod pruning;
+mod scheduling;
 mod status;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use uuid::Uuid;
 /// Secrets come from the environment only: everybody on a machine can read a program's arguments.
 const HELP: &str = "Environment:
   LABOR_BACKUP_URL       URL of the login labor_backup
+  LABOR_SCHEDULE_URL     the same login at the primary, when LABOR_BACKUP_URL names a standby; for schedule and scheduler
   LABOR_RESTORE_URL      URL of the login labor_migrator, for verify and restore
   AWS_ACCESS_KEY_ID      access key of the bucket
   AWS_SECRET_ACCESS_KEY  secret key of the bucket
@@ -35,7 +37,7 @@ const HELP: &str = "Environment:
 Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused; 4 the backup is bad; 5 no such tenant or backup; 6 late; 130 stopped";
 
 #[derive(Parser)]
-#[command(name = "labor-backup", version, about = "Backs up, verifies and prunes one tenant or all; restores, exports and erases one", after_help = HELP)]
+#[command(name = "labor-backup", version, about = "Backs up, verifies and prunes one tenant or all, also by a schedule; restores, exports and erases one", after_help = HELP)]
 struct Arguments {
     #[command(flatten)]
     places: Places,
@@ -119,6 +121,10 @@ enum Command {
     Status(status::Arguments),
     /// Say which backups have no place any more, and with --apply remove them.
     Prune(pruning::Arguments),
+    /// When backups are due: set, list, remove.
+    Schedule(scheduling::Arguments),
+    /// Back up whoever is due, until it is told to end. Several may run; each due time is done by one of them.
+    Scheduler(scheduling::SchedulerArguments),
     /// Restore a backup into a new schema beside the live one and keep it. Its role can't log in.
     Restore {
         /// Name of the tenant in the database.
@@ -208,6 +214,8 @@ async fn carry_out(backup: Backup, command: Command, json: bool) -> Result<(), B
         }
         Command::Status(arguments) => return status::run(&backup, arguments, json).await,
         Command::Prune(arguments) => return pruning::run(&backup, arguments, json).await,
+        Command::Schedule(arguments) => return Box::pin(scheduling::run(&backup, arguments, json)).await,
+        Command::Scheduler(arguments) => return Box::pin(scheduling::serve(backup, arguments)).await,
         Command::Restore { tenant, backup: which, into } => {
             let made = Box::pin(backup.restore(&tenant, &which, into)).await?;
             let text = format!(
@@ -232,6 +240,7 @@ fn settings(places: Places) -> Result<Settings, BackupError> {
     let variable = |name: &str| std::env::var(name).map_err(|_| missing(name));
     Ok(Settings {
         database_url: variable("LABOR_BACKUP_URL")?,
+        schedule_url: variable("LABOR_SCHEDULE_URL").ok(),
         restore_url: variable("LABOR_RESTORE_URL").ok(),
         keys: places.keys.ok_or_else(|| missing("--keys or LABOR_BACKUP_KEYS"))?,
         program_folder: places.pg_bin,

@@ -21,7 +21,7 @@ use crate::standing::{Judged, Standing};
 use crate::{Backup, BackupError, BackupId, clock};
 
 /// The database's own list, which is what it then reckons with. A word such as `B1` would be taken for a zone too.
-const ZONE: &str = "SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1), pg_is_in_recovery()";
+const ZONE: &str = "SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1)";
 
 const DAYS: &str =
     "SELECT (at AT TIME ZONE $1)::date FROM unnest($2::timestamptz[]) WITH ORDINALITY AS t (at, place) ORDER BY place";
@@ -76,21 +76,33 @@ impl Backup {
     /// When nothing could be begun: the database or the store can't be read, the time zone is unknown, the database is a standby. What
     /// happens after that is in the result.
     pub async fn prune(&self, tenant: Option<&TenantName>, options: &PruneOptions) -> Result<PruneRun, BackupError> {
+        let looking = async {
+            match tenant {
+                Some(tenant) if self.found(Some(tenant)).await?.is_empty() => {
+                    Err(BackupError::NotFound(format!("there is no backup of {tenant}")))
+                }
+                Some(tenant) => Ok(BTreeSet::from([tenant.clone()])),
+                None => self.tenants_in_bucket().await,
+            }
+        };
+        let there = Box::pin(self.unless_stopped(looking)).await?;
+        self.prune_these(there, options).await
+    }
+
+    /// The same of these tenants, one after the other.
+    pub(crate) async fn prune_these(
+        &self,
+        there: BTreeSet<TenantName>,
+        options: &PruneOptions,
+    ) -> Result<PruneRun, BackupError> {
         let begun = Instant::now();
         let beginning = async {
             let client = labor_connect::connect(&self.source).await?;
             clock::agrees_with_database(&client).await?;
             may_prune(&client, &options.time_zone).await?;
-            let there = match tenant {
-                Some(tenant) if self.found(Some(tenant)).await?.is_empty() => {
-                    return Err(BackupError::NotFound(format!("there is no backup of {tenant}")));
-                }
-                Some(tenant) => BTreeSet::from([tenant.clone()]),
-                None => self.tenants_in_bucket().await?,
-            };
-            Ok((client, there))
+            Ok(client)
         };
-        let (client, there) = Box::pin(self.unless_stopped(beginning)).await?;
+        let client = Box::pin(self.unless_stopped(beginning)).await?;
         let mut run = PruneRun { applied: options.apply, tenants: BTreeMap::new(), stopped: false, ended_by: None };
         for tenant in there {
             // A run over all takes hours, in which others make backups.
@@ -249,17 +261,24 @@ impl Backup {
 }
 
 async fn may_prune(client: &Client, time_zone: &str) -> Result<(), BackupError> {
-    let row = client.query_one(ZONE, &[&time_zone]).await.map_err(BackupError::during("look up the time zone"))?;
-    if !row.get::<_, bool>(0) {
-        return Err(BackupError::Invalid(format!(
-            "{time_zone:?} is no time zone that the database knows; give one such as Europe/Berlin"
-        )));
-    }
-    if row.get(1) {
+    known_zone(client, time_zone).await?;
+    let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await;
+    if row.map_err(BackupError::during("ask whether the database is a standby"))?.get(0) {
         let reason = "the database is a standby, which learns of a hold later than it was placed; LABOR_BACKUP_URL must name the primary";
         return Err(BackupError::Refused(reason.to_owned()));
     }
     Ok(())
+}
+
+/// Whether the database can reckon in a time zone.
+pub(crate) async fn known_zone(client: &Client, time_zone: &str) -> Result<(), BackupError> {
+    let row = client.query_one(ZONE, &[&time_zone]).await.map_err(BackupError::during("look up the time zone"))?;
+    if row.get(0) {
+        return Ok(());
+    }
+    Err(BackupError::Invalid(format!(
+        "{time_zone:?} is no time zone that the database knows; give one such as Europe/Berlin"
+    )))
 }
 
 /// Why nothing of a tenant may be removed.

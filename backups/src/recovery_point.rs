@@ -3,25 +3,47 @@
 //! A good backup proves the state at its beginning; what came into the database while it was made is not in it. An `unchanged.json`
 //! proves it for later.
 //!
+//! Who has a schedule is late when a due time has passed, and the allowance with it, and no proof is of later than that due time. Who has
+//! none is late from an age on.
+//!
 //! Must stay true: a tenant of which nobody can tell is late, not left out, and so is one that has backups but that the registry does
 //! not know; one tenant's trouble is no other's; only what `prune` would let take a place counts.
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt as _, stream};
 use labor_catalog::TenantName;
 use serde::Serialize;
+use tokio_postgres::Client;
 
 use crate::class::to_be_backed_up;
+use crate::figures::{self, count};
 use crate::list::{AT_ONCE, Found};
+use crate::schedule::timetable::Timetable;
+use crate::schedule::{self, Scope};
 use crate::standing::{Judged, Standing};
 use crate::{Backup, BackupError, BackupId, clock};
 
 /// Everybody who was ever taken in, and whether they are to be backed up, as `run --all` says it.
 const TENANTS: &str =
     concat!("SELECT t.name, t.created_at, ", to_be_backed_up!(), " FROM control.tenants t ORDER BY t.name");
+
+/// From when on a tenant is late.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Without a schedule: from this age of its newest proof on.
+    pub late: Duration,
+    /// With one: so long after a due time.
+    pub allowance: Duration,
+}
+
+/// The usual allowance.
+impl From<Duration> for Patience {
+    fn from(late: Duration) -> Self {
+        Self { late, allowance: Duration::from_secs(4 * 3600) }
+    }
+}
 
 /// What is left of a tenant if its database is lost now.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +56,10 @@ pub struct RecoveryPoint {
     pub age_seconds: u64,
     /// When one of its good backups was verified last.
     pub verified_at: Option<DateTime<Utc>>,
+    /// By which schedule it is backed up: its own, or the one for all.
+    pub schedule: Option<Scope>,
+    /// The last due time for which there has to be a proof by now.
+    pub due_at: Option<DateTime<Utc>>,
     /// Whether the proof is older than it may be, or nobody can tell.
     pub late: bool,
     /// Why it can't be told.
@@ -45,8 +71,10 @@ pub struct RecoveryPoint {
 pub struct RecoveryPoints {
     /// When it was looked.
     pub at: DateTime<Utc>,
-    /// The age from which a tenant is late.
+    /// The age from which a tenant without a schedule is late.
     pub late_after_seconds: u64,
+    /// How long after a due time one with a schedule is.
+    pub allowance_seconds: u64,
     /// Every tenant that is to be backed up.
     pub tenants: BTreeMap<TenantName, RecoveryPoint>,
     /// Who has something in the bucket, and is not known to this database. Nobody looks after these.
@@ -62,7 +90,9 @@ impl RecoveryPoints {
             (Some(fault), _) => format!("{tenant}: until when it is backed up can't be told: {fault}"),
             (None, None) => format!("{tenant} has no good backup"),
             (None, Some(backup)) => {
-                format!("{tenant} is backed up until {} ago, by {backup}", hours(point.age_seconds))
+                let due = point.due_at.map(|due| format!("; it was due {}", due.format("%Y-%m-%d %H:%M")));
+                let (age, due) = (hours(point.age_seconds), due.unwrap_or_default());
+                format!("{tenant} is backed up until {age} ago, by {backup}{due}")
             }
         });
         let unknown = self.unknown.iter().map(|tenant| {
@@ -75,28 +105,26 @@ impl RecoveryPoints {
     #[must_use]
     pub fn metrics(&self) -> String {
         let points = || self.tenants.values();
-        let count =
-            |wanted: fn(&RecoveryPoint) -> bool| i64::try_from(points().filter(|point| wanted(point)).count()).ok();
         let oldest = points().map(|point| point.age_seconds).max().and_then(|age| i64::try_from(age).ok());
         let verified = points().filter_map(|point| point.verified_at).min();
         let figures = [
-            ("tenants", "Tenants that are to be backed up", count(|_| true)),
+            ("tenants", "Tenants that are to be backed up", count(points(), |_| true)),
             (
                 "late_tenants",
                 "Of these, whose newest proof is older than it may be, who has none for as long, or who has a fault",
-                count(|point| point.late),
+                count(points(), |point| point.late),
             ),
-            ("faulty_tenants", "Of these, of whom nobody can tell", count(|point| point.fault.is_some())),
+            ("faulty_tenants", "Of these, of whom nobody can tell", count(points(), |point| point.fault.is_some())),
             ("unknown_tenants", "Who has backups and is not in the database", i64::try_from(self.unknown.len()).ok()),
             (
                 "tenants_without_backup",
                 "Tenants without a good backup",
-                count(|point| point.backup.is_none() && point.fault.is_none()),
+                count(points(), |point| point.backup.is_none() && point.fault.is_none()),
             ),
             (
                 "tenants_never_verified",
                 "Tenants without a verified backup",
-                count(|point| point.verified_at.is_none() && point.fault.is_none()),
+                count(points(), |point| point.verified_at.is_none() && point.fault.is_none()),
             ),
             (
                 "newest_age_seconds",
@@ -115,16 +143,7 @@ impl RecoveryPoints {
             ),
             ("status_timestamp_seconds", "When it was looked", Some(self.at.timestamp())),
         ];
-        let mut text = String::new();
-        for (name, help, value) in figures {
-            if let Some(value) = value {
-                let _ = writeln!(
-                    text,
-                    "# HELP labor_backup_{name} {help}\n# TYPE labor_backup_{name} gauge\nlabor_backup_{name} {value}"
-                );
-            }
-        }
-        text
+        figures::text(&figures)
     }
 }
 
@@ -139,20 +158,56 @@ fn hours(seconds: u64) -> String {
 
 type Stock = Vec<(BackupId, Found)>;
 
+/// When whom a proof is expected of.
+struct Plan(BTreeMap<Scope, (Timetable, DateTime<Utc>)>);
+
+/// By which schedule, and for which due time there has to be a proof by now.
+struct Expected {
+    schedule: Option<Scope>,
+    due_at: Option<DateTime<Utc>>,
+}
+
+impl Plan {
+    async fn read(client: &Client) -> Result<Self, BackupError> {
+        let mut plan = BTreeMap::new();
+        for set in schedule::all_if_any(client).await? {
+            plan.insert(set.scope.clone(), (set.timetable()?, set.set_at));
+        }
+        Ok(Self(plan))
+    }
+
+    /// Nothing is expected of the time before the schedule was set, or before the tenant was there.
+    fn expected(&self, tenant: &TenantName, since: DateTime<Utc>, allowance: Duration, now: DateTime<Utc>) -> Expected {
+        let own = Scope::One(tenant.clone());
+        let found = self.0.get_key_value(&own).or_else(|| self.0.get_key_value(&Scope::All));
+        let Some((scope, (timetable, set_at))) = found else {
+            return Expected { schedule: None, due_at: None };
+        };
+        let by_now = now - TimeDelta::from_std(allowance).unwrap_or_default();
+        let due = timetable.latest(by_now).filter(|due| due.at >= since.max(*set_at));
+        Expected { schedule: Some(scope.clone()), due_at: due.map(|due| due.at) }
+    }
+}
+
 impl Backup {
-    /// How old the newest proof of each tenant's state is. A tenant is late from `late` on.
+    /// How old the newest proof of each tenant's state is.
     ///
     /// # Errors
     /// When the registry or the bucket's listing can't be read, or it was stopped. What can't be read of one tenant is its fault.
-    pub async fn recovery_points(&self, late: Duration, now: DateTime<Utc>) -> Result<RecoveryPoints, BackupError> {
-        Box::pin(self.unless_stopped(self.look_at_all(late, now))).await
+    pub async fn recovery_points(
+        &self,
+        patience: impl Into<Patience>,
+        now: DateTime<Utc>,
+    ) -> Result<RecoveryPoints, BackupError> {
+        Box::pin(self.unless_stopped(self.look_at_all(patience.into(), now))).await
     }
 
-    async fn look_at_all(&self, late: Duration, now: DateTime<Utc>) -> Result<RecoveryPoints, BackupError> {
+    async fn look_at_all(&self, patience: Patience, now: DateTime<Utc>) -> Result<RecoveryPoints, BackupError> {
         let begun = Instant::now();
         let client = labor_connect::connect(&self.source).await?;
         clock::agrees_with_database(&client).await?;
         let rows = client.query(TENANTS, &[]).await.map_err(BackupError::during("list the tenants"))?;
+        let plan = Plan::read(&client).await?;
         let mut stock = BTreeMap::<TenantName, Stock>::new();
         for ((backup, tenant), found) in self.found(None).await?.into_iter().rev() {
             stock.entry(tenant).or_default().push((backup, found));
@@ -165,14 +220,17 @@ impl Backup {
                 tenants.push((tenant, row.get::<_, DateTime<Utc>>(1), theirs));
             }
         }
+        let plan = &plan;
         let points = tenants.into_iter().map(|(tenant, since, stock)| async move {
             let now = now + TimeDelta::from_std(begun.elapsed()).unwrap_or_default();
-            let point = self.recovery_point(&tenant, since, stock, late, now).await;
+            let expected = plan.expected(&tenant, since, patience.allowance, now);
+            let point = self.recovery_point(&tenant, since, stock, (patience.late, expected), now).await;
             (tenant, point)
         });
         let tenants = stream::iter(points).buffer_unordered(AT_ONCE).collect().await;
-        let unknown = stock.into_keys().collect();
-        Ok(RecoveryPoints { at: now, late_after_seconds: late.as_secs(), tenants, unknown })
+        let (unknown, Patience { late, allowance }) = (stock.into_keys().collect(), patience);
+        let (late_after_seconds, allowance_seconds) = (late.as_secs(), allowance.as_secs());
+        Ok(RecoveryPoints { at: now, late_after_seconds, allowance_seconds, tenants, unknown })
     }
 
     async fn recovery_point(
@@ -180,7 +238,7 @@ impl Backup {
         tenant: &TenantName,
         since: DateTime<Utc>,
         stock: Stock,
-        late: Duration,
+        (late, expected): (Duration, Expected),
         now: DateTime<Utc>,
     ) -> RecoveryPoint {
         let (newest, verified_at, fault) = match self.newest_good(tenant, stock, now).await {
@@ -189,9 +247,13 @@ impl Backup {
         };
         let proven_until = newest.as_ref().map(|newest| newest.until);
         let age_seconds = (now - proven_until.unwrap_or(since)).num_seconds().max(0).unsigned_abs();
-        let late = fault.is_some() || age_seconds >= late.as_secs();
-        let backup = newest.map(|newest| newest.backup);
-        RecoveryPoint { backup, proven_until, age_seconds, verified_at, late, fault }
+        let Expected { schedule, due_at } = expected;
+        let too_old = match (&schedule, due_at) {
+            (None, _) => age_seconds >= late.as_secs(),
+            (Some(_), due) => due.is_some_and(|due| proven_until.is_none_or(|until| until < due)),
+        };
+        let (late, backup) = (fault.is_some() || too_old, newest.map(|newest| newest.backup));
+        RecoveryPoint { backup, proven_until, age_seconds, verified_at, schedule, due_at, late, fault }
     }
 
     /// The newest good one, and the last verification of any good one. No more of them is read than that takes.
@@ -236,6 +298,8 @@ mod tests {
             proven_until: hours.map(|hours| at - chrono::Duration::hours(hours)),
             age_seconds: hours.unwrap_or(1).unsigned_abs() * 3600,
             verified_at: None,
+            schedule: None,
+            due_at: None,
             late: hours.is_none_or(|hours| hours >= 26),
             fault: None,
         };
@@ -244,7 +308,7 @@ mod tests {
         let points = [point(Some(1)), point(Some(27)), point(None), faulty];
         let tenants = points.into_iter().map(|point| (TenantName::random().unwrap(), point)).collect();
         let unknown = vec![TenantName::random().unwrap()];
-        let points = RecoveryPoints { at, late_after_seconds: 0, tenants, unknown };
+        let points = RecoveryPoints { at, late_after_seconds: 0, allowance_seconds: 0, tenants, unknown };
         let text = points.metrics();
         let figures: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(

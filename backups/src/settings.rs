@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub struct Settings {
     /// URL of the login `labor_backup`: BYPASSRLS, SELECT, read only.
     pub database_url: String,
+    /// The same login at the primary, when `database_url` names a standby: there schedules are, and what became of them.
+    pub schedule_url: Option<String>,
     /// URL of the login `labor_migrator`, for verify and restore only: they need DDL.
     pub restore_url: Option<String>,
     /// Folder with one age identity per tenant. It must never be part of what is backed up.

@@ -10,22 +10,37 @@ use std::time::Duration;
 use chrono::Utc;
 use clap::Args;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
-use labor_backup::{Backup, BackupError, RecoveryPoints};
+use labor_backup::{Backup, BackupError, Patience, RecoveryPoints};
 
 use crate::output;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// From which age on a tenant's newest proof is too old, such as 90m, 26h or 3d.
-    #[arg(long, default_value = "26h", value_parser = duration)]
-    late: Duration,
+    #[command(flatten)]
+    patience: PatienceArguments,
     /// Write figures for Prometheus' textfile collector into this file. The collector reads what ends in .prom.
     #[arg(long, value_parser = prom)]
     metrics: Option<PathBuf>,
 }
 
+#[derive(Args)]
+pub(crate) struct PatienceArguments {
+    /// From which age on the newest proof of a tenant without a schedule is too old, such as 90m, 26h or 3d.
+    #[arg(long, default_value = "26h", value_parser = duration)]
+    late: Duration,
+    /// How long after a due time a tenant with a schedule has to be backed up.
+    #[arg(long, default_value = "4h", value_parser = duration)]
+    allowance: Duration,
+}
+
+impl From<PatienceArguments> for Patience {
+    fn from(arguments: PatienceArguments) -> Self {
+        Self { late: arguments.late, allowance: arguments.allowance }
+    }
+}
+
 pub(crate) async fn run(backup: &Backup, arguments: Arguments, json: bool) -> Result<(), BackupError> {
-    let points = Box::pin(backup.recovery_points(arguments.late, Utc::now())).await?;
+    let points = Box::pin(backup.recovery_points(Patience::from(arguments.patience), Utc::now())).await?;
     let late = points.late();
     if !json {
         output::line(table(&points));
@@ -45,7 +60,7 @@ pub(crate) async fn run(backup: &Backup, arguments: Arguments, json: bool) -> Re
 
 /// Beside it first, then in its place: a reader finds the old text or the new one, also after a power cut. Whoever collects it may be
 /// another user.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+pub(crate) fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     let name = file.file_name().ok_or(std::io::ErrorKind::InvalidFilename)?.to_string_lossy();
     let prefix = format!(".{name}.");
     remove_leftovers(file, &prefix);
@@ -77,7 +92,7 @@ fn remove_leftovers(file: &Path, prefix: &str) {
     }
 }
 
-fn prom(text: &str) -> Result<PathBuf, String> {
+pub(crate) fn prom(text: &str) -> Result<PathBuf, String> {
     let file = PathBuf::from(text);
     if file.extension().is_some_and(|extension| extension == "prom") {
         Ok(file)
@@ -102,6 +117,7 @@ fn table(points: &RecoveryPoints) -> Table {
         "newest good backup",
         "backed up until",
         "verified",
+        "was due",
         "",
     ]);
     for (tenant, point) in &points.tenants {
@@ -113,17 +129,18 @@ fn table(points: &RecoveryPoints) -> Table {
             point.backup.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string),
             time(point.proven_until),
             time(point.verified_at),
+            point.due_at.map_or_else(String::new, |_| time(point.due_at)),
             if point.late { "LATE".to_owned() } else { String::new() },
         ]);
     }
     for tenant in &points.unknown {
         let dash = || "-".to_owned();
-        table.add_row([tenant.to_string(), dash(), dash(), dash(), "NOT IN THE DATABASE".to_owned()]);
+        table.add_row([tenant.to_string(), dash(), dash(), dash(), dash(), "NOT IN THE DATABASE".to_owned()]);
     }
     table
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration; write 90m, 26h or 3d");
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
     let seconds = match unit {

@@ -15,6 +15,8 @@ mod late;
 mod meanwhile;
 mod place;
 mod pruned;
+mod scheduled;
+mod schedules;
 mod standby;
 mod surroundings;
 mod versions;

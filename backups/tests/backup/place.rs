@@ -93,6 +93,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             database_url: url("labor_backup", database).await,
+            schedule_url: None,
             restore_url: Some(url("labor_migrator", database).await),
             keys: folder.path().join("keys"),
             program_folder: Some(programs()),
