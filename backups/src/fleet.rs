@@ -140,6 +140,7 @@ impl Backup {
         let started_at = Utc::now();
         let client = labor_connect::connect(&self.source).await?;
         clock::agrees_with_database(&client).await?;
+        self.may_lock().await?;
         let server = Server::of(&client).await?;
         let program = PgDump::find(self.program_folder.as_deref(), server.major).await?;
         let sweeping = async {
@@ -149,7 +150,7 @@ impl Backup {
             Ok(())
         };
         self.unless_stopped(sweeping).await?;
-        let mut members = class::members(&client).await?;
+        let mut members = self.unless_stopped(class::members(&client)).await?;
         members.retain(|member| only.is_none_or(|only| only.contains(&member.tenant)));
         begin(members.len());
         drop(client);

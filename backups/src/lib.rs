@@ -13,6 +13,7 @@
 //! - **The dump restores without Labor**: `age -d -i KEY dump.sql.zst.age | zstd -d | psql`.
 //! - Nothing whole in memory or on disk; no password in an argument; no row of a patient in an error or a log.
 mod blame;
+mod bucket;
 mod class;
 mod clock;
 mod dump;
@@ -57,6 +58,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+pub use bucket::{BucketFindings, ObjectLock};
 pub use class::Class;
 pub use erase::ErasureCertificate;
 pub use error::BackupError;

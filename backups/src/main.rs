@@ -2,6 +2,7 @@
 //! Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused, a condition is not met; 4 the backup is bad: damaged, or not what
 //! its manifest says; 5 no such tenant or backup; 6 a tenant's newest proof is too old, or there is none; 130 stopped by a signal.
 
+mod bucketing;
 mod everyone;
 mod exporting;
 mod output;
@@ -86,6 +87,8 @@ enum Command {
         /// Send no more than so many MiB in a second to the bucket, all tenants together.
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         max_upload_mib_per_s: Option<u32>,
+        #[command(flatten)]
+        locked: bucketing::Locked,
         /// Make the bucket if there is none (demo: a real one is made with its versioning and lock policy).
         #[arg(long)]
         create_bucket: bool,
@@ -121,6 +124,8 @@ enum Command {
     Status(status::Arguments),
     /// Say which backups have no place any more, and with --apply remove them.
     Prune(pruning::Arguments),
+    /// What the bucket does for what is in it.
+    Bucket(bucketing::Arguments),
     /// When backups are due: set, list, remove.
     Schedule(scheduling::Arguments),
     /// Back up whoever is due, until it is told to end. Several may run; each due time is done by one of them.
@@ -186,11 +191,12 @@ async fn run(arguments: Arguments) -> Result<(), BackupError> {
 
 async fn carry_out(backup: Backup, command: Command, json: bool) -> Result<(), BackupError> {
     match command {
-        Command::Run { tenant, all: _, jobs, at_most_days, max_upload_mib_per_s, create_bucket, new_key } => {
+        Command::Run { tenant, all: _, jobs, at_most_days, max_upload_mib_per_s, locked, create_bucket, new_key } => {
             if create_bucket {
                 backup.ensure_bucket().await?;
             }
-            let backup = backup.with_new_key(new_key).with_upload_limit(max_upload_mib_per_s);
+            let backup =
+                backup.with_new_key(new_key).with_upload_limit(max_upload_mib_per_s).with_object_lock(locked.lock());
             let Some(tenant) = tenant else {
                 let options = FleetOptions { jobs: usize::from(jobs), at_most_days };
                 return everyone::run(&backup, options, json).await;
@@ -214,6 +220,7 @@ async fn carry_out(backup: Backup, command: Command, json: bool) -> Result<(), B
         }
         Command::Status(arguments) => return status::run(&backup, arguments, json).await,
         Command::Prune(arguments) => return pruning::run(&backup, arguments, json).await,
+        Command::Bucket(arguments) => return bucketing::run(&backup, arguments, json).await,
         Command::Schedule(arguments) => return Box::pin(scheduling::run(&backup, arguments, json)).await,
         Command::Scheduler(arguments) => return Box::pin(scheduling::serve(backup, arguments)).await,
         Command::Restore { tenant, backup: which, into } => {

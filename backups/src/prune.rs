@@ -197,7 +197,7 @@ impl Backup {
             // Before each of them: a hold that was placed meanwhile is seen.
             match self.unless_stopped(untouched(pruning.client, tenant)).await? {
                 Some(untouched) => into.keep(untouched, &Stock::new()),
-                None => fate = self.remove(tenant, &backup, found).await,
+                None => fate = self.remove(tenant, &backup, found, pruning.now).await,
             }
         } else if stays && pruning.options.apply {
             let noting = Box::pin(self.note_down(tenant, &backup, standing, found, pruning.now));
@@ -239,7 +239,7 @@ impl Backup {
     }
 
     /// Removes a backup wholly, whoever stops the run meanwhile.
-    async fn remove(&self, tenant: &TenantName, backup: &BackupId, found: &Found) -> Fate {
+    async fn remove(&self, tenant: &TenantName, backup: &BackupId, found: &Found, now: DateTime<Utc>) -> Fate {
         // A run may have ended since it was listed.
         let manifest = match found.manifest {
             None => self.store.get(&manifest::manifest_key(tenant, backup)).await,
@@ -250,10 +250,19 @@ impl Backup {
             Ok(Some(_)) => return Fate::Stays,
             Err(error) => return Fate::NotRemoved { error: error.to_string() },
         }
+        let until = match self.store.locked_until(&manifest::dump_key(tenant, backup)).await {
+            Ok(until) => until.filter(|until| *until > now),
+            Err(error) => return Fate::NotRemoved { error: error.to_string() },
+        };
         for key in found.keys(tenant, backup) {
             if let Err(error) = self.store.delete(&key).await {
-                return Fate::NotRemoved { error: error.to_string() };
+                // Where older versions can't be hidden, the lock keeps the newest from being deleted.
+                return until
+                    .map_or_else(|| Fate::NotRemoved { error: error.to_string() }, |until| Fate::Locked { until });
             }
+        }
+        if let Some(until) = until {
+            return Fate::Locked { until };
         }
         self.say(&format!("{tenant}: {backup} is removed"));
         Fate::Removed

@@ -32,6 +32,11 @@ pub enum Fate {
     ToBeRemoved,
     /// It was removed. In a bucket with versioning it is hidden.
     Removed,
+    /// An object lock keeps it until then: hidden where versions are, and there where none are. No fault.
+    Locked {
+        /// Until when.
+        until: DateTime<Utc>,
+    },
     /// It, or something of it, is still there.
     NotRemoved {
         /// Why.

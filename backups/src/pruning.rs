@@ -70,6 +70,7 @@ fn table(run: &PruneRun) -> Table {
                 Fate::Stays => "stays",
                 Fate::ToBeRemoved => "would be removed",
                 Fate::Removed => "removed",
+                Fate::Locked { until } => &format!("locked until {}", until.format("%Y-%m-%d")),
                 Fate::NotRemoved { .. } => "NOT removed",
             };
             table.add_row([tenant.to_string(), backup.backup.to_string(), fate.to_owned(), backup.reasons.join("; ")]);
@@ -83,11 +84,15 @@ fn summary(run: &PruneRun) -> String {
     let count = |fate: &Fate| all().filter(|backup| backup.fate == *fate).count();
     let untouched = run.tenants.values().filter(|one| one.untouched.is_some()).count();
     let stay = count(&Fate::Stays);
+    let locked = match all().filter(|backup| matches!(backup.fate, Fate::Locked { .. })).count() {
+        0 => String::new(),
+        count => format!("{count} hidden, and kept by an object lock until it ends, "),
+    };
     let kept = all().filter(|backup| matches!(backup.fate, Fate::NotRemoved { .. })).count();
     let tail = format!("{stay} stay; nothing of {untouched} of {} tenants may be removed", run.tenants.len());
     let tail = if run.ended_by.is_some() { format!("{tail}; it ended before it had seen all") } else { tail };
     if run.applied {
-        format!("{} removed, {kept} not, {tail}", count(&Fate::Removed))
+        format!("{} removed, {locked}{kept} not, {tail}", count(&Fate::Removed))
     } else {
         format!("{} would be removed, {tail}. Nothing was done: --apply does it", count(&Fate::ToBeRemoved))
     }

@@ -82,6 +82,7 @@ impl Backup {
     pub async fn run(&self, tenant: &TenantName) -> Result<Manifest, BackupError> {
         let mut client = labor_connect::connect(&self.source).await?;
         clock::agrees_with_database(&client).await?;
+        self.may_lock().await?;
         let server = Server::of(&client).await?;
         let program = PgDump::find(self.program_folder.as_deref(), server.major).await?;
         let snapshot = self.unless_stopped(Snapshot::open(&mut client, tenant)).await?;

@@ -90,7 +90,11 @@ impl Scheduler {
     }
 
     /// Goes on until it is stopped. What is at work then is given back, so that another scheduler has it at once.
-    pub async fn serve(&self) {
+    ///
+    /// # Errors
+    /// [`BackupError::Refused`] when backups are to be locked in a bucket that can't.
+    pub async fn serve(&self) -> Result<(), BackupError> {
+        self.backup.may_lock().await?;
         let stop = self.backup.stop_token();
         let mut groups = JoinSet::new();
         while !stop.is_cancelled() {
@@ -111,6 +115,7 @@ impl Scheduler {
         while let Some(ended) = groups.join_next().await {
             tell_crash(ended.map(drop));
         }
+        Ok(())
     }
 
     /// Claims what is due and nobody is at work on. An error only when nothing was claimed: what was, has to be carried out.
@@ -326,13 +331,15 @@ mod tests {
     use super::*;
     use crate::retention::Retention;
     use crate::schedule::Schedule;
+    use crate::schedule::desk::Session;
 
     fn claim(attempts: i32, tenants: &[TenantName]) -> Claim {
         let (at, retention) = (Utc::now(), Retention { daily: 1, weekly: 1, monthly: 1, yearly: 1 });
         let (expression, zone) = ("0 2 * * *".to_owned(), "UTC".to_owned());
         let schedule = Schedule { expression, zone, jitter_seconds: 0, retention };
         let set = SetSchedule { scope: Scope::All, schedule, set_by: "x".to_owned(), set_at: at };
-        Claim { set, due: Due { at, begins: at }, attempts, tenants: tenants.iter().cloned().collect() }
+        let session = Session { pid: 1, started_at: at };
+        Claim { set, due: Due { at, begins: at }, attempts, tenants: tenants.iter().cloned().collect(), session }
     }
 
     fn failed() -> Outcome {

@@ -11,7 +11,7 @@ use labor_backup::{
     SchedulerOptions, Scope, TenantName,
 };
 
-use crate::{output, status};
+use crate::{bucketing, output, status};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -91,6 +91,8 @@ pub(crate) struct SchedulerArguments {
     /// Send no more than so many MiB in a second to the bucket, all tenants together.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     max_upload_mib_per_s: Option<u32>,
+    #[command(flatten)]
+    locked: bucketing::Locked,
     /// After a backup, remove what has no place any more by the schedule's retention.
     #[arg(long)]
     prune: bool,
@@ -155,8 +157,8 @@ async fn set(backup: &Backup, arguments: SetArguments, json: bool) -> Result<(),
 
 /// Until it is told to end. Then what is at work is given back.
 pub(crate) async fn serve(backup: Backup, arguments: SchedulerArguments) -> Result<(), BackupError> {
-    let SchedulerArguments { jobs, at_most_days, max_upload_mib_per_s, prune, metrics, patience } = arguments;
-    let backup = backup.with_upload_limit(max_upload_mib_per_s);
+    let SchedulerArguments { jobs, at_most_days, max_upload_mib_per_s, locked, prune, metrics, patience } = arguments;
+    let backup = backup.with_upload_limit(max_upload_mib_per_s).with_object_lock(locked.lock());
     let fleet = FleetOptions { jobs: usize::from(jobs), at_most_days };
     let scheduler = Scheduler::new(&backup, SchedulerOptions { fleet, prune });
     let watching = async {
@@ -164,8 +166,13 @@ pub(crate) async fn serve(backup: Backup, arguments: SchedulerArguments) -> Resu
             watch(&backup, &file, patience.into()).await;
         }
     };
-    tokio::join!(Box::pin(scheduler.serve()), Box::pin(watching));
-    Ok(())
+    let serving = async {
+        let served = Box::pin(scheduler.serve()).await;
+        // Whoever watches has nothing to watch when nothing was begun.
+        backup.stop_token().cancel();
+        served
+    };
+    tokio::join!(serving, Box::pin(watching)).0
 }
 
 /// Writes the figures again and again, until it is stopped. What can't be told is logged: the file then says how old it is.

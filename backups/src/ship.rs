@@ -7,6 +7,7 @@ use base64::Engine as _;
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
+use crate::bucket::ObjectLock;
 use crate::store::Store;
 use crate::{BackupError, Sum, clock};
 
@@ -58,6 +59,8 @@ impl<'a> Upload<'a> {
             .key(&self.key)
             .content_type(CONTENT_TYPE)
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .set_object_lock_mode(self.store.lock.map(ObjectLock::mode))
+            .set_object_lock_retain_until_date(self.store.lock.map(|lock| lock.until(self.begun_at)))
             .send()
             .await
             .map_err(self.store.failed(format!("begin the upload of {}", self.key)))?;
@@ -117,6 +120,9 @@ impl<'a> Upload<'a> {
     async fn put(&self, whole: Vec<u8>) -> Result<(), BackupError> {
         self.store.wait_to_send(whole.len()).await;
         let put = self.store.client.put_object().bucket(&self.store.bucket).key(&self.key).content_type(CONTENT_TYPE);
+        let put = put
+            .set_object_lock_mode(self.store.lock.map(ObjectLock::mode))
+            .set_object_lock_retain_until_date(self.store.lock.map(|lock| lock.until(self.begun_at)));
         let put = put.checksum_sha256(sha256(&whole)).body(ByteStream::from(whole)).send().await;
         put.map(drop).map_err(self.store.failed(format!("store {}", self.key)))
     }

@@ -9,8 +9,10 @@ use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region, retry::Re
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime as StoreTime};
 use aws_sdk_s3::types::ChecksumAlgorithm;
+use chrono::Utc;
 use tokio::sync::mpsc;
 
+use crate::bucket::ObjectLock;
 use crate::pace::Pace;
 use crate::pipe::Chunk;
 use crate::{BackupError, StoreSettings, Sum};
@@ -26,6 +28,8 @@ pub(crate) struct Store {
     pub(crate) bucket: String,
     /// How fast dumps may be sent there; none: as fast as it takes them.
     pub(crate) pace: Option<Pace>,
+    /// For how long dumps and manifests are locked.
+    pub(crate) lock: Option<ObjectLock>,
     /// Where it is, for messages.
     address: String,
 }
@@ -63,7 +67,13 @@ impl Store {
             .force_path_style(settings.endpoint.is_some());
         config.set_endpoint_url(settings.endpoint.clone());
         let address = settings.endpoint.clone().unwrap_or_else(|| format!("Amazon S3, {}", settings.region));
-        Self { client: Client::from_conf(config.build()), bucket: settings.bucket.clone(), pace: None, address }
+        Self {
+            client: Client::from_conf(config.build()),
+            bucket: settings.bucket.clone(),
+            pace: None,
+            lock: None,
+            address,
+        }
     }
 
     /// For `.map_err(self.failed("…"))`: the error, and of which store.
@@ -94,9 +104,10 @@ impl Store {
         }
     }
 
-    /// Writes a small document; with `create_only` an existing one is never replaced. When that is refused and the document stands
+    /// Writes a small document; with `create_only` an existing one is never replaced, and it is locked if that is asked for. When that is refused and the document stands
     /// there already, it was this very request, sent again after its answer was lost.
     pub(crate) async fn put(&self, key: &str, document: Vec<u8>, create_only: bool) -> Result<(), BackupError> {
+        let lock = self.lock.filter(|_| create_only);
         let sent = self
             .client
             .put_object()
@@ -104,6 +115,8 @@ impl Store {
             .key(key)
             .content_type("application/json")
             .set_if_none_match(create_only.then(|| "*".to_owned()))
+            .set_object_lock_mode(lock.map(ObjectLock::mode))
+            .set_object_lock_retain_until_date(lock.map(|lock| lock.until(Utc::now())))
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .body(ByteStream::from(document.clone()))
             .send()

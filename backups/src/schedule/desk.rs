@@ -86,6 +86,15 @@ pub(crate) struct Claim {
     pub(crate) attempts: i32,
     /// Who is to be backed up: whose schedule it is, and after an attempt that some failed, of these who did.
     pub(crate) tenants: BTreeSet<TenantName>,
+    /// The session that it belongs to. Whoever opens another one has to claim anew.
+    pub(crate) session: Session,
+}
+
+/// A server process, and when it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Session {
+    pub(crate) pid: i32,
+    pub(crate) started_at: DateTime<Utc>,
 }
 
 /// How an attempt ended.
@@ -107,8 +116,7 @@ pub(crate) struct Ending {
 /// A session.
 pub(crate) struct Desk {
     client: Client,
-    pid: i32,
-    started_at: DateTime<Utc>,
+    session: Session,
     /// Ends when the session was found to be gone: whoever works for a claim of it stops.
     pub(crate) held: CancellationToken,
 }
@@ -125,7 +133,8 @@ impl Desk {
                     .to_owned(),
             ));
         }
-        Ok(Self { client, pid: row.get(0), started_at: row.get(1), held: backup.stop.child_token() })
+        let session = Session { pid: row.get(0), started_at: row.get(1) };
+        Ok(Self { client, session, held: backup.stop.child_token() })
     }
 
     pub(crate) const fn client(&self) -> &Client {
@@ -169,14 +178,17 @@ impl Desk {
         }
         transaction.execute(OVERTAKE, &[&scope, &due.at, &now]).await.map_err(during("end the one before"))?;
         let claimed = transaction
-            .query_opt(CLAIM, &[&scope, &due.at, &due.begins, &now, &who(), &self.pid, &self.started_at])
+            .query_opt(
+                CLAIM,
+                &[&scope, &due.at, &due.begins, &now, &who(), &self.session.pid, &self.session.started_at],
+            )
             .await
             .map_err(during("record it"))?;
         let claim = match claimed {
             Some(row) => {
                 let failed: Option<Vec<String>> = row.get(1);
                 let tenants = tenants(&transaction, &set.scope, failed.as_deref()).await?;
-                Some(Claim { set: set.clone(), due, attempts: row.get(0), tenants })
+                Some(Claim { set: set.clone(), due, attempts: row.get(0), tenants, session: self.session })
             }
             None => None,
         };
@@ -196,8 +208,8 @@ impl Desk {
                 &[
                     &claim.set.scope.to_string(),
                     &claim.due.at,
-                    &self.pid,
-                    &self.started_at,
+                    &claim.session.pid,
+                    &claim.session.started_at,
                     &ended_at,
                     &ending.outcome.map(RunOutcome::word),
                     &ending.again_at,

@@ -12,6 +12,7 @@ mod interrupted;
 mod judged;
 mod keys;
 mod late;
+mod locked;
 mod meanwhile;
 mod place;
 mod pruned;

@@ -156,6 +156,36 @@ async fn a_scheduler_whose_session_is_lost_records_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_begun_in_a_session_that_was_lost_is_not_recorded_in_the_next_one() {
+    let place = due_and_locked("scheduled_again").await;
+    let now = Utc::now();
+    let scheduler = scheduler_of(&place, false);
+    let turn = || {
+        let scheduler = scheduler.clone();
+        tokio::spawn(async move {
+            // It learns that its session is gone a moment later.
+            loop {
+                if let Ok(did) = scheduler.turn(now).await {
+                    return did;
+                }
+            }
+        })
+    };
+    let before = turn();
+    at_work(&place).await;
+    let end = "SELECT pg_terminate_backend(session_pid, 10000) FROM control.backup_runs";
+    place.database.query_one(end, &[]).await.unwrap();
+    let after = turn();
+    assert!(before.await.unwrap().is_empty(), "it goes on without a claim, or records what is not its own any more");
+    at_work(&place).await;
+    place.database.batch_execute("ROLLBACK").await.unwrap();
+    let did = after.await.unwrap();
+    assert!(did.len() == 1 && did[0].outcome == Some(RunOutcome::Done), "{did:?}");
+    let recorded = runs(&place, &Scope::All).await;
+    assert!(recorded.len() == 1 && recorded[0].attempts == 2, "{recorded:?}");
+}
+
+#[tokio::test]
 async fn after_a_downtime_the_latest_due_time_is_done_once_and_late() {
     let place = Place::alone("scheduled_late").await;
     place.backup().set_schedule(&Scope::All, &cron("0 2 * * *"), at("2026-11-10T12:00:00Z")).await.unwrap();
