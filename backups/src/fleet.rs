@@ -138,11 +138,15 @@ impl Backup {
         tell: impl Fn(&TenantName, &Outcome) + Send + Sync + 'static,
     ) -> Result<FleetRun, BackupError> {
         let started_at = Utc::now();
-        let client = labor_connect::connect(&self.source).await?;
-        clock::agrees_with_database(&client).await?;
-        self.may_lock().await?;
-        let server = Server::of(&client).await?;
-        let program = PgDump::find(self.program_folder.as_deref(), server.major).await?;
+        let beginning = async {
+            let client = labor_connect::connect(&self.source).await?;
+            clock::agrees_with_database(&client).await?;
+            self.may_lock().await?;
+            let server = Server::of(&client).await?;
+            let program = PgDump::find(self.program_folder.as_deref(), server.major).await?;
+            Ok((client, server, program))
+        };
+        let (client, server, program) = Box::pin(self.unless_stopped(beginning)).await?;
         let sweeping = async {
             // The whole bucket is listed for many, and one folder for one.
             let alone = only.filter(|only| only.len() == 1).and_then(BTreeSet::first);

@@ -159,7 +159,7 @@ fn hours(seconds: u64) -> String {
 type Stock = Vec<(BackupId, Found)>;
 
 /// When whom a proof is expected of.
-struct Plan(BTreeMap<Scope, (Timetable, DateTime<Utc>)>);
+struct Plan(BTreeMap<Scope, (Option<Timetable>, DateTime<Utc>)>);
 
 /// By which schedule, and for which due time there has to be a proof by now.
 struct Expected {
@@ -171,7 +171,10 @@ impl Plan {
     async fn read(client: &Client) -> Result<Self, BackupError> {
         let mut plan = BTreeMap::new();
         for set in schedule::all_if_any(client).await? {
-            plan.insert(set.scope.clone(), (set.timetable()?, set.set_at));
+            let timetable = set.timetable().map_err(|error| {
+                tracing::error!(scope = %set.scope, %error, "a schedule can't be read; whoever has it is judged by age");
+            });
+            plan.insert(set.scope.clone(), (timetable.ok(), set.set_at));
         }
         Ok(Self(plan))
     }
@@ -184,7 +187,10 @@ impl Plan {
             return Expected { schedule: None, due_at: None };
         };
         let by_now = now - TimeDelta::from_std(allowance).unwrap_or_default();
-        let due = timetable.latest(by_now).filter(|due| due.at >= since.max(*set_at));
+        let due = timetable
+            .as_ref()
+            .and_then(|timetable| timetable.latest(by_now))
+            .filter(|due| due.at >= since.max(*set_at));
         Expected { schedule: Some(scope.clone()), due_at: due.map(|due| due.at) }
     }
 }
@@ -249,8 +255,8 @@ impl Backup {
         let age_seconds = (now - proven_until.unwrap_or(since)).num_seconds().max(0).unsigned_abs();
         let Expected { schedule, due_at } = expected;
         let too_old = match (&schedule, due_at) {
-            (None, _) => age_seconds >= late.as_secs(),
-            (Some(_), due) => due.is_some_and(|due| proven_until.is_none_or(|until| until < due)),
+            (None, _) | (_, None) => age_seconds >= late.as_secs(),
+            (Some(_), Some(due)) => proven_until.is_none_or(|until| until < due),
         };
         let (late, backup) = (fault.is_some() || too_old, newest.map(|newest| newest.backup));
         RecoveryPoint { backup, proven_until, age_seconds, verified_at, schedule, due_at, late, fault }

@@ -15,7 +15,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::class::to_be_backed_up;
 use crate::retention::Retention;
-use crate::{Backup, BackupError, prune};
+use crate::{Backup, BackupError, clock, prune};
 use desk::Desk;
 pub use going::ScheduleEntry;
 use timetable::Timetable;
@@ -173,6 +173,8 @@ impl Backup {
         let Schedule { expression, zone, jitter_seconds, retention } = schedule;
         schedule.timetable(scope)?.make_sense(now)?;
         let desk = Desk::open(self).await?;
+        // What would be set in the future is due for nobody until then.
+        clock::agrees_with_database(desk.client()).await?;
         prune::known_zone(desk.client(), zone).await?;
         if let Some(tenant) = scope.tenant() {
             let known = desk.client().query_one(KNOWN, &[&tenant.as_str()]).await;
@@ -204,6 +206,15 @@ impl Backup {
             .await
             .map(drop)
             .map_err(BackupError::during("set the schedule"))
+    }
+
+    /// A schedule as it is set; none: there is none.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn schedule(&self, scope: &Scope) -> Result<Option<SetSchedule>, BackupError> {
+        let client = labor_connect::connect(&self.plan).await?;
+        Ok(all(&client).await?.into_iter().find(|set| set.scope == *scope))
     }
 
     /// Removes a schedule. What was done by it stays recorded; a tenant is then backed up with all others.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
 use labor_catalog::TenantName;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
@@ -25,6 +26,8 @@ use crate::{Backup, BackupError, Outcome, clock};
 
 /// How often it is looked what is due.
 const LOOK: Duration = Duration::from_secs(10);
+/// A database that does not answer for so long is taken for lost.
+const DEAF: Duration = Duration::from_secs(120);
 /// Minutes from one attempt to the next; up to half as much is added.
 const PAUSES: [u32; 4] = [1, 4, 15, 60];
 /// Of so many tenants that failed the reason is recorded.
@@ -85,8 +88,9 @@ impl Scheduler {
     /// # Errors
     /// When nothing could be claimed: the database can't be reached, or a clock is wrong. What fails after that is in the records.
     pub async fn turn(&self, now: DateTime<Utc>) -> Result<Vec<Attempted>, BackupError> {
-        let group = Box::pin(self.claim(now)).await?;
-        Ok(Box::pin(self.carry_out(group, now)).await)
+        let groups = Box::pin(self.claim(now)).await?;
+        let work = groups.into_iter().map(|group| Box::pin(self.carry_out(group, now)));
+        Ok(join_all(work).await.into_iter().flatten().collect())
     }
 
     /// Goes on until it is stopped. What is at work then is given back, so that another scheduler has it at once.
@@ -100,33 +104,48 @@ impl Scheduler {
         while !stop.is_cancelled() {
             let now = Utc::now();
             match Box::pin(self.backup.unless_stopped(self.claim(now))).await {
-                Ok(group) if !group.claims.is_empty() => {
-                    let scheduler = self.clone();
-                    groups.spawn(async move { Box::pin(scheduler.carry_out(group, now)).await });
+                Ok(claimed) => {
+                    for group in claimed {
+                        let scheduler = self.clone();
+                        groups.spawn(async move { Box::pin(scheduler.carry_out(group, now)).await });
+                    }
                 }
-                Ok(_) | Err(BackupError::Stopped) => {}
+                Err(BackupError::Stopped) => {}
                 Err(error) => tracing::error!(%error, "what is due can't be told; looking again"),
             }
             while let Some(ended) = groups.try_join_next() {
-                tell_crash(ended.map(drop));
+                self.give_back_after_a_crash(ended.err()).await;
             }
             tokio::select! { () = stop.cancelled() => {} () = tokio::time::sleep(LOOK) => {} }
         }
         while let Some(ended) = groups.join_next().await {
-            tell_crash(ended.map(drop));
+            self.give_back_after_a_crash(ended.err()).await;
         }
         Ok(())
     }
 
     /// Claims what is due and nobody is at work on. An error only when nothing was claimed: what was, has to be carried out.
-    async fn claim(&self, now: DateTime<Utc>) -> Result<Group, BackupError> {
+    async fn claim(&self, now: DateTime<Utc>) -> Result<Vec<Group>, BackupError> {
         let mut slot = self.desk.lock().await;
-        if slot.as_ref().is_some_and(Desk::is_lost)
-            && let Some(lost) = slot.take()
-        {
-            tracing::error!("the session with the claims is lost; what was at work stops, and is taken up anew");
-            lost.held.cancel();
+        if slot.as_ref().is_some_and(Desk::is_lost) {
+            close(&mut slot);
         }
+        let claiming = tokio::time::timeout(DEAF, Box::pin(self.claim_at(&mut slot, now)));
+        match claiming.await {
+            Ok(claimed) => claimed,
+            Err(_) => {
+                // Perhaps something was claimed: the claim goes with the session.
+                close(&mut slot);
+                let reason = format!("it did not answer for {} s", DEAF.as_secs());
+                Err(BackupError::Io {
+                    action: "ask the database what is due".to_owned(),
+                    source: std::io::Error::other(reason),
+                })
+            }
+        }
+    }
+
+    async fn claim_at(&self, slot: &mut Option<Desk>, now: DateTime<Utc>) -> Result<Vec<Group>, BackupError> {
         let desk = match slot.take() {
             Some(desk) => slot.insert(desk),
             None => slot.insert(Desk::open(&self.backup).await?),
@@ -135,38 +154,50 @@ impl Scheduler {
         desk.abandon(now).await?;
         let due = due(schedule::all(desk.client()).await?, now);
         let ended = desk.ended(&due).await?;
-        let mut group = Group { claims: Vec::new(), held: desk.held.clone() };
+        let (mut all, mut own, mut failed) = (Vec::new(), Vec::new(), None);
         for (set, due) in due {
             if ended.contains(&(set.scope.to_string(), due.at)) {
                 continue;
             }
             match desk.claim(&set, due, now).await {
-                Ok(Some(claim)) if claim.attempts > MOST_ATTEMPTS => self.give_up(desk, &claim, now).await,
-                Ok(claim) => group.claims.extend(claim),
-                Err(error) if group.claims.is_empty() => return Err(error),
+                Ok(Some(claim)) if claim.attempts > MOST_ATTEMPTS => drop(self.give_up(desk, &claim, now).await),
+                Ok(claim) if set.scope == Scope::All => all.extend(claim),
+                Ok(claim) => own.extend(claim),
                 Err(error) => {
-                    tracing::error!(%error, "not everything that is due could be claimed");
-                    break;
+                    tracing::error!(scope = %set.scope, %error, "what is due can't be claimed; the others go on");
+                    failed = Some(error);
                 }
             }
         }
-        Ok(group)
+        match failed {
+            Some(error) if all.is_empty() && own.is_empty() => Err(error),
+            _ => {
+                // The run over all takes longest: whoever has a schedule of their own does not wait for its end.
+                let group = |claims| Group { claims, held: desk.held.clone() };
+                Ok([all, own].into_iter().filter(|claims: &Vec<_>| !claims.is_empty()).map(group).collect())
+            }
+        }
+    }
+
+    /// What fell over recorded nothing: its claims are given back with the session.
+    async fn give_back_after_a_crash(&self, crash: Option<tokio::task::JoinError>) {
+        if let Some(error) = crash {
+            tracing::error!(%error, "a group of backups fell over");
+            close(&mut *self.desk.lock().await);
+        }
     }
 
     /// What ended its scheduler each time would end this one as well.
-    async fn give_up(&self, desk: &Desk, claim: &Claim, now: DateTime<Utc>) {
+    async fn give_up(&self, desk: &Desk, claim: &Claim, now: DateTime<Utc>) -> bool {
         let reason = format!("{MOST_ATTEMPTS} times its scheduler ended in the middle of it, or its session was lost");
         let ending = Ending { outcome: Some(RunOutcome::Failed), reason: Some(reason), ..Ending::default() };
-        let _ = self.record(desk, claim, &ending, now).await;
+        self.record(desk, claim, &ending, now).await.unwrap_or_default()
     }
 
     /// Backs up, prunes if that is asked for, and records.
     async fn carry_out(&self, group: Group, now: DateTime<Utc>) -> Vec<Attempted> {
         let begun = Instant::now();
         let Group { claims, held } = group;
-        if claims.is_empty() {
-            return Vec::new();
-        }
         let backup = self.backup.stopped_by(held);
         for claim in &claims {
             let late = (now - claim.due.begins).num_minutes();
@@ -184,14 +215,10 @@ impl Scheduler {
             let elapsed = || now + TimeDelta::from_std(begun.elapsed()).unwrap_or_default();
             let mut ending = ending(&claim, &ran, elapsed());
             if self.options.prune && ran.is_ok() {
-                let faults = Box::pin(prune(&backup, &claim, &ending, elapsed())).await;
+                let faults = Box::pin(self.prune(&backup, &claim, &ending, elapsed())).await;
                 ending.reason = reason(ending.reason.into_iter().chain(faults).collect());
             }
-            let recorded = match &*self.desk.lock().await {
-                Some(desk) => self.record(desk, &claim, &ending, elapsed()).await,
-                None => false,
-            };
-            if recorded {
+            if self.record_or_give_back(&claim, &ending, elapsed()).await {
                 let Ending { outcome, reason, .. } = ending;
                 attempted.push(Attempted { scope: claim.set.scope, due_at: claim.due.at, outcome, reason });
             }
@@ -210,18 +237,31 @@ impl Scheduler {
         Ok((run.tenants, classes))
     }
 
-    /// Whether it was recorded: only whoever holds the claim does.
-    async fn record(&self, desk: &Desk, claim: &Claim, ending: &Ending, now: DateTime<Utc>) -> bool {
+    /// What can't be recorded would stay claimed for as long as the session lives; so it does not.
+    async fn record_or_give_back(&self, claim: &Claim, ending: &Ending, now: DateTime<Utc>) -> bool {
+        let mut slot = self.desk.lock().await;
+        let recorded = match &*slot {
+            Some(desk) => tokio::time::timeout(DEAF, self.record(desk, claim, ending, now)).await.ok().flatten(),
+            None => Some(false),
+        };
+        if recorded.is_none() {
+            close(&mut slot);
+        }
+        recorded.unwrap_or_default()
+    }
+
+    /// Whether it was recorded: only whoever holds the claim does. None: nobody can tell.
+    async fn record(&self, desk: &Desk, claim: &Claim, ending: &Ending, now: DateTime<Utc>) -> Option<bool> {
         let (scope, due) = (&claim.set.scope, claim.due.at);
         match desk.end(claim, ending, now).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::error!(%scope, %due, "the claim was lost meanwhile; whoever has it now records it");
-                return false;
+                return Some(false);
             }
             Err(error) => {
                 tracing::error!(%scope, %due, %error, "it can't be recorded, and is taken up anew");
-                return false;
+                return None;
             }
         }
         let what = match (ending.outcome, ending.stopped) {
@@ -231,7 +271,34 @@ impl Scheduler {
         };
         let why = ending.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         self.backup.say(&format!("{scope}: due {}: {what}{why}", due.format("%Y-%m-%d %H:%M")));
-        true
+        Some(true)
+    }
+
+    /// Removes what has no place any more of whoever has a new backup. What is to be looked at; it fails nothing. A run takes hours:
+    /// what the schedule said when it began may not be what is to be kept now.
+    async fn prune(&self, backup: &Backup, claim: &Claim, ending: &Ending, now: DateTime<Utc>) -> Vec<String> {
+        match self.backup.schedule(&claim.set.scope).await {
+            Ok(Some(set)) if set.set_at == claim.set.set_at => {}
+            Ok(_) => return vec!["nothing was pruned: the schedule was changed meanwhile".to_owned()],
+            Err(error) => return vec![format!("nothing was pruned: {error}")],
+        }
+        let schedule = &claim.set.schedule;
+        let options =
+            PruneOptions { retention: schedule.retention, time_zone: schedule.zone.clone(), now, apply: true };
+        let mut tenants = claim.tenants.clone();
+        tenants.retain(|tenant| ending.failed.as_ref().is_none_or(|failed| !failed.contains(tenant)));
+        match Box::pin(backup.prune_these(tenants, &options)).await {
+            Ok(run) => run.faults(),
+            Err(error) => vec![format!("nothing was pruned: {error}")],
+        }
+    }
+}
+
+/// Ends the session: what is at work for it stops, and its claims are anybody's.
+fn close(slot: &mut Option<Desk>) {
+    if let Some(desk) = slot.take() {
+        tracing::error!("the session with the claims ends; what was at work stops, and is taken up anew");
+        desk.held.cancel();
     }
 }
 
@@ -267,7 +334,14 @@ fn ending(claim: &Claim, ran: &Ran, now: DateTime<Utc>) -> Ending {
             Some(Outcome::Stored { .. }) => ending.stored += 1,
             Some(Outcome::Unchanged { .. }) => ending.unchanged += 1,
             // Who is being deleted has no backup to be missed.
-            Some(Outcome::Gone) | None => {}
+            Some(Outcome::Gone) => {}
+            // The next attempt looks anew who is to be backed up.
+            None => {
+                failed.insert(tenant.clone());
+                whys.push(format!(
+                    "{tenant} is not in the database that LABOR_BACKUP_URL names, or was deleted meanwhile"
+                ));
+            }
             Some(Outcome::Failed { error }) => {
                 failed.insert(tenant.clone());
                 whys.push(format!("{tenant}: {error}"));
@@ -303,27 +377,9 @@ fn again(claim: &Claim, ending: Ending, now: DateTime<Utc>) -> Ending {
     Ending { again_at: Some(now + pause), ..ending }
 }
 
-/// Removes what has no place any more of whoever has a new backup. What is to be looked at; it fails nothing.
-async fn prune(backup: &Backup, claim: &Claim, ending: &Ending, now: DateTime<Utc>) -> Vec<String> {
-    let schedule = &claim.set.schedule;
-    let options = PruneOptions { retention: schedule.retention, time_zone: schedule.zone.clone(), now, apply: true };
-    let mut tenants = claim.tenants.clone();
-    tenants.retain(|tenant| ending.failed.as_ref().is_none_or(|failed| !failed.contains(tenant)));
-    match Box::pin(backup.prune_these(tenants, &options)).await {
-        Ok(run) => run.faults(),
-        Err(error) => vec![format!("nothing was pruned: {error}")],
-    }
-}
-
 fn reason(whys: Vec<String>) -> Option<String> {
     let text: String = whys.join("; ").chars().take(LONGEST_REASON).collect();
     (!text.is_empty()).then_some(text)
-}
-
-fn tell_crash(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "a group of backups fell over");
-    }
 }
 
 #[cfg(test)]

@@ -53,31 +53,31 @@ struct SetArguments {
     expression: String,
     #[command(flatten)]
     whose: Whose,
-    /// The time zone in which they are read.
-    #[arg(long, default_value = "UTC")]
-    zone: String,
-    /// Begin up to so much later, such as 30m: not everybody at once.
-    #[arg(long, default_value = "0m", value_parser = status::duration)]
-    jitter: Duration,
+    /// The time zone in which they are read; UTC, if it is not given for a new schedule.
+    #[arg(long)]
+    zone: Option<String>,
+    /// Begin up to so much later, such as 30m: not everybody at once; for a new schedule 0m.
+    #[arg(long, value_parser = status::duration)]
+    jitter: Option<Duration>,
     #[command(flatten)]
     kept: Kept,
 }
 
-/// What stays when a scheduler prunes.
+/// What stays when a scheduler prunes. What is not given stays as it was set; for a new schedule 30, 8, 12 and 10.
 #[derive(Args)]
 struct Kept {
     /// With `scheduler --prune`: for how many days with a backup one is kept.
-    #[arg(long, default_value_t = 30)]
-    keep_daily: usize,
+    #[arg(long)]
+    keep_daily: Option<usize>,
     /// For how many weeks.
-    #[arg(long, default_value_t = 8)]
-    keep_weekly: usize,
+    #[arg(long)]
+    keep_weekly: Option<usize>,
     /// For how many months.
-    #[arg(long, default_value_t = 12)]
-    keep_monthly: usize,
+    #[arg(long)]
+    keep_monthly: Option<usize>,
     /// For how many years.
-    #[arg(long, default_value_t = 10)]
-    keep_yearly: usize,
+    #[arg(long)]
+    keep_yearly: Option<usize>,
 }
 
 #[derive(Args)]
@@ -138,15 +138,19 @@ pub(crate) async fn run(backup: &Backup, arguments: Arguments, json: bool) -> Re
 
 async fn set(backup: &Backup, arguments: SetArguments, json: bool) -> Result<(), BackupError> {
     let SetArguments { expression, whose, zone, jitter, kept } = arguments;
-    let retention = Retention {
-        daily: kept.keep_daily,
-        weekly: kept.keep_weekly,
-        monthly: kept.keep_monthly,
-        yearly: kept.keep_yearly,
-    };
-    let jitter_seconds = u32::try_from(jitter.as_secs()).unwrap_or(u32::MAX);
-    let schedule = Schedule { expression, zone, jitter_seconds, retention };
     let (scope, now) = (whose.scope(), Utc::now());
+    let retention = Retention { daily: 30, weekly: 8, monthly: 12, yearly: 10 };
+    let new = Schedule { expression: String::new(), zone: "UTC".to_owned(), jitter_seconds: 0, retention };
+    let before = backup.schedule(&scope).await?.map_or(new, |set| set.schedule);
+    let retention = Retention {
+        daily: kept.keep_daily.unwrap_or(before.retention.daily),
+        weekly: kept.keep_weekly.unwrap_or(before.retention.weekly),
+        monthly: kept.keep_monthly.unwrap_or(before.retention.monthly),
+        yearly: kept.keep_yearly.unwrap_or(before.retention.yearly),
+    };
+    let seconds = |jitter: Duration| u32::try_from(jitter.as_secs()).unwrap_or(u32::MAX);
+    let jitter_seconds = jitter.map_or(before.jitter_seconds, seconds);
+    let schedule = Schedule { expression, zone: zone.unwrap_or(before.zone), jitter_seconds, retention };
     backup.set_schedule(&scope, &schedule, now).await?;
     let next_at = schedule.next(&scope, now)?;
     let told = serde_json::json!({ "scope": scope, "schedule": schedule, "next_at": next_at });
@@ -203,7 +207,7 @@ fn table(entries: &[ScheduleEntry]) -> Table {
         "last",
         "backed up until",
     ]);
-    for ScheduleEntry { set, next_at, last_run, proven_until, tenants } in entries {
+    for ScheduleEntry { set, next_at, last_run, proven_until, tenants, .. } in entries {
         table.add_row([
             match &set.scope {
                 Scope::All => format!("all others ({tenants})"),

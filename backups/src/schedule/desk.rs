@@ -21,6 +21,7 @@ pub(crate) const MOST_ATTEMPTS: i32 = 5;
 
 /// The login reads only, by default. The server is to notice within two minutes that a machine is gone, which says no farewell.
 const SETTINGS: &str = "SET default_transaction_read_only = off; SET idle_session_timeout = 0; SET idle_in_transaction_session_timeout = '1min';
+    SET statement_timeout = '1min'; SET lock_timeout = '30s';
     SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15; SET tcp_keepalives_count = 4; SET tcp_user_timeout = '2min'";
 
 const SESSION: &str =
@@ -38,7 +39,7 @@ const LOCK: &str = "SELECT FROM control.backup_schedules WHERE scope = $1 AND se
 const OVERTAKE: &str = concat!(
     "UPDATE control.backup_runs r
         SET outcome = 'overtaken', ended_at = $3, again_at = NULL, session_pid = NULL, session_started_at = NULL
-      WHERE r.scope = $1 AND r.due_at <> $2 AND r.ended_at IS NULL AND NOT ",
+      WHERE r.scope = $1 AND r.due_at < $2 AND r.ended_at IS NULL AND NOT ",
     at_work!()
 );
 
@@ -51,11 +52,12 @@ const ABANDON: &str = concat!(
     at_work!()
 );
 
-/// A new one; or one that nobody is at work on any more, when its time has come.
+/// A new one, when no earlier one is at work and no later one was begun; or one that nobody is at work on any more, when its time has come.
 const CLAIM: &str = concat!(
     "INSERT INTO control.backup_runs AS r (scope, due_at, begins_at, started_at, scheduler, session_pid, session_started_at)
      SELECT $1::text, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text, $6::integer, $7::timestamptz
-      WHERE NOT EXISTS (SELECT FROM control.backup_runs o WHERE o.scope = $1 AND o.due_at <> $2 AND o.ended_at IS NULL)
+      WHERE NOT EXISTS (SELECT FROM control.backup_runs o
+                         WHERE o.scope = $1 AND (o.due_at > $2 OR (o.due_at < $2 AND o.ended_at IS NULL)))
      ON CONFLICT (scope, due_at) DO UPDATE
         SET attempts = r.attempts + 1, scheduler = excluded.scheduler, session_pid = excluded.session_pid,
             session_started_at = excluded.session_started_at, again_at = NULL
@@ -68,7 +70,7 @@ const END: &str = "
     UPDATE control.backup_runs
        SET ended_at = $5, outcome = $6, again_at = $7, attempts = attempts - $8, stored = stored + $9, unchanged = unchanged + $10,
            failed_tenants = $11, reason = $12, session_pid = NULL, session_started_at = NULL
-     WHERE scope = $1 AND due_at = $2 AND session_pid = $3 AND session_started_at = $4";
+     WHERE scope = $1 AND due_at = $2 AND session_pid = $3 AND session_started_at = $4 AND attempts = $13";
 
 /// Who is backed up by the schedule for all.
 const WITHOUT_THEIR_OWN: &str = concat!(
@@ -218,6 +220,7 @@ impl Desk {
                     &ending.unchanged,
                     &failed,
                     &ending.reason,
+                    &claim.attempts,
                 ],
             )
             .await

@@ -22,8 +22,10 @@ pub struct ScheduleEntry {
     pub set: SetSchedule,
     /// When it begins next.
     pub next_at: Option<DateTime<Utc>>,
-    /// What became of it last.
+    /// The last due time that was begun.
     pub last_run: Option<ScheduledRun>,
+    /// What became of the last one that came to its end.
+    pub last_outcome: Option<RunOutcome>,
     /// How many are backed up by it.
     pub tenants: usize,
     /// Until when all of these are backed up; none: somebody has no good backup, or nobody can tell.
@@ -47,7 +49,7 @@ impl Backup {
     pub async fn scheduled_figures(&self, patience: Patience, now: DateTime<Utc>) -> Result<String, BackupError> {
         let points = Box::pin(self.recovery_points(patience, now)).await?;
         let entries = self.unless_stopped(self.entries(&points, now)).await?;
-        Ok(points.metrics() + &figures_of(&entries, now)?)
+        Ok(points.metrics() + &figures_of(&entries, TimeDelta::from_std(patience.allowance).unwrap_or_default(), now))
     }
 
     /// What became of each due time, newest first.
@@ -62,42 +64,46 @@ impl Backup {
         let client = labor_connect::connect(&self.plan).await?;
         let mut runs: BTreeMap<_, _> =
             record::last(&client).await?.into_iter().map(|run| (run.scope.clone(), run)).collect();
+        let mut outcomes = record::outcomes(&client).await?;
         let entry = |set: SetSchedule| {
-            let next_at = set.timetable()?.next(now).map(|due| due.begins);
+            let next_at = set.timetable().ok().and_then(|timetable| timetable.next(now)).map(|due| due.begins);
             let last_run = runs.remove(&set.scope);
+            let last_outcome = outcomes.remove(&set.scope.to_string());
             let theirs = || points.tenants.values().filter(|point| point.schedule.as_ref() == Some(&set.scope));
             // None is less than any time.
             let (tenants, proven_until) = (theirs().count(), theirs().map(|point| point.proven_until).min().flatten());
-            Ok(ScheduleEntry { next_at, last_run, tenants, proven_until, set })
+            ScheduleEntry { next_at, last_run, last_outcome, tenants, proven_until, set }
         };
-        schedule::all(&client).await?.into_iter().map(entry).collect()
+        Ok(schedule::all(&client).await?.into_iter().map(entry).collect())
     }
 }
 
-/// Whether it was due some time ago, and nobody began.
-fn is_unnoticed(entry: &ScheduleEntry, now: DateTime<Utc>) -> Result<bool, BackupError> {
-    let due = entry.set.timetable()?.latest(now - UNNOTICED).filter(|due| due.at >= entry.set.set_at);
+/// Whether it was due some time ago and nobody began it; also when somebody is at work on an earlier one, from the allowance on. One
+/// that can't be read is begun by nobody.
+fn is_unnoticed(entry: &ScheduleEntry, allowance: TimeDelta, now: DateTime<Utc>) -> bool {
+    let Ok(timetable) = entry.set.timetable() else {
+        return true;
+    };
     let last = entry.last_run.as_ref();
-    // Whoever is at work on an earlier one comes to it afterwards.
-    let at_work = last.is_some_and(|run| run.at_work);
-    Ok(!at_work && due.is_some_and(|due| last.is_none_or(|run| run.due_at < due.at)))
+    let patience = if last.is_some_and(|run| run.at_work) { allowance } else { UNNOTICED };
+    let due = timetable.latest(now - patience).filter(|due| due.at >= entry.set.set_at);
+    due.is_some_and(|due| last.is_none_or(|run| run.due_at < due.at))
 }
 
-fn figures_of(entries: &[ScheduleEntry], now: DateTime<Utc>) -> Result<String, BackupError> {
+fn figures_of(entries: &[ScheduleEntry], allowance: TimeDelta, now: DateTime<Utc>) -> String {
     let runs = || entries.iter().filter_map(|entry| entry.last_run.as_ref());
-    let unnoticed = entries.iter().map(|entry| is_unnoticed(entry, now)).collect::<Result<Vec<_>, _>>()?;
     let newest = |time: fn(&ScheduledRun) -> Option<DateTime<Utc>>| runs().filter_map(time).max();
-    Ok(figures::text(&[
+    figures::text(&[
         ("schedules", "Schedules of single tenants, and the one for all", count(entries, |_| true)),
         (
             "schedules_not_begun",
             "Of these, by which a backup was due and nobody began it",
-            count(unnoticed, |late| *late),
+            count(entries, |entry| is_unnoticed(entry, allowance, now)),
         ),
         (
             "schedules_failed",
-            "Of these, whose last due time came to its end and somebody has no new backup",
-            count(runs(), |run| run.outcome == Some(RunOutcome::Failed)),
+            "Of these, whose last due time that came to its end failed, or was overtaken by the next one",
+            count(entries, |entry| !matches!(entry.last_outcome, None | Some(RunOutcome::Done))),
         ),
         (
             "schedules_retried",
@@ -120,7 +126,7 @@ fn figures_of(entries: &[ScheduleEntry], now: DateTime<Utc>) -> Result<String, B
             "When a scheduled run came to its end last",
             newest(|run| run.ended_at).map(|time| time.timestamp()),
         ),
-    ]))
+    ])
 }
 
 #[cfg(test)]
@@ -152,11 +158,11 @@ mod tests {
             failed: Vec::new(),
             reason: None,
         });
-        ScheduleEntry { set, next_at: None, last_run, tenants: 1, proven_until: None }
+        ScheduleEntry { set, next_at: None, last_run, last_outcome: outcome, tenants: 1, proven_until: None }
     }
 
     fn figure(entries: &[ScheduleEntry], now: &str, name: &str) -> String {
-        let text = figures_of(entries, now.parse().unwrap()).unwrap();
+        let text = figures_of(entries, TimeDelta::hours(4), now.parse().unwrap());
         assert!(!text.contains('{'), "{text}");
         let found = text.lines().find_map(|line| line.strip_prefix(&format!("labor_backup_{name} ")));
         found.unwrap_or_else(|| panic!("{name}: {text}")).to_owned()
@@ -177,6 +183,16 @@ mod tests {
         );
         assert_eq!(figure(&entries, "2026-11-21T02:15:00Z", "schedules_not_begun"), "2");
         assert_eq!(figure(&entries, "2026-11-21T02:15:00Z", "schedules_failed"), "1");
+        let mut long = entry(Some("2026-11-20T02:00:00Z"), None);
+        long.last_run.as_mut().unwrap().at_work = true;
+        long.last_outcome = Some(RunOutcome::Overtaken);
+        assert_eq!(figure(&[long.clone()], "2026-11-21T05:59:00Z", "schedules_not_begun"), "0", "somebody is at work");
+        assert_eq!(figure(&[long.clone()], "2026-11-21T06:00:00Z", "schedules_not_begun"), "1", "for too long");
+        assert_eq!(
+            figure(&[long], "2026-11-21T06:00:00Z", "schedules_failed"),
+            "1",
+            "what is overtaken each time is no success"
+        );
         assert_eq!(figure(&entries, "2026-11-21T02:15:00Z", "last_end_timestamp_seconds"), "1795226400");
     }
 }

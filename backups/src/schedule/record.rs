@@ -1,5 +1,7 @@
 //! What became of each due time.
 //! Must stay true: there is one record of a due time, whoever was at work on it and however often.
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use labor_catalog::TenantName;
 use serde::Serialize;
@@ -99,6 +101,11 @@ const LAST: &str = concat!(
        AND r.due_at = (SELECT max(l.due_at) FROM control.backup_runs l WHERE l.scope = s.scope)"
 );
 
+const OUTCOMES: &str = "
+    SELECT s.scope, (SELECT r.outcome FROM control.backup_runs r
+                      WHERE r.scope = s.scope AND r.ended_at IS NOT NULL ORDER BY r.due_at DESC LIMIT 1)
+      FROM control.backup_schedules s";
+
 const OF: &str =
     concat!("SELECT ", columns!(), " FROM control.backup_runs r WHERE r.scope = $1 ORDER BY r.due_at DESC LIMIT 1000");
 
@@ -133,6 +140,13 @@ impl ScheduledRun {
 pub(crate) async fn last(client: &Client) -> Result<Vec<ScheduledRun>, BackupError> {
     let rows = client.query(LAST, &[]).await.map_err(BackupError::during("read the scheduled runs"))?;
     rows.iter().map(ScheduledRun::read).collect()
+}
+
+/// What became of the last due time of each schedule that came to its end.
+pub(crate) async fn outcomes(client: &Client) -> Result<BTreeMap<String, RunOutcome>, BackupError> {
+    let rows = client.query(OUTCOMES, &[]).await.map_err(BackupError::during("read what became of the schedules"))?;
+    let outcome = |row: &Row| Some((row.get(0), RunOutcome::read(row.get::<_, Option<&str>>(1)?)?));
+    Ok(rows.iter().filter_map(outcome).collect())
 }
 
 /// The due times of one schedule, newest first.

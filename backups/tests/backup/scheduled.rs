@@ -9,7 +9,7 @@ use labor_backup::{
 };
 use tokio::process::{Child, Command};
 
-use crate::place::{Place, programs};
+use crate::place::{OTHER, Place, programs, url};
 use crate::pruned::{daily, left};
 
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
@@ -44,6 +44,8 @@ async fn due_and_locked(database: &str) -> Place {
     let place = Place::alone(database).await;
     let now = Utc::now();
     place.backup().set_schedule(&Scope::All, &daily_at(now - Duration::hours(6)), now - Days::new(2)).await.unwrap();
+    // So that the list of tenants, which asks for the size of what was never vacuumed, need not wait for the lock.
+    place.database.batch_execute("VACUUM").await.unwrap();
     let lock = format!("BEGIN; LOCK TABLE {}.patients IN ACCESS EXCLUSIVE MODE", place.tenant);
     place.database.batch_execute(&lock).await.unwrap();
     place
@@ -277,6 +279,59 @@ async fn what_failed_is_overtaken_by_the_next_due_time_and_what_can_t_be_reached
     let recorded = runs(&place, &Scope::All).await;
     let outcomes: Vec<_> = recorded.iter().map(|run| run.outcome).collect();
     assert_eq!(outcomes, [Some(RunOutcome::Done), Some(RunOutcome::Overtaken)]);
+}
+
+#[tokio::test]
+async fn whom_the_source_does_not_know_is_not_done() {
+    let mut place = Place::alone("scheduled_unknown").await;
+    place.backup().set_schedule(&Scope::All, &cron("0 2 * * *"), at("2026-11-19T12:00:00Z")).await.unwrap();
+    // Backups are made of another database than the one with the schedules.
+    let elsewhere = url("labor_backup", OTHER).await;
+    let here = std::mem::replace(&mut place.settings.database_url, elsewhere);
+    place.settings.schedule_url = Some(here);
+    let did = scheduler_of(&place, false).turn(at("2026-11-20T02:00:00Z")).await.unwrap();
+    assert!(did[0].outcome.is_none() && did[0].reason.as_ref().unwrap().contains("LABOR_BACKUP_URL"), "{did:?}");
+    assert_eq!(runs(&place, &Scope::All).await[0].failed, [place.tenant.clone()]);
+}
+
+#[tokio::test]
+async fn what_can_t_be_recorded_is_given_back() {
+    let place = Place::alone("scheduled_unrecorded").await;
+    place.backup().set_schedule(&Scope::All, &cron("0 2 * * *"), at("2026-11-19T12:00:00Z")).await.unwrap();
+    let now = at("2026-11-20T02:00:00Z");
+    let refuse = "ALTER TABLE control.backup_runs ADD CONSTRAINT full_disk CHECK (outcome IS NULL)";
+    place.database.batch_execute(refuse).await.unwrap();
+    let scheduler = scheduler_of(&place, false);
+    assert!(scheduler.turn(now).await.unwrap().is_empty(), "it says that it recorded it");
+    place.database.batch_execute("ALTER TABLE control.backup_runs DROP CONSTRAINT full_disk").await.unwrap();
+    labor_testing::until("somebody who takes it over", Age::from_secs(30), async || {
+        let did = scheduler.turn(now).await.unwrap();
+        Ok(if did.len() == 1 { Ok(()) } else { Err("nobody".to_owned()) })
+    })
+    .await
+    .unwrap();
+    assert_eq!(runs(&place, &Scope::All).await[0].outcome, Some(RunOutcome::Done));
+}
+
+#[tokio::test]
+async fn who_has_a_schedule_of_their_own_does_not_wait_for_the_run_over_all() {
+    let place = due_and_locked("scheduled_beside").await;
+    let (own, now) = (Scope::One(place.neighbour(1).await), Utc::now());
+    place.backup().set_schedule(&own, &daily_at(now - Duration::hours(6)), now - Days::new(2)).await.unwrap();
+    let running = tokio::spawn({
+        let scheduler = scheduler_of(&place, false);
+        async move { scheduler.turn(now).await.unwrap() }
+    });
+    labor_testing::until("the end of the one beside it", Age::from_secs(60), async || {
+        let runs = runs(&place, &own).await;
+        let done = runs.first().is_some_and(|run| run.outcome == Some(RunOutcome::Done));
+        Ok(if done { Ok(()) } else { Err(format!("{runs:?}")) })
+    })
+    .await
+    .unwrap();
+    assert!(runs(&place, &Scope::All).await[0].at_work);
+    place.database.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(running.await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -38,6 +38,21 @@ async fn the_program_sets_lists_and_removes_and_says_which_field_is_wrong() {
     assert_eq!((&listed[0]["jitter_seconds"], &listed[0]["tenants"]), (&1_800.into(), &0.into()));
     assert_eq!((&listed[1]["scope"], &listed[1]["tenants"]), (&tenant.into(), &1.into()));
     assert!(listed[1]["last_run"].is_null() && listed[1]["next_at"].is_string(), "{listed}");
+    // What is not given stays as it was set.
+    assert_eq!(run(&["set", "--all", "20 2 * * *", "--keep-daily", "365"]).await.0, Some(0));
+    assert_eq!(run(&["set", "--all", "25 2 * * *"]).await.0, Some(0));
+    let listed: serde_json::Value = serde_json::from_str(&run(&["list", "--json"]).await.1).unwrap();
+    assert_eq!((&listed[0]["zone"], &listed[0]["jitter_seconds"]), (&"Europe/Berlin".into(), &1_800.into()));
+    assert_eq!((&listed[0]["retention"]["daily"], &listed[0]["retention"]["weekly"]), (&365.into(), &8.into()));
+    // One that can't be read, by whatever hand, is a fault of that one only.
+    place
+        .database
+        .batch_execute("UPDATE control.backup_schedules SET expression = '99 2 * * *' WHERE tenant IS NULL")
+        .await
+        .unwrap();
+    let (code, told, _) = run(&["list", "--json"]).await;
+    let listed: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert!(code == Some(0) && listed[0]["next_at"].is_null() && listed[1]["next_at"].is_string(), "{listed}");
     assert_eq!(run(&["remove", "--tenant", tenant]).await.0, Some(0));
     let (_, told, _) = run(&["list"]).await;
     assert!(told.contains("all others (1)") && !told.contains(tenant), "{told}");
@@ -45,7 +60,7 @@ async fn the_program_sets_lists_and_removes_and_says_which_field_is_wrong() {
 
 async fn point(backup: &Backup, tenant: &TenantName, allowed: i64, later: Duration) -> RecoveryPoint {
     let hours = |hours: i64| Age::from_secs(u64::try_from(hours).unwrap() * 3600);
-    let patience = Patience { late: Age::ZERO, allowance: hours(allowed) };
+    let patience = Patience { late: hours(5 * 24), allowance: hours(allowed) };
     backup.recovery_points(patience, Utc::now() + later).await.unwrap().tenants.remove(tenant).unwrap()
 }
 
@@ -56,6 +71,10 @@ async fn who_was_due_and_has_no_backup_since_is_late_after_the_allowance() {
     let long_ago = format!("UPDATE control.tenants SET created_at = now() - interval '9 days' WHERE name = '{tenant}'");
     place.database.batch_execute(&long_ago).await.unwrap();
     assert!(point(&backup, tenant, 4, Duration::zero()).await.late, "without a schedule its age counts");
+    // Setting a schedule makes nobody well who has no backup.
+    backup.set_schedule(&Scope::All, &cron("0 0 1 1 *"), now).await.unwrap();
+    let scheduled = point(&backup, tenant, 4, Duration::zero()).await;
+    assert!(scheduled.late && scheduled.schedule == Some(Scope::All) && scheduled.due_at.is_none(), "{scheduled:?}");
     // Due six hours ago, for the second time since it was set.
     backup.set_schedule(&Scope::All, &daily_at(now - Duration::hours(6)), now - Days::new(2)).await.unwrap();
     let late = point(&backup, tenant, 4, Duration::zero()).await;
