@@ -216,7 +216,7 @@ impl Scheduler {
             let mut ending = ending(&claim, &ran, elapsed());
             if self.options.prune && ran.is_ok() {
                 let faults = Box::pin(self.prune(&backup, &claim, &ending, elapsed())).await;
-                ending.reason = reason(ending.reason.into_iter().chain(faults).collect());
+                ending.reason = reason(&ending.reason.into_iter().chain(faults).collect::<Vec<_>>());
             }
             if self.record_or_give_back(&claim, &ending, elapsed()).await {
                 let Ending { outcome, reason, .. } = ending;
@@ -323,7 +323,7 @@ fn ending(claim: &Claim, ran: &Ran, now: DateTime<Utc>) -> Ending {
         }
         Err(error) => {
             let ending =
-                Ending { failed: failed_before(claim), reason: reason(vec![error.to_string()]), ..Ending::default() };
+                Ending { failed: failed_before(claim), reason: reason(&[error.to_string()]), ..Ending::default() };
             return again(claim, ending, now);
         }
     };
@@ -354,7 +354,7 @@ fn ending(claim: &Claim, ran: &Ran, now: DateTime<Utc>) -> Ending {
         whys.push(format!("{others} others failed too"));
     }
     whys.extend(classes.iter().cloned());
-    ending.reason = reason(whys);
+    ending.reason = reason(&whys);
     if failed.is_empty() {
         return Ending { outcome: Some(RunOutcome::Done), ..ending };
     }
@@ -377,7 +377,7 @@ fn again(claim: &Claim, ending: Ending, now: DateTime<Utc>) -> Ending {
     Ending { again_at: Some(now + pause), ..ending }
 }
 
-fn reason(whys: Vec<String>) -> Option<String> {
+fn reason(whys: &[String]) -> Option<String> {
     let text: String = whys.join("; ").chars().take(LONGEST_REASON).collect();
     (!text.is_empty()).then_some(text)
 }
