@@ -11,6 +11,7 @@ pub mod metrics;
 mod password;
 mod problem;
 pub mod queue;
+pub mod reparse;
 mod request;
 mod routes;
 pub mod serve;

@@ -11,6 +11,7 @@ use labor::admin::{self, QuarantineCommand, SourceCommand, UserCommand};
 use labor::compliance::{self, HoldCommand, OperatorCommand, RequestCommand};
 use labor::hardening::Watch;
 use labor::queue::{self, QueueCommand};
+use labor::reparse::{self, ReparseArguments};
 use labor::settings::{DatabaseSettings, MetricsSettings, ServeSettings, ServerSettings, WorkSettings};
 use labor::{App, metrics, serve, worker};
 use labor_catalog::logs::may_log;
@@ -80,6 +81,13 @@ enum Command {
         database: DatabaseSettings,
         #[command(subcommand)]
         command: QueueCommand,
+    },
+    /// Read a practice's messages again, as after an upgrade of a reader: what would change; with --apply, change it.
+    Reparse {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        #[command(flatten)]
+        arguments: ReparseArguments,
     },
     /// Operators, who request and approve.
     Operator {
@@ -169,6 +177,9 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::User { database, command } => admin::user(&open(&database)?, &command).await?,
         Command::Quarantine { database, command } => admin::quarantine(&open(&database)?, &command).await?,
         Command::Queue { database, command } => queue::run(&open(&database)?, &command).await?,
+        Command::Reparse { database, arguments } => {
+            return Ok(reparse::run(&open(&database)?, &arguments).await?);
+        }
         Command::Operator { database, command } => compliance::operator(&open(&database)?, &command).await?,
         Command::Request { database, command } => compliance::request(&open(&database)?, &command).await?,
         Command::Hold { database, command } => compliance::hold(&open(&database)?, &command).await?,

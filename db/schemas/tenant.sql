@@ -800,11 +800,17 @@ CREATE TABLE example.reports (
     released_at timestamp with time zone,
     released_by uuid,
     release_id uuid,
+    reading integer DEFAULT 1 NOT NULL,
+    reread_with text,
+    reread_at timestamp with time zone,
     CONSTRAINT reports_check CHECK (((released_by IS NULL) OR (released_at IS NOT NULL))),
     CONSTRAINT reports_check1 CHECK (((release_id IS NULL) OR (released_at IS NOT NULL))),
     CONSTRAINT reports_check2 CHECK (((confirmed_at > '-infinity'::timestamp with time zone) AND (confirmed_at < to_timestamp(('253402300800'::bigint)::double precision)) AND (released_at > '-infinity'::timestamp with time zone) AND (released_at < to_timestamp(('253402300800'::bigint)::double precision)))),
+    CONSTRAINT reports_check3 CHECK (((reading > 1) = (reread_with IS NOT NULL))),
+    CONSTRAINT reports_check4 CHECK (((reading > 1) = (reread_at IS NOT NULL))),
     CONSTRAINT reports_content_sha256_check CHECK ((octet_length(content_sha256) = 32)),
     CONSTRAINT reports_not_judged_check CHECK ((not_judged >= 0)),
+    CONSTRAINT reports_reading_check CHECK ((reading >= 1)),
     CONSTRAINT reports_record_index_check CHECK ((record_index >= 0)),
     CONSTRAINT reports_report_key_check CHECK ((length(report_key) = 64)),
     CONSTRAINT reports_status_check CHECK ((status = ANY (ARRAY['registered'::text, 'partial'::text, 'preliminary'::text, 'final'::text, 'corrected'::text, 'cancelled'::text]))),
@@ -828,7 +834,7 @@ COMMENT ON COLUMN example.reports.id IS 'UUIDv7';
 
 COMMENT ON COLUMN example.reports.raw_message_id IS 'The message it came in';
 
-COMMENT ON COLUMN example.reports.record_index IS 'Which record of that message, from 0; with raw_message_id what makes processing idempotent';
+COMMENT ON COLUMN example.reports.record_index IS 'Which record of that message, from 0; with raw_message_id and reading what makes processing idempotent';
 
 COMMENT ON COLUMN example.reports.order_id IS 'The order it answers';
 
@@ -891,6 +897,12 @@ COMMENT ON COLUMN example.reports.released_at IS 'When a doctor released it to t
 COMMENT ON COLUMN example.reports.released_by IS 'Who released it';
 
 COMMENT ON COLUMN example.reports.release_id IS 'Which row of report_events is this release; the worker writes to the report only as long as nothing ended that';
+
+COMMENT ON COLUMN example.reports.reading IS '1: read when the message came; from 2: the message was read again, with a later reader (labor reparse)';
+
+COMMENT ON COLUMN example.reports.reread_with IS 'Reader and version that read the message again; null: read when it came';
+
+COMMENT ON COLUMN example.reports.reread_at IS 'When the message was read again; null: read when it came. By whom is in the audit (message.reparse)';
 
 CREATE TABLE example.schema_stamp (
     singleton boolean DEFAULT true NOT NULL,
@@ -1034,7 +1046,7 @@ ALTER TABLE ONLY example.reports
     ADD CONSTRAINT reports_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY example.reports
-    ADD CONSTRAINT reports_raw_message_id_record_index_key UNIQUE (raw_message_id, record_index);
+    ADD CONSTRAINT reports_raw_message_id_record_index_reading_key UNIQUE (raw_message_id, record_index, reading);
 
 ALTER TABLE ONLY example.reports
     ADD CONSTRAINT reports_report_key_version_key UNIQUE (report_key, version);
@@ -1103,6 +1115,8 @@ CREATE INDEX patients_insurance_number ON example.patients USING btree (insuranc
 CREATE INDEX patients_name ON example.patients USING btree (name_key, birth_date);
 
 CREATE INDEX patients_patient_number ON example.patients USING btree (patient_number) WHERE (patient_number IS NOT NULL);
+
+CREATE INDEX raw_messages_arrived ON example.raw_messages USING btree (received_at, id);
 
 CREATE INDEX raw_messages_open ON example.raw_messages USING btree (received_at) WHERE (state <> 'processed'::text);
 

@@ -57,6 +57,13 @@ impl Claims {
         Self { tenant, subject: "worker".to_owned(), role: ClaimRole::Worker }
     }
 
+    /// Of an operator at the command line who has messages read again: may store results of this tenant, as the worker does, and every row
+    /// says that it was not the worker.
+    #[must_use]
+    pub fn reparse(tenant: TenantName) -> Self {
+        Self { tenant, subject: "reparse".to_owned(), role: ClaimRole::Worker }
+    }
+
     /// Of an operator at the command line: may add users to this tenant.
     #[must_use]
     pub fn operator(tenant: TenantName) -> Self {

@@ -1,6 +1,8 @@
 //! Raw messages: what laboratories sent, byte for byte.
 //! Must stay true: message and queue entry are one transaction and one round trip; the same bytes from the same source are one
 //! message, whatever the number of retries and of threads that send them.
+pub mod arrived;
+
 use uuid::Uuid;
 
 use crate::session::Query;

@@ -9,6 +9,7 @@ use crate::claims::Cursor;
 use crate::events::{self, ReportEvent};
 use crate::matching::{self, Match};
 use crate::results::Subject;
+use crate::results::reread::ReadAgain;
 use crate::session::Query;
 use crate::statements::statements;
 use crate::{DbError, TenantSession};
@@ -133,6 +134,8 @@ pub struct Report {
     pub summary: ReportSummary,
     /// The version that replaced this one, if any.
     pub superseded_by: Option<Uuid>,
+    /// That it comes of reading the laboratory's message again.
+    pub read_again: Option<ReadAgain>,
     /// When a doctor released it to the patient.
     pub released_at: Option<DateTime<Utc>>,
     /// Free text of the report.
@@ -195,7 +198,7 @@ statements! { Reports {
           ORDER BY r.received_at DESC, r.id DESC LIMIT $1"
     );
     ONE_REPORT =
-        concat!("SELECT ", summary_columns!(), ", r.superseded_by, r.notes, r.unmapped, r.released_at FROM reports r WHERE r.id = $1");
+        concat!("SELECT ", summary_columns!(), ", r.superseded_by, r.notes, r.unmapped, r.released_at, r.reread_at, r.reread_with FROM reports r WHERE r.id = $1");
     VALUES_OF_REPORT = concat!(
         "SELECT ",
         observation_columns!(),
@@ -277,6 +280,7 @@ pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>
         notes: row.get(19),
         unmapped: row.get(20),
         released_at: row.get(21),
+        read_again: ReadAgain::of(row, 22),
         values: values.iter().map(|value| observation(value, row.get(7))).collect(),
         documents: documents
             .iter()

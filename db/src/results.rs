@@ -3,16 +3,18 @@
 //! message that is processed already changes nothing. No value that a doctor could see today disappears (see `chain`); two
 //! people never become one (see `patient`).
 pub(crate) mod chain;
+pub mod compare;
 pub(crate) mod insert;
 pub(crate) mod name;
 pub(crate) mod number;
 pub(crate) mod order;
 pub(crate) mod patient;
+pub mod reread;
 pub(crate) mod score;
 pub(crate) mod withdrawn;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -137,7 +139,7 @@ impl NewObservation {
 }
 
 /// A field without a column of its own: shown, never dropped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unmapped {
     /// Field id of the format, or a name.
     pub field: String,
@@ -235,7 +237,7 @@ pub async fn store(session: &mut TenantSession, message: &ReadMessage) -> Result
     let (request, (actor, role)) = (session.request_id(), session.actor());
     let lock = Query { sql: LOCK_MESSAGE, params: &[&message.id] };
     let (unit, rows) = session.begin(lock).await?;
-    let Some(came) = rows.first().map(|row| Came { id: message.id, source: row.get(1), at: row.get(0) }) else {
+    let Some(came) = rows.first().map(|row| Came::first_read(message.id, row.get(1), row.get(0))) else {
         unit.commit(Query { sql: END_UNCHANGED, params: &[] }).await?;
         return Ok(Effect::Nothing);
     };
@@ -264,18 +266,27 @@ pub async fn store(session: &mut TenantSession, message: &ReadMessage) -> Result
     Ok(Effect::Stored { new_versions, alerts })
 }
 
-/// A message, from whom and when it came.
-struct Came {
+/// A message, from whom and when it came, and the how many-th time it is read.
+struct Came<'a> {
     id: Uuid,
     source: Uuid,
     at: DateTime<Utc>,
+    reading: i32,
+    /// With which reader, if it is read again.
+    reread_with: Option<&'a str>,
+}
+
+impl Came<'_> {
+    fn first_read(id: Uuid, source: Uuid, at: DateTime<Utc>) -> Self {
+        Self { id, source, at, reading: 1, reread_with: None }
+    }
 }
 
 /// Stores one record as the next version of its report, unless its content is there already; what it replaces is superseded. The order's row
 /// is locked before the chain's, by people who match too. Whether there is a new version, and how many alerts were raised.
 async fn store_report(
     unit: &Unit<'_>,
-    came: &Came,
+    came: &Came<'_>,
     limits: &[Limit],
     index: usize,
     report: &NewReport,
@@ -307,11 +318,22 @@ async fn store_report(
     let id = Uuid::now_v7();
     let patient = meant.as_ref().map(|meant| meant.patient);
     let (version, not_judged) = (chain.next, judgement.not_judged());
-    let row =
-        insert::Row { id, message_id, index, key: &key, content, order, patient, received_at, version, not_judged };
-    insert::report(unit, &row, report).await?;
-    insert::observations(unit, id, report).await?;
-    insert::documents(unit, id, message_id, report).await?;
+    let (reading, reread_with) = (came.reading, came.reread_with);
+    let row = insert::Row {
+        id,
+        message_id,
+        index,
+        key: &key,
+        content,
+        order,
+        patient,
+        received_at,
+        version,
+        not_judged,
+        reading,
+        reread_with,
+    };
+    insert::record(unit, &row, report).await?;
     let counts = chain.add(unit, &chain::Version::of(id, message_id, report, content, received_at)).await?;
     if let Some(meant) = &meant {
         order::note_match(unit, id, order, meant).await?;

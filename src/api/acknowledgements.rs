@@ -88,7 +88,7 @@ pub(crate) async fn apply(
             "replaced",
             "There is a newer version",
             format!(
-                "The laboratory has sent a newer version of this report, {newer}; read and acknowledge that one. Nothing was changed."
+                "There is a newer version of this report, {newer}; read and acknowledge that one. Nothing was changed."
             ),
         )),
     }

@@ -68,7 +68,7 @@ pub(crate) async fn apply_release(app: &App, claims: &Claims, request_id: Uuid, 
         Released::Replaced(newer) => conflict(
             "replaced",
             "There is a newer version",
-            format!("The laboratory has sent a newer version of this report, {newer}; read and release that one. Nothing was changed."),
+            format!("There is a newer version of this report, {newer}; read and release that one. Nothing was changed."),
         ),
         Released::Unmatched => conflict(
             "unmatched",

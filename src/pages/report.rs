@@ -54,6 +54,8 @@ struct ReportPage {
     status_words: String,
     version: i32,
     newer: Option<Uuid>,
+    /// When and with what the message was read again, if that made this version.
+    read_again: Option<(Moment, String)>,
     /// Whether the reader is asked to acknowledge it, and under which address.
     to_acknowledge: Option<Uuid>,
     events: Vec<EventRow>,
@@ -198,6 +200,7 @@ impl ReportPage {
             status: s.status,
             version: s.version,
             newer: report.superseded_by,
+            read_again: report.read_again.map(|again| (dates::instant(again.at), again.with)),
             critical: s.critical,
             genetic: s.genetic,
             not_judged: if reader == ClaimRole::Patient { 0 } else { s.not_judged },

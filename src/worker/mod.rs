@@ -3,7 +3,7 @@
 //! effect done or not begun; one bad message stops nothing but itself. An alert's timer is never given up: nothing would bring it back.
 mod escalate;
 pub(crate) mod process;
-mod read;
+pub(crate) mod read;
 pub(crate) mod route;
 mod translate;
 mod translate_hl7;

@@ -47,7 +47,7 @@ pub(crate) async fn process(
 }
 
 /// Large messages and attachments take a while, so they are read outside the async threads.
-async fn read(message: Arc<RawMessage>) -> Result<Result<(Message, ReadMessage), Unreadable>, JobError> {
+pub(crate) async fn read(message: Arc<RawMessage>) -> Result<Result<(Message, ReadMessage), Unreadable>, JobError> {
     let reading = tokio::task::spawn_blocking(move || {
         let read = Message::read(&message.body)?;
         let readable = read.readable(&message);

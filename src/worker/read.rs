@@ -8,6 +8,11 @@ use ldt::{Package, Recipient};
 use super::route::{self, Addressee};
 use super::{translate, translate_hl7};
 
+/// Which reader reads these bytes, with its version.
+pub(crate) fn reader(bytes: &[u8]) -> &'static str {
+    if hl7::looks_like_hl7(bytes) { hl7::READER } else { ldt::READER }
+}
+
 /// A message that was read.
 pub(crate) enum Message {
     /// LDT 2 or LDT 3.

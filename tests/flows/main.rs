@@ -33,6 +33,7 @@ mod receive;
 mod rehearse;
 mod release;
 mod release_taken_back;
+mod reparse;
 mod rotation;
 mod said;
 mod served_wave;

@@ -127,6 +127,8 @@ COMMENT ON COLUMN raw_messages.processed_at      IS 'When a worker finished with
 -- Whether a sender gave its id to other bytes before is asked with every message.
 CREATE INDEX raw_messages_sender_id ON raw_messages (source_id, sender_message_id) WHERE sender_message_id IS NOT NULL;
 CREATE INDEX raw_messages_open ON raw_messages (received_at) WHERE state <> 'processed';
+-- All messages in the order of their arrival, page by page (labor reparse).
+CREATE INDEX raw_messages_arrived ON raw_messages (received_at, id);
 
 CREATE TABLE orders (
   id               uuid        PRIMARY KEY,
@@ -181,17 +183,22 @@ CREATE TABLE reports (
   released_at         timestamptz,
   released_by         uuid        REFERENCES users (id),
   release_id          uuid,
-  UNIQUE (raw_message_id, record_index),
+  reading             integer     NOT NULL DEFAULT 1 CHECK (reading >= 1),
+  reread_with         text,
+  reread_at           timestamptz,
+  UNIQUE (raw_message_id, record_index, reading),
   UNIQUE (report_key, version),
   CHECK (released_by IS NULL OR released_at IS NOT NULL),
   CHECK (release_id IS NULL OR released_at IS NOT NULL),
   CHECK (confirmed_at > '-infinity' AND confirmed_at < to_timestamp(253402300800)
-         AND released_at > '-infinity' AND released_at < to_timestamp(253402300800))
+         AND released_at > '-infinity' AND released_at < to_timestamp(253402300800)),
+  CHECK ((reading > 1) = (reread_with IS NOT NULL)),
+  CHECK ((reading > 1) = (reread_at IS NOT NULL))
 );
 COMMENT ON TABLE  reports                     IS 'One version of one laboratory report; versions with the same report_key form a chain';
 COMMENT ON COLUMN reports.id                  IS 'UUIDv7';
 COMMENT ON COLUMN reports.raw_message_id      IS 'The message it came in';
-COMMENT ON COLUMN reports.record_index        IS 'Which record of that message, from 0; with raw_message_id what makes processing idempotent';
+COMMENT ON COLUMN reports.record_index        IS 'Which record of that message, from 0; with raw_message_id and reading what makes processing idempotent';
 COMMENT ON COLUMN reports.order_id            IS 'The order it answers';
 COMMENT ON COLUMN reports.patient_id          IS 'Whom it is about; null: not matched, never shown to a patient';
 COMMENT ON COLUMN reports.report_key          IS 'SHA-256 of the source, laboratory, record type, order or report number and the person it is about: the same for all versions';
@@ -223,6 +230,9 @@ COMMENT ON COLUMN reports.confirmed_at        IS 'When the same content arrived 
 COMMENT ON COLUMN reports.released_at         IS 'When a doctor released it to the patient';
 COMMENT ON COLUMN reports.released_by         IS 'Who released it';
 COMMENT ON COLUMN reports.release_id          IS 'Which row of report_events is this release; the worker writes to the report only as long as nothing ended that';
+COMMENT ON COLUMN reports.reading             IS '1: read when the message came; from 2: the message was read again, with a later reader (labor reparse)';
+COMMENT ON COLUMN reports.reread_with         IS 'Reader and version that read the message again; null: read when it came';
+COMMENT ON COLUMN reports.reread_at           IS 'When the message was read again; null: read when it came. By whom is in the audit (message.reparse)';
 CREATE INDEX reports_inbox      ON reports (received_at DESC, id DESC) WHERE superseded_by IS NULL;
 CREATE INDEX reports_unmatched  ON reports (received_at DESC, id DESC) WHERE superseded_by IS NULL AND patient_id IS NULL;
 CREATE INDEX reports_patient_id ON reports (patient_id);

@@ -33,6 +33,7 @@ statements! { Chain {
     CONFIRM_VERSION = "UPDATE reports SET confirmed_at = $2, invalidates_earlier = $3 WHERE id = $1";
     /// Whoever reads this version for the first time has done so before, or reads that it was replaced (`events::MARK_SEEN`).
     LOCK_VERSION = "SELECT FROM reports WHERE id = $1 FOR UPDATE";
+    STANDING_VERSION = "SELECT r.version, r.patient_id, r.confirmed_at, r.invalidates_earlier FROM reports r WHERE r.id = $1 AND r.superseded_by IS NULL";
     SUPERSEDE_VERSION = "UPDATE reports SET superseded_by = $2 WHERE id = $1 AND superseded_by IS NULL";
 } }
 
@@ -71,6 +72,8 @@ pub(super) struct Version {
     message_id: Uuid,
     content: Vec<u8>,
     arrived_at: DateTime<Utc>,
+    /// Decides between those that arrived at the same moment: the order of storing.
+    stored: i32,
     invalidates_earlier: bool,
     shown: Vec<Shown>,
     notes: Vec<String>,
@@ -103,6 +106,7 @@ impl Version {
             message_id,
             content: content.to_vec(),
             arrived_at,
+            stored: i32::MAX,
             invalidates_earlier: report.invalidates_earlier,
             shown: shown.collect(),
             notes: report.notes.clone(),
@@ -112,6 +116,20 @@ impl Version {
 
     pub(super) fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// What its message says when it is read again takes this one's place in the order of arrival.
+    pub(super) fn in_place_of(self, before: &Stands) -> Self {
+        Self {
+            arrived_at: before.confirmed_at,
+            stored: before.version,
+            invalidates_earlier: self.invalidates_earlier || before.invalidates_earlier,
+            ..self
+        }
+    }
+
+    fn comes_before(&self, other: &Self) -> bool {
+        (self.arrived_at, self.stored) <= (other.arrived_at, other.stored)
     }
 
     /// Whether nothing of an earlier version is missing here, or the laboratory says that it does not count any more.
@@ -168,6 +186,15 @@ pub(super) struct Chain {
     pub(super) next: i32,
 }
 
+/// A version that counts, and whose message is read again.
+pub(super) struct Stands {
+    id: Uuid,
+    version: i32,
+    pub(super) patient: Option<Uuid>,
+    confirmed_at: DateTime<Utc>,
+    invalidates_earlier: bool,
+}
+
 /// For so long a number is one order's, as in `order`.
 const ONE_ORDER: TimeDelta = TimeDelta::days(90);
 
@@ -191,6 +218,7 @@ impl Chain {
                 message_id: row.get(1),
                 content: row.get(2),
                 arrived_at: row.get(3),
+                stored: row.get(9),
                 invalidates_earlier: row.get(4),
                 notes: row.get(5),
                 shown,
@@ -216,6 +244,7 @@ impl Chain {
     ) -> Result<bool, DbError> {
         let confirmed = Version {
             arrived_at: same.arrived_at.max(arrived_at),
+            stored: i32::MAX,
             invalidates_earlier: same.invalidates_earlier || report.invalidates_earlier,
             content: same.content.clone(),
             shown: same.shown.clone(),
@@ -227,12 +256,34 @@ impl Chain {
         self.add(unit, &confirmed).await
     }
 
+    /// The version with this id if no other has replaced it. Asked under the chain's lock, so it stays so.
+    pub(super) async fn standing(&self, unit: &Unit<'_>, id: Uuid) -> Result<Option<Stands>, DbError> {
+        let rows = unit.query(STANDING_VERSION, &[&id]).await?;
+        Ok(rows.first().map(|row| Stands {
+            id,
+            version: row.get(0),
+            patient: row.get(1),
+            confirmed_at: row.get(2),
+            invalidates_earlier: row.get(3),
+        }))
+    }
+
+    /// Puts what the message says now in the place of what was read of it before. Messages that arrived later replace it as they would have
+    /// replaced that. Whether it counts.
+    pub(super) async fn put(&self, unit: &Unit<'_>, before: &Stands, version: &Version) -> Result<bool, DbError> {
+        unit.execute(CONFIRM_VERSION, &[&version.id, &version.arrived_at, &version.invalidates_earlier]).await?;
+        unit.execute(LOCK_VERSION, &[&before.id]).await?;
+        unit.execute(SUPERSEDE_VERSION, &[&before.id, &version.id]).await?;
+        // That the laboratory invalidates what came before is said of other messages, not of this one.
+        unit.execute(TELL_READERS, &[&before.id, &version.id, &false]).await?;
+        self.add(unit, version).await
+    }
+
     /// Supersedes what the version replaces, and the version itself if a current one that arrived later replaces it. Whether it counts.
     pub(super) async fn add(&self, unit: &Unit<'_>, version: &Version) -> Result<bool, DbError> {
         let mut counts = true;
         for other in self.current.iter().filter(|other| other.id != version.id) {
-            let (earlier, later) =
-                if other.arrived_at <= version.arrived_at { (other, version) } else { (version, other) };
+            let (earlier, later) = if other.comes_before(version) { (other, version) } else { (version, other) };
             if later.replaces(earlier) {
                 counts &= earlier.id != version.id;
                 unit.execute(LOCK_VERSION, &[&earlier.id]).await?;

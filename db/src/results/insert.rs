@@ -15,9 +15,10 @@ statements! { Insert {
         "INSERT INTO reports (id, raw_message_id, record_index, order_id, patient_id, report_key, version, content_sha256, kind, status,
                 laboratory_name, subject_family_name, subject_given_name, subject_birth_date, order_number, lab_order_number,
                 reported_on, critical, genetic, notes, unmapped, received_at, confirmed_at, invalidates_earlier,
-                subject_birth_text, subject_sex, subject_insurance_number, subject_patient_number, laboratory, not_judged)
+                subject_birth_text, subject_sex, subject_insurance_number, subject_patient_number, laboratory, not_judged,
+                reading, reread_with, reread_at)
          VALUES ($1, $2, $3, $4, $5, $6, $23, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, $22, $24, $25, $26, $27,
-                $28, $29)";
+                $28, $29, $30, $31, CASE WHEN $30 > 1 THEN now() END)";
     INSERT_OBSERVATIONS =
         "INSERT INTO observations (id, report_id, position, test_code, test_name, loinc, specimen, status, status_code, value_text,
                 value_comparator, value_number, unit, reference_text, reference_low, reference_high, reference_unit, flag, interpretation, critical,
@@ -80,9 +81,18 @@ pub(super) struct Row<'a> {
     pub(super) received_at: DateTime<Utc>,
     pub(super) version: i32,
     pub(super) not_judged: i32,
+    pub(super) reading: i32,
+    pub(super) reread_with: Option<&'a str>,
 }
 
-pub(super) async fn report(unit: &Unit<'_>, row: &Row<'_>, report: &NewReport) -> Result<(), DbError> {
+/// The report with its values and attachments.
+pub(super) async fn record(unit: &Unit<'_>, row: &Row<'_>, record: &NewReport) -> Result<(), DbError> {
+    report(unit, row, record).await?;
+    observations(unit, row.id, record).await?;
+    documents(unit, row.id, row.message_id, record).await
+}
+
+async fn report(unit: &Unit<'_>, row: &Row<'_>, report: &NewReport) -> Result<(), DbError> {
     let index = i32::try_from(row.index).map_err(|_| DbError::Data("too many records in one message"))?;
     unit.execute(
         INSERT_REPORT,
@@ -116,6 +126,8 @@ pub(super) async fn report(unit: &Unit<'_>, row: &Row<'_>, report: &NewReport) -
             &report.subject.patient_number,
             &report.laboratory,
             &row.not_judged,
+            &row.reading,
+            &row.reread_with,
         ],
     )
     .await?;
@@ -123,7 +135,7 @@ pub(super) async fn report(unit: &Unit<'_>, row: &Row<'_>, report: &NewReport) -
 }
 
 /// All values in one statement, whatever their number. (COPY FROM is refused on tables with row rules.)
-pub(super) async fn observations(unit: &Unit<'_>, report_id: Uuid, report: &NewReport) -> Result<(), DbError> {
+async fn observations(unit: &Unit<'_>, report_id: Uuid, report: &NewReport) -> Result<(), DbError> {
     if report.observations.is_empty() {
         return Ok(());
     }
@@ -131,12 +143,7 @@ pub(super) async fn observations(unit: &Unit<'_>, report_id: Uuid, report: &NewR
     Ok(())
 }
 
-pub(super) async fn documents(
-    unit: &Unit<'_>,
-    report_id: Uuid,
-    message_id: Uuid,
-    report: &NewReport,
-) -> Result<(), DbError> {
+async fn documents(unit: &Unit<'_>, report_id: Uuid, message_id: Uuid, report: &NewReport) -> Result<(), DbError> {
     for (position, document) in report.documents.iter().enumerate() {
         let position = i32::try_from(position).map_err(|_| DbError::Data("too many attachments in one record"))?;
         let size = i64::try_from(document.size_bytes).map_err(|_| DbError::Data("an attachment is too large"))?;

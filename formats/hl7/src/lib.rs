@@ -53,3 +53,6 @@ pub use model::{
 pub use reader::{MAX_BYTES, looks_like_hl7, read};
 pub use result::{PARENT_NOTE, SUB_ID_NOTE};
 pub use warning::{Warning, WarningKind};
+
+/// This reader and its version: what an earlier one read may read otherwise with it.
+pub const READER: &str = concat!("hl7 ", env!("CARGO_PKG_VERSION"));

@@ -117,3 +117,6 @@ pub use signal::{Signal, SignalKind};
 pub use timestamp::Timestamp;
 pub use warning::{Warning, WarningKind};
 pub use write::{MAX_CONTENT, WriteError};
+
+/// This reader and its version: what an earlier one read may read otherwise with it.
+pub const READER: &str = concat!("ldt ", env!("CARGO_PKG_VERSION"));

@@ -17,6 +17,7 @@ fn version(message: u128, shown: &[(&str, &str, &str, bool)]) -> Version {
         message_id: Uuid::from_u128(message),
         content: Vec::new(),
         arrived_at: DateTime::UNIX_EPOCH,
+        stored: 1,
         invalidates_earlier: false,
         shown: shown.collect(),
         notes: Vec::new(),
@@ -96,4 +97,19 @@ fn a_value_that_was_taken_back_does_not_keep_its_version() {
         !version(2, &[("K", "", "", false), ("CREA", "Serum", "08:00", true)]).replaces(&wrong),
         "pending is not wrong"
     );
+}
+
+#[test]
+fn of_two_that_arrived_at_the_same_moment_the_one_stored_first_comes_first() {
+    let (first, second) = (version(1, &[]), Version { stored: 2, ..version(2, &[]) });
+    assert!(first.comes_before(&second) && !second.comes_before(&first));
+    let before = Stands {
+        id: first.id,
+        version: 1,
+        patient: None,
+        confirmed_at: DateTime::UNIX_EPOCH,
+        invalidates_earlier: false,
+    };
+    let reread = Version { stored: i32::MAX, ..version(1, &[]) }.in_place_of(&before);
+    assert!(reread.comes_before(&second), "read again it is not later than what came after it");
 }
