@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use labor_catalog::TenantName;
+use labor_migrator::MigratorError;
 
 /// An error of the backup.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +71,19 @@ pub enum BackupError {
     /// Tenants whose newest proof is too old, who have none, or of whom nobody can tell.
     #[error("{} late: {}", .0.len(), .0.join("; "))]
     Late(Vec<String>),
+    /// A practice that is shut while something takes its place, and could not be opened again.
+    #[error("{tenant} is shut, with all of its data: {reason}. `{goes_on}` goes on from here")]
+    Shut {
+        /// Which.
+        tenant: TenantName,
+        /// Why.
+        reason: String,
+        /// The command that goes on.
+        goes_on: String,
+    },
+    /// The migrator, which shuts, migrates and opens the practice that something takes the place of.
+    #[error(transparent)]
+    Migrator(Box<MigratorError>),
     /// Somebody stopped it.
     #[error("stopped; nothing was left half done")]
     Stopped,
@@ -81,6 +96,12 @@ pub enum BackupError {
     /// Something given by the caller is not acceptable.
     #[error("{0}")]
     Invalid(String),
+}
+
+impl From<MigratorError> for BackupError {
+    fn from(error: MigratorError) -> Self {
+        Self::Migrator(Box::new(error))
+    }
 }
 
 impl BackupError {

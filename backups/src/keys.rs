@@ -6,6 +6,7 @@
 //! Must stay true: a key is on disk before anything is encrypted with it; two processes that make one at once end with one key;
 //! only the owner can read; no key is part of a database or a bucket; a key is called destroyed only when it was there and a search
 //! of the folder finds nothing of it.
+use std::fmt::Display;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -41,15 +42,15 @@ impl KeyFolder {
         Self(path)
     }
 
-    /// Where a tenant's key is. Deleting this file shreds the tenant's backups.
+    /// Where a tenant's key is, or the control schema's. Deleting this file shreds its backups.
     #[must_use]
-    pub fn file(&self, tenant: &TenantName) -> PathBuf {
-        self.0.join(format!("{tenant}.age-identity"))
+    pub fn file(&self, of: &(impl Display + ?Sized)) -> PathBuf {
+        self.0.join(format!("{of}.age-identity"))
     }
 
-    /// The tenant's key.
-    pub(crate) fn open(&self, tenant: &TenantName) -> Result<Identity, BackupError> {
-        let path = self.file(tenant);
+    /// The key of a tenant, or of the control schema.
+    pub(crate) fn open(&self, of: &(impl Display + ?Sized)) -> Result<Identity, BackupError> {
+        let path = self.file(of);
         match fs::read_to_string(&path) {
             Ok(text) => {
                 only_owner(&self.0)?;
@@ -58,23 +59,23 @@ impl KeyFolder {
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Err(BackupError::Key {
                 path,
-                reason: "is not there; without it no backup of this tenant can be read".to_owned(),
+                reason: format!("is not there; without it no backup of {of} can be read"),
             }),
             Err(error) => Err(BackupError::Key { path, reason: error.to_string() }),
         }
     }
 
-    /// The tenant's key, made now if there is none. What is returned is what a later reader finds in the file.
-    pub(crate) fn open_or_make(&self, tenant: &TenantName) -> Result<Identity, BackupError> {
-        if !self.has(tenant)? {
-            self.make(tenant)?;
+    /// The key, made now if there is none. What is returned is what a later reader finds in the file.
+    pub(crate) fn open_or_make(&self, of: &(impl Display + ?Sized)) -> Result<Identity, BackupError> {
+        if !self.has(of)? {
+            self.make(of)?;
         }
-        self.open(tenant)
+        self.open(of)
     }
 
     /// Whether there is a key that can be opened.
-    pub(crate) fn has(&self, tenant: &TenantName) -> Result<bool, BackupError> {
-        self.file(tenant).try_exists().map_err(self.failed("look into"))
+    pub(crate) fn has(&self, of: &(impl Display + ?Sized)) -> Result<bool, BackupError> {
+        self.file(of).try_exists().map_err(self.failed("look into"))
     }
 
     /// Whether there is anything of the tenant's key.
@@ -124,15 +125,15 @@ impl KeyFolder {
         BackupError::io(format!("{action} the key folder {}", self.0.display()))
     }
 
-    fn make(&self, tenant: &TenantName) -> Result<(), BackupError> {
+    fn make(&self, of: &(impl Display + ?Sized)) -> Result<(), BackupError> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.0)
             .map_err(BackupError::io(format!("make the key folder {}", self.0.display())))?;
         only_owner(&self.0)?;
-        let temporary = self.0.join(format!(".{tenant}.{}", Uuid::now_v7()));
-        let made = write_new(&temporary).and_then(|()| match fs::hard_link(&temporary, self.file(tenant)) {
+        let temporary = self.0.join(format!(".{of}.{}", Uuid::now_v7()));
+        let made = write_new(&temporary).and_then(|()| match fs::hard_link(&temporary, self.file(of)) {
             // Somebody was faster: theirs is the key.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             linked => linked,

@@ -10,26 +10,34 @@
 //! - **A backup is good when it was restored.** Nothing less is reported as verified.
 //! - **The two newest good backups and the newest verified one are never removed**, and a hold keeps all (`retention`, `prune`).
 //! - **What can't be judged is never removed, and nobody who is not looked at is silently well** (`standing`, `recovery_point`).
+//! - **A restore over a practice loses nothing** (`over`): what was there is kept, and what was accepted since is taken over.
 //! - **The dump restores without Labor**: `age -d -i KEY dump.sql.zst.age | zstd -d | psql`.
 //! - Nothing whole in memory or on disk; no password in an argument; no row of a patient in an error or a log.
+mod admission;
 mod blame;
 mod bucket;
+mod carry;
 mod class;
 mod clock;
+mod control;
 mod dump;
 mod erase;
 mod error;
 mod export;
 mod figures;
 mod fleet;
+mod kept;
 mod keys;
 mod layout;
 mod list;
 mod load;
 mod mac;
 mod manifest;
+mod missing;
+mod over;
 mod pace;
 mod pipe;
+mod practice;
 mod program;
 mod proof;
 mod prune;
@@ -50,6 +58,7 @@ mod signing;
 mod snapshot;
 mod standing;
 mod store;
+mod undone;
 mod uploads;
 mod verify_all;
 mod workers;
@@ -59,15 +68,20 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use bucket::{BucketFindings, ObjectLock};
+pub use carry::Carried;
 pub use class::Class;
+pub use control::ControlBackup;
 pub use erase::ErasureCertificate;
 pub use error::BackupError;
 pub use export::{Checked, ExportManifest, Exported, ExportedFile, Signature, check_export};
 pub use fleet::{FleetOptions, FleetRun, Outcome};
+pub use kept::Kept;
 pub use keys::{KeyFate, KeyFolder};
 pub use labor_catalog::TenantName;
 pub use list::{Entry, State};
 pub use manifest::{BackupId, InvalidId, Manifest, Sum, Unchanged, Verdict, Verified};
+pub use missing::MissingRun;
+pub use practice::Replaced;
 pub use proof::TableDigest;
 pub use pruned::{Fate, PruneOptions, PruneRun, Pruned, PrunedTenant};
 pub use recovery_point::{Patience, RecoveryPoint, RecoveryPoints};

@@ -7,6 +7,7 @@ mod everyone;
 mod exporting;
 mod output;
 mod pruning;
+mod restoring;
 mod scheduling;
 mod status;
 
@@ -15,8 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use labor_backup::{
-    Backup, BackupError, BackupId, Destination, FleetOptions, InvalidId, Sampling, Settings, StoreSettings, TenantName,
-    Which,
+    Backup, BackupError, BackupId, FleetOptions, InvalidId, Sampling, Settings, StoreSettings, TenantName, Which,
 };
 use labor_catalog::logs::may_log;
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,6 +42,8 @@ Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused; 4 the backup is b
 struct Arguments {
     #[command(flatten)]
     places: Places,
+    #[command(flatten)]
+    serving: restoring::Serving,
     /// Print JSON for machines.
     #[arg(long, global = true)]
     json: bool,
@@ -130,17 +132,12 @@ enum Command {
     Schedule(scheduling::Arguments),
     /// Back up whoever is due, until it is told to end. Several may run; each due time is done by one of them.
     Scheduler(scheduling::SchedulerArguments),
-    /// Restore a backup into a new schema beside the live one and keep it. Its role can't log in.
-    Restore {
-        /// Name of the tenant in the database.
-        #[arg(long)]
-        tenant: TenantName,
-        /// Id of the backup, or latest.
-        #[arg(long, default_value = "latest", value_parser = which)]
-        backup: Which,
-        /// Name of the new schema, or new.
-        #[arg(long, value_parser = into)]
-        into: Destination,
+    /// Restore a backup into a new schema beside the live one, or over it; then confirm that, or go back.
+    Restore(restoring::Arguments),
+    /// Back up the control schema (registry, channels, operators, requests, holds), or restore it into a new database.
+    Control {
+        #[command(subcommand)]
+        command: restoring::Control,
     },
     /// Carry out an approved export of a practice, or of one patient: tables, messages, documents, FHIR, a signed manifest.
     Export(exporting::Arguments),
@@ -186,10 +183,15 @@ async fn run(arguments: Arguments) -> Result<(), BackupError> {
     }
     let backup = Backup::new(settings(arguments.places)?)?.with_progress(|line| output::note(line));
     stop_on_signal(&backup)?;
-    carry_out(backup, arguments.command, json).await
+    carry_out(backup, arguments.command, &arguments.serving, json).await
 }
 
-async fn carry_out(backup: Backup, command: Command, json: bool) -> Result<(), BackupError> {
+async fn carry_out(
+    backup: Backup,
+    command: Command,
+    serving: &restoring::Serving,
+    json: bool,
+) -> Result<(), BackupError> {
     match command {
         Command::Run { tenant, all: _, jobs, at_most_days, max_upload_mib_per_s, locked, create_bucket, new_key } => {
             if create_bucket {
@@ -223,14 +225,8 @@ async fn carry_out(backup: Backup, command: Command, json: bool) -> Result<(), B
         Command::Bucket(arguments) => return bucketing::run(&backup, arguments, json).await,
         Command::Schedule(arguments) => return Box::pin(scheduling::run(&backup, arguments, json)).await,
         Command::Scheduler(arguments) => return Box::pin(scheduling::serve(backup, arguments)).await,
-        Command::Restore { tenant, backup: which, into } => {
-            let made = Box::pin(backup.restore(&tenant, &which, into)).await?;
-            let text = format!(
-                "{tenant}: {} is restored as {} in {} ms; its role can't log in",
-                made.backup, made.schema, made.milliseconds
-            );
-            output::say(json, &made, &text);
-        }
+        Command::Restore(arguments) => return restoring::run(&backup, arguments, serving, json).await,
+        Command::Control { command } => return restoring::control(&backup, &command, json).await,
         Command::Export(arguments) => return exporting::run(&backup, arguments, json).await,
         Command::Erase { request, key_already_destroyed, signing } => {
             let key = signing.key()?;
@@ -274,12 +270,8 @@ fn stop_on_signal(backup: &Backup) -> Result<(), BackupError> {
     Ok(())
 }
 
-fn which(text: &str) -> Result<Which, InvalidId> {
+pub(crate) fn which(text: &str) -> Result<Which, InvalidId> {
     if text == "latest" { Ok(Which::Latest) } else { text.parse::<BackupId>().map(Which::Id) }
-}
-
-fn into(text: &str) -> Result<Destination, labor_catalog::InvalidName> {
-    if text == "new" { Ok(Destination::New) } else { TenantName::parse(text).map(Destination::Named) }
 }
 
 fn code(error: &BackupError) -> u8 {

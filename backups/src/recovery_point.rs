@@ -23,7 +23,7 @@ use crate::list::{AT_ONCE, Found};
 use crate::schedule::timetable::Timetable;
 use crate::schedule::{self, Scope};
 use crate::standing::{Judged, Standing};
-use crate::{Backup, BackupError, BackupId, clock};
+use crate::{Backup, BackupError, BackupId, Kept, clock, kept};
 
 /// Everybody who was ever taken in, and whether they are to be backed up, as `run --all` says it.
 const TENANTS: &str =
@@ -79,6 +79,8 @@ pub struct RecoveryPoints {
     pub tenants: BTreeMap<TenantName, RecoveryPoint>,
     /// Who has something in the bucket, and is not known to this database. Nobody looks after these.
     pub unknown: Vec<TenantName>,
+    /// What was in a practice's place before a restore over it, and waits for somebody to confirm that, or to go back.
+    pub kept: Vec<Kept>,
 }
 
 impl RecoveryPoints {
@@ -140,6 +142,11 @@ impl RecoveryPoints {
                 "oldest_verification_timestamp_seconds",
                 "The last verification of the tenant whose is the longest ago",
                 verified.map(|time| time.timestamp()),
+            ),
+            (
+                "kept_schemas",
+                "What was in a practice's place before a restore over it, and waits for `restore confirm`",
+                i64::try_from(self.kept.len()).ok(),
             ),
             ("status_timestamp_seconds", "When it was looked", Some(self.at.timestamp())),
         ];
@@ -214,6 +221,7 @@ impl Backup {
         clock::agrees_with_database(&client).await?;
         let rows = client.query(TENANTS, &[]).await.map_err(BackupError::during("list the tenants"))?;
         let plan = Plan::read(&client).await?;
+        let kept = kept::all(&client, None).await?;
         let mut stock = BTreeMap::<TenantName, Stock>::new();
         for ((backup, tenant), found) in self.found(None).await?.into_iter().rev() {
             stock.entry(tenant).or_default().push((backup, found));
@@ -236,7 +244,7 @@ impl Backup {
         let tenants = stream::iter(points).buffer_unordered(AT_ONCE).collect().await;
         let (unknown, Patience { late, allowance }) = (stock.into_keys().collect(), patience);
         let (late_after_seconds, allowance_seconds) = (late.as_secs(), allowance.as_secs());
-        Ok(RecoveryPoints { at: now, late_after_seconds, allowance_seconds, tenants, unknown })
+        Ok(RecoveryPoints { at: now, late_after_seconds, allowance_seconds, tenants, unknown, kept })
     }
 
     async fn recovery_point(
@@ -314,7 +322,8 @@ mod tests {
         let points = [point(Some(1)), point(Some(27)), point(None), faulty];
         let tenants = points.into_iter().map(|point| (TenantName::random().unwrap(), point)).collect();
         let unknown = vec![TenantName::random().unwrap()];
-        let points = RecoveryPoints { at, late_after_seconds: 0, allowance_seconds: 0, tenants, unknown };
+        let points =
+            RecoveryPoints { at, late_after_seconds: 0, allowance_seconds: 0, tenants, unknown, kept: Vec::new() };
         let text = points.metrics();
         let figures: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(
@@ -328,6 +337,7 @@ mod tests {
                 "labor_backup_tenants_never_verified 3",
                 "labor_backup_newest_age_seconds 108000",
                 "labor_backup_oldest_proof_timestamp_seconds 1795240800",
+                "labor_backup_kept_schemas 0",
                 "labor_backup_status_timestamp_seconds 1795348800",
             ]
         );

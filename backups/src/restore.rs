@@ -4,8 +4,8 @@
 //! ever sees it.
 //!
 //! Must stay true: nothing of a dump is run before its manifest proved to be of the tenant's key and its bytes to be the manifest's;
-//! nothing is committed that did not pass; the live schema is never touched; what is restored serves nobody until an operator gives
-//! its role a login.
+//! nothing is committed that did not pass; what is restored beside the live schema serves nobody until an operator gives its role a
+//! login; the live schema is touched by `--over` only, which renames it in the same transaction (`over`).
 use std::time::Instant;
 
 use age::x25519::Identity;
@@ -13,10 +13,12 @@ use chrono::Utc;
 use labor_catalog::TenantName;
 use serde::Serialize;
 use tokio::sync::mpsc;
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::Transaction;
 
+use crate::admission::{allowed, exclude_deletion};
 use crate::blame::{cause, major};
 use crate::manifest::{self, FORMAT};
+use crate::over::Over;
 use crate::pipe::ChunkReader;
 use crate::seal;
 use crate::snapshot::Server;
@@ -59,22 +61,33 @@ pub struct Restored {
 }
 
 /// A manifest that the tenant's key made, and that key.
-struct Authentic {
-    manifest: Manifest,
+pub(crate) struct Authentic {
+    pub(crate) manifest: Manifest,
     identity: Identity,
 }
 
-/// Where to, and whether to stay.
-struct Into<'a> {
-    schema: &'a TenantName,
-    keep: bool,
+/// Where to.
+pub(crate) struct Into<'a> {
+    pub(crate) schema: &'a TenantName,
+    pub(crate) stay: Stay<'a>,
+}
+
+/// Whether it stays there.
+#[derive(Clone, Copy)]
+pub(crate) enum Stay<'a> {
+    /// It is rolled back.
+    No,
+    /// As a copy that nobody is served from.
+    Beside,
+    /// In the place of what is there.
+    Over(&'a Over),
 }
 
 /// What a restore has to say when it passed.
-struct Passed {
-    rows: u64,
+pub(crate) struct Passed {
+    pub(crate) rows: u64,
     server_version: String,
-    remarks: Vec<String>,
+    pub(crate) remarks: Vec<String>,
 }
 
 impl Backup {
@@ -87,7 +100,7 @@ impl Backup {
         let backup = self.resolve(tenant, which).await?;
         self.say(&format!("{tenant}: verifying {backup}"));
         let scratch = TenantName::random()?;
-        let into = Into { schema: &scratch, keep: false };
+        let into = Into { schema: &scratch, stay: Stay::No };
         let result = match self.authentic(tenant, &backup).await {
             Ok(authentic) => Box::pin(self.prove(authentic, &into)).await,
             Err(error) => Err(error),
@@ -143,7 +156,7 @@ impl Backup {
             Destination::Named(name) => name,
         };
         self.say(&format!("{tenant}: restoring {backup} into {schema}"));
-        let passed = Box::pin(self.prove(authentic, &Into { schema: &schema, keep: true })).await?;
+        let passed = Box::pin(self.prove(authentic, &Into { schema: &schema, stay: Stay::Beside })).await?;
         Ok(Restored {
             tenant: tenant.clone(),
             rows: passed.rows,
@@ -155,34 +168,32 @@ impl Backup {
     }
 
     /// Restore, proof, and then commit or rollback.
-    async fn prove(&self, authentic: Authentic, into: &Into<'_>) -> Result<Passed, BackupError> {
-        let config = self.target.as_ref().ok_or_else(|| {
-            BackupError::Invalid(
-                "LABOR_RESTORE_URL is missing: the URL of the login labor_migrator, which verify and restore need"
-                    .to_owned(),
-            )
-        })?;
+    pub(crate) async fn prove(&self, authentic: Authentic, into: &Into<'_>) -> Result<Passed, BackupError> {
         let Authentic { manifest, identity } = authentic;
-        let mut client = labor_connect::connect(config).await?;
+        let mut client = self.connect_to_target().await?;
         let server = Server::of(&client).await?;
-        allowed(&client, &manifest.tenant, into.schema).await?;
+        let new = (!matches!(into.stay, Stay::Over(_))).then_some(into.schema);
+        allowed(&client, &manifest.tenant, new).await?;
         // So that the server notices within two minutes when our machine vanishes, and rolls back.
         let keep_alive = "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6";
         client.batch_execute(keep_alive).await.map_err(BackupError::during("prepare the connection"))?;
         let dump = manifest::dump_key(&manifest.tenant, &manifest.backup);
         let dump = Box::pin(self.unless_stopped(self.pin_what_stays(&manifest, &dump))).await?;
         // Time went by: whether the tenant still is to be restored is asked again.
-        allowed(&client, &manifest.tenant, into.schema).await?;
+        allowed(&client, &manifest.tenant, new).await?;
         let transaction = client.transaction().await.map_err(BackupError::during("begin"))?;
         let authentic = Authentic { manifest, identity };
         let result = self.unless_stopped(self.attempt(&transaction, &authentic, &dump, into, &server)).await;
-        match result {
-            Ok(passed) if into.keep => {
-                finish(&transaction, &authentic.manifest, into.schema).await?;
+        let result = match result {
+            Ok(passed) => finish(&transaction, &authentic.manifest, into, &passed).await.map(|()| passed),
+            failed => failed,
+        };
+        match (into.stay, result) {
+            (Stay::Beside | Stay::Over(_), Ok(passed)) => {
                 transaction.commit().await.map_err(BackupError::during(format!("{}: commit", into.schema)))?;
                 Ok(passed)
             }
-            result => {
+            (_, result) => {
                 // Also done by the server when this fails, or when we are killed before.
                 if let Err(error) = transaction.rollback().await {
                     tracing::debug!(%error, "the connection went before the rollback");
@@ -212,9 +223,11 @@ impl Backup {
         into: &Into<'_>,
         server: &Server,
     ) -> Result<Passed, BackupError> {
-        let Into { schema, keep } = *into;
-        if keep {
-            exclude_deletion(transaction, &manifest.tenant).await?;
+        let Into { schema, stay } = *into;
+        match stay {
+            Stay::No => {}
+            Stay::Beside => exclude_deletion(transaction, &manifest.tenant).await?,
+            Stay::Over(over) => over.make_room(transaction).await?,
         }
         load::create_role(transaction, schema).await?;
         let (sealed, identity) = (self.store.read(dump), identity.clone());
@@ -228,7 +241,11 @@ impl Backup {
         let opened = opener.await.map_err(|error| BackupError::io("open the backup")(std::io::Error::other(error)))?;
         let older = major(&server.version) < major(&manifest.server_version);
         cause(loaded, opened, manifest, older)?;
-        let name = if keep { "copy" } else { "scratch schema" };
+        let name = match stay {
+            Stay::No => "scratch schema",
+            Stay::Beside => "copy",
+            Stay::Over(_) => "schema",
+        };
         self.say(&format!("{name} {schema} of {}: loaded, comparing", manifest.tenant));
         let same_major = major(&server.version) == major(&manifest.server_version);
         let mut faults = compare(transaction, manifest, schema, same_major).await?;
@@ -255,7 +272,7 @@ impl Backup {
     }
 
     /// The id that was asked for.
-    async fn resolve(&self, tenant: &TenantName, which: &Which) -> Result<BackupId, BackupError> {
+    pub(crate) async fn resolve(&self, tenant: &TenantName, which: &Which) -> Result<BackupId, BackupError> {
         match which {
             Which::Id(id) => Ok(id.clone()),
             Which::Latest => self.latest(tenant).await,
@@ -263,7 +280,7 @@ impl Backup {
     }
 
     /// The manifest of a backup, once it proved to be made with the tenant's key.
-    async fn authentic(&self, tenant: &TenantName, backup: &BackupId) -> Result<Authentic, BackupError> {
+    pub(crate) async fn authentic(&self, tenant: &TenantName, backup: &BackupId) -> Result<Authentic, BackupError> {
         let document = self.store.get(&manifest::manifest_key(tenant, backup)).await?;
         let document = document.ok_or_else(|| {
             BackupError::NotFound(format!(
@@ -309,69 +326,31 @@ async fn compare(
     Ok(proof::differences(manifest, &found, same_major))
 }
 
-/// The last steps of a copy that is kept: the group is locked for a moment only.
-async fn finish(transaction: &Transaction<'_>, manifest: &Manifest, into: &TenantName) -> Result<(), BackupError> {
-    let statements = format!(
-        "GRANT labor_tenants TO {role}; SET LOCAL ROLE labor_owner;
-         COMMENT ON SCHEMA {into} IS 'labor: restored from {} of {}; not served'; RESET ROLE",
-        manifest.backup,
-        manifest.tenant,
-        role = into.role(),
-    );
-    transaction.batch_execute(&statements).await.map_err(BackupError::during(format!("{into}: finish")))
-}
-
-/// What must hold before anything is restored.
-async fn allowed(client: &Client, tenant: &TenantName, into: &TenantName) -> Result<(), BackupError> {
-    let facts = client
-        .query_one(
-            "SELECT to_regclass('control.tenants') IS NOT NULL,
-                    (SELECT count(DISTINCT p.proname) = 5 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-                      WHERE n.nspname = 'guard' AND p.prosecdef AND pg_get_userbyid(p.proowner) = 'labor_guard'
-                        AND p.proname IN ('claim', 'permits', 'permits_actor', 'claim_role', 'claim_subject')),
-                    EXISTS (SELECT FROM pg_namespace WHERE nspname = $1),
-                    EXISTS (SELECT FROM pg_roles WHERE rolname = $1 || '_app')",
-            &[&into.as_str()],
-        )
-        .await
-        .map_err(BackupError::during("look whether a restore is possible"))?;
-    let refuse = |reason: String| Err(BackupError::Refused(reason));
-    if !facts.get::<_, bool>(1) {
-        return refuse(
-            "the guard schema or its claim functions are missing: policies that check claims could not be restored. \
-                       Run `labor-migrator bootstrap` and `labor-migrator up` first"
-                .to_owned(),
-        );
-    }
-    if !facts.get::<_, bool>(0) {
-        return refuse(
-            "the control schema is missing, so nobody knows which tenants were deleted. Run `labor-migrator up` first"
-                .to_owned(),
-        );
-    }
-    if facts.get::<_, bool>(2) || facts.get::<_, bool>(3) {
-        return refuse(format!("{into} exists already; restore into a new name"));
-    }
-    let state = client.query_opt("SELECT state FROM control.tenants WHERE name = $1", &[&tenant.as_str()]).await;
-    let state = state.map_err(BackupError::during("read the tombstones"))?;
-    if state.is_some_and(|row| row.get::<_, &str>(0) == "deleted") {
-        return refuse(format!("{tenant} was deleted; deleted data is not brought back"));
-    }
-    Ok(())
-}
-
-/// A deletion locks the same row: either it waits and then finds the copy, or this finds the tenant frozen or deleted.
-async fn exclude_deletion(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<(), BackupError> {
-    let state = transaction
-        .query_opt("SELECT state FROM control.tenants WHERE name = $1 FOR SHARE", &[&tenant.as_str()])
-        .await
-        .map_err(BackupError::during("keep a deletion waiting"))?;
-    match state.map(|row| row.get::<_, String>(0)) {
-        Some(state) if state != "active" => {
-            Err(BackupError::Refused(format!("{tenant} is {state}: its deletion has begun, so no copy of it is kept")))
+/// The last steps of what stays: the group is locked for a moment only.
+async fn finish(
+    transaction: &Transaction<'_>,
+    manifest: &Manifest,
+    into: &Into<'_>,
+    passed: &Passed,
+) -> Result<(), BackupError> {
+    let Into { schema, stay } = *into;
+    match stay {
+        Stay::No => return Ok(()),
+        Stay::Beside => {
+            let comment = format!(
+                "SET LOCAL ROLE labor_owner;
+                 COMMENT ON SCHEMA {schema} IS 'labor: restored from {} of {}; not served'; RESET ROLE",
+                manifest.backup, manifest.tenant,
+            );
+            transaction
+                .batch_execute(&comment)
+                .await
+                .map_err(BackupError::during(format!("{schema}: say what it is")))?;
         }
-        _ => Ok(()),
+        Stay::Over(over) => over.settle(transaction, manifest, passed).await?,
     }
+    let member = format!("GRANT labor_tenants TO {}", schema.role());
+    transaction.batch_execute(&member).await.map_err(BackupError::during(format!("{schema}: finish")))
 }
 
 fn elapsed(since: Instant) -> u64 {

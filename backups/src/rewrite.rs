@@ -1,5 +1,5 @@
 //! Reads a plain dump as it streams by: statements on one hand, rows of COPY on the other; puts another schema's name into the
-//! statements.
+//! statements, and leaves out what is the database's and no schema's.
 //!
 //! Must stay true: **rows pass byte for byte**, whatever they look like; only whole words are replaced; nothing of the dump is
 //! ever run as a psql command; a statement that no dump of ours holds is refused ([`permitted`]); a dump that ends in the middle
@@ -89,8 +89,13 @@ impl Rewriter {
                         self.rows = Some(Self::BEFORE_FIRST_LINE);
                         return Ok(index + 1);
                     }
-                    (self.permitted)(without_comments(self.text.get(self.statement..).unwrap_or_default()))?;
-                    self.statement = self.text.len();
+                    let statement = without_comments(self.text.get(self.statement..).unwrap_or_default());
+                    (self.permitted)(statement)?;
+                    if is_of_the_database(statement) {
+                        self.text.truncate(self.statement);
+                    } else {
+                        self.statement = self.text.len();
+                    }
                 }
             }
             if self.text.len() > LONGEST_TEXT {
@@ -157,6 +162,12 @@ impl Rewriter {
         let text = String::from_utf8(text).map_err(|_| BackupError::Damaged("the dump is not UTF-8".to_owned()))?;
         Ok(rename(&text, &self.old, &self.new))
     }
+}
+
+/// The rights of a language are the database's, and `pg_dump` writes them all the same. The owner of a schema can't change them, but tries to
+/// by writing a row that all restores share: two at once would wait for each other, and the second one fail.
+fn is_of_the_database(statement: &[u8]) -> bool {
+    statement.starts_with(b"GRANT ALL ON LANGUAGE ") || statement.starts_with(b"REVOKE ALL ON LANGUAGE ")
 }
 
 fn a_command() -> BackupError {

@@ -44,6 +44,14 @@ pub(crate) async fn run(backup: &Backup, arguments: Arguments, json: bool) -> Re
     let late = points.late();
     if !json {
         output::line(table(&points));
+        for kept in &points.kept {
+            output::line(format_args!(
+                "{}: what was in its place until {} is kept as {}: `restore confirm` drops it, `restore back` puts it back",
+                kept.tenant,
+                kept.since.format("%Y-%m-%d %H:%M"),
+                kept.schema
+            ));
+        }
     }
     output::say(json, &points, &summary(&points));
     let written = arguments.metrics.as_deref().map_or(Ok(()), |file| {

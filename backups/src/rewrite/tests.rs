@@ -56,6 +56,12 @@ fn whole_words_are_renamed_in_statements_and_longer_ones_are_not() {
 }
 
 #[test]
+fn rights_of_a_language_are_left_out() {
+    let dump = "CREATE SCHEMA a;\n\n--\n-- Name: LANGUAGE plpgsql; Type: ACL\n--\n\nREVOKE ALL ON LANGUAGE plpgsql FROM PUBLIC;\nGRANT ALL ON LANGUAGE plpgsql TO labor_owner;\nGRANT ALL ON TABLE a.b TO c;\n";
+    assert_eq!(statements(dump), "CREATE SCHEMA a;\nGRANT ALL ON TABLE a.b TO c;\n");
+}
+
+#[test]
 fn rows_pass_byte_for_byte_whatever_they_look_like() {
     let rows = [
         format!("{OLD}\t{OLD}_app\n"),

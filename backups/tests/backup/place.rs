@@ -10,6 +10,7 @@ use labor_migrator::isolation::weaker::Weaker;
 use labor_migrator::provision::{Kind, NewTenant};
 use labor_migrator::up::{Stop, UpOptions};
 use labor_migrator::{MasterSecret, Migrator};
+use labor_testing::Postgres;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
@@ -20,7 +21,7 @@ pub(crate) const OTHER: &str = "labor_other";
 const PASSWORD: &str = "0123456789abcdef";
 
 static PREPARING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-static PREPARED: OnceCell<MasterSecret> = OnceCell::const_new();
+static PREPARED: OnceCell<String> = OnceCell::const_new();
 
 /// A tenant with rows, and where its backups go.
 pub(crate) struct Place {
@@ -29,42 +30,54 @@ pub(crate) struct Place {
     pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) database: tokio_postgres::Client,
     migrator: Migrator,
+    /// The fleet's master secret, in hexadecimal.
+    secret: String,
     folder: tempfile::TempDir,
 }
 
 pub(crate) async fn url(login: &str, database: &str) -> String {
-    labor_testing::postgres().await.url_as(login, PASSWORD, database)
+    url_on(labor_testing::postgres().await, login, database)
 }
 
-async fn prepare_shared() -> MasterSecret {
-    let master = MasterSecret::from_hex(&MasterSecret::generate().unwrap()).unwrap();
+pub(crate) fn url_on(postgres: &Postgres, login: &str, database: &str) -> String {
+    postgres.url_as(login, PASSWORD, database)
+}
+
+async fn prepare_shared() -> String {
+    let secret = MasterSecret::generate().unwrap();
     for database in [DATABASE, OTHER] {
-        Box::pin(prepare(database, &master)).await;
+        Box::pin(prepare(database, &secret)).await;
     }
-    master
+    secret
 }
 
 /// One at a time: `bootstrap` alters the logins, which all databases share.
-async fn prepare(database: &str, master: &MasterSecret) {
+async fn prepare(database: &str, secret: &str) {
     let _turn = PREPARING.lock().await;
-    let postgres = labor_testing::postgres().await;
+    prepare_with(labor_testing::postgres().await, database, secret).await;
+}
+
+/// A database on a server of its own, prepared with the master secret of that fleet.
+pub(crate) async fn prepare_on(postgres: &Postgres, database: &str, fleet: &Place) -> Migrator {
+    Box::pin(prepare_with(postgres, database, &fleet.secret)).await
+}
+
+async fn prepare_with(postgres: &Postgres, database: &str, secret: &str) -> Migrator {
     postgres.create_database(database).await.unwrap();
-    let (migrator, control, backup) = (
-        url("labor_migrator", database).await,
-        url("labor_control", database).await,
-        url("labor_backup", database).await,
-    );
+    let [migrator, control, backup] =
+        ["labor_migrator", "labor_control", "labor_backup"].map(|login| url_on(postgres, login, database));
     let urls = ServiceUrls { migrator: &migrator, control: &control, backup: &backup };
     bootstrap(&postgres.url(database), &urls, Weaker::Refused).await.unwrap();
-    let migrator = Migrator::new(&migrator, master.clone()).unwrap();
+    let migrator = Migrator::new(&migrator, MasterSecret::from_hex(secret).unwrap()).unwrap();
     migrator.up(&UpOptions::default(), &Stop::default(), |_| ()).await.unwrap();
+    migrator
 }
 
 impl Place {
     /// A tenant with so many patients, and for each of them a message of some KiB that does not compress.
     pub(crate) async fn with_patients(count: i32) -> Self {
-        let master = Box::pin(PREPARED.get_or_init(prepare_shared)).await.clone();
-        let place = Box::pin(Self::new(DATABASE, master)).await;
+        let secret = Box::pin(PREPARED.get_or_init(prepare_shared)).await.clone();
+        let place = Box::pin(Self::new(DATABASE, secret)).await;
         fill(&place.database, &place.tenant, count).await;
         place
     }
@@ -72,9 +85,9 @@ impl Place {
     /// An empty tenant in a database that has no other.
     pub(crate) async fn alone(database: &str) -> Self {
         Box::pin(PREPARED.get_or_init(prepare_shared)).await;
-        let master = MasterSecret::from_hex(&MasterSecret::generate().unwrap()).unwrap();
-        Box::pin(prepare(database, &master)).await;
-        Box::pin(Self::new(database, master)).await
+        let secret = MasterSecret::generate().unwrap();
+        Box::pin(prepare(database, &secret)).await;
+        Box::pin(Self::new(database, secret)).await
     }
 
     /// One more tenant in the same database.
@@ -84,7 +97,8 @@ impl Place {
         tenant
     }
 
-    async fn new(database: &str, master: MasterSecret) -> Self {
+    async fn new(database: &str, secret: String) -> Self {
+        let master = MasterSecret::from_hex(&secret).unwrap();
         let migrator = Migrator::new(&url("labor_migrator", database).await, master).unwrap();
         let tenant = provision(&migrator).await;
         let store = labor_testing::s3().await;
@@ -106,7 +120,7 @@ impl Place {
             },
         };
         let database = labor_testing::postgres().await.connect(database).await.unwrap();
-        Self { tenant, settings, s3, database, migrator, folder }
+        Self { tenant, settings, s3, database, migrator, secret, folder }
     }
 
     /// The same, at this version of the schema.
@@ -124,6 +138,36 @@ impl Place {
         place.database.execute(&ledger, &[&tenant.as_str()]).await.unwrap();
         place.database.batch_execute("RESET search_path").await.unwrap();
         place
+    }
+
+    pub(crate) const fn migrator(&self) -> &Migrator {
+        &self.migrator
+    }
+
+    /// A file with the fleet's master secret, as programs want it.
+    pub(crate) fn secret_file(&self) -> PathBuf {
+        let file = self.folder.path().join("master-secret");
+        labor_testing::write_private(&file, &self.secret).unwrap();
+        file
+    }
+
+    /// Logs in as the tenant's own role, with the password that comes out of the master secret.
+    pub(crate) async fn log_in(&self) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        let database: String = self.database.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
+        self.log_in_on(labor_testing::postgres().await, &database).await
+    }
+
+    /// The same on another server.
+    pub(crate) async fn log_in_on(
+        &self,
+        postgres: &Postgres,
+        database: &str,
+    ) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        let password = MasterSecret::from_hex(&self.secret).unwrap().tenant_password(&self.tenant);
+        let url = postgres.url_as(&self.tenant.role(), &password, database);
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
     }
 
     pub(crate) fn backup(&self) -> Backup {
@@ -216,7 +260,7 @@ impl Place {
     /// Schemas and roles like a tenant's that are neither registered nor kept by a restore.
     pub(crate) async fn strays(&self) -> Vec<String> {
         let known = "SELECT name FROM control.tenants
-                     UNION SELECT nspname FROM pg_namespace WHERE obj_description(oid, 'pg_namespace') LIKE 'labor: restored from %'";
+                     UNION SELECT nspname FROM pg_namespace WHERE obj_description(oid, 'pg_namespace') LIKE 'labor: restored %'";
         let statement = format!(
             "SELECT nspname::text FROM pg_namespace WHERE nspname ~ '^t_' AND nspname NOT IN ({known})
              UNION SELECT rolname::text FROM pg_roles r WHERE rolname ~ '^t_' AND replace(rolname, '_app', '') NOT IN ({known})
@@ -246,7 +290,7 @@ async fn provision(migrator: &Migrator) -> TenantName {
 }
 
 /// Rows with everything that could confuse a dump: the tenant's own name, ends of COPY, quotes, line ends.
-async fn fill(database: &tokio_postgres::Client, tenant: &TenantName, count: i32) {
+pub(crate) async fn fill(database: &tokio_postgres::Client, tenant: &TenantName, count: i32) {
     let statements = format!(
         r#"SET search_path = {tenant}, pg_catalog;
           INSERT INTO patients (id, identity_key, family_name, given_name)

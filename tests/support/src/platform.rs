@@ -279,6 +279,7 @@ fn belongs(program: &str, setting: &str) -> bool {
                     | "LABOR_ACCEPT_WEAKER_ISOLATION"
             )
         }
+        "labor-backup" => !matches!(setting, "LABOR_ADMIN_URL" | "LABOR_MIGRATOR_URL" | "LABOR_CONTROL_URL"),
         _ => !matches!(
             setting,
             "LABOR_ADMIN_URL" | "LABOR_MIGRATOR_URL" | "LABOR_CONTROL_URL" | "LABOR_MASTER_SECRET_FILE"

@@ -88,6 +88,16 @@ pub(crate) async fn end(
     Ok(())
 }
 
+/// Notes what another program of ours does with a tenant, in the transaction that does it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn note(client: &impl GenericClient, command: &str, arguments: &Value) -> Result<Uuid, MigratorError> {
+    let id = begin(client, command, None, arguments).await?;
+    end(client, id, Ending::Completed, None).await?;
+    Ok(id)
+}
+
 /// Who is at the keyboard, as far as the operating system says: `anna@db1`.
 pub(crate) fn started_on() -> String {
     let said = |name: &str| std::env::var(name).ok().filter(|user| !user.is_empty());

@@ -63,21 +63,30 @@ impl Migrator {
         self.end_connections(tenant).await
     }
 
-    async fn end_connections(&self, tenant: &TenantName) -> Result<(), MigratorError> {
+    /// Ends the connections of a practice whose login was shut, and waits until there is none.
+    ///
+    /// # Errors
+    /// When they do not end, or the database refuses.
+    pub async fn end_connections(&self, tenant: &TenantName) -> Result<(), MigratorError> {
         let client: Client = self.connect().await?;
         let row = client
-            .query_one("SELECT oid FROM pg_roles WHERE rolname = $1", &[&tenant.role()])
+            .query_opt("SELECT oid FROM pg_roles WHERE rolname = $1", &[&tenant.role()])
             .await
             .map_err(MigratorError::during(format!("{tenant}: look for the role")))?;
-        disconnect(&client, tenant, &[row.get(0)]).await?;
+        if let Some(row) = row {
+            disconnect(&client, tenant, &[row.get(0)]).await?;
+        }
         Ok(())
     }
 
-    /// Opens a suspended practice again.
+    /// Opens a suspended practice again. Its login gets its password anew: that of a restored practice had none yet.
     ///
     /// # Errors
     /// When it is not suspended, a deletion of it was approved, or the database refuses.
     pub async fn resume(&self, tenant: &TenantName) -> Result<(), MigratorError> {
+        if self.is_suspended(tenant).await? {
+            self.give_password(tenant).await?;
+        }
         let state = "UPDATE control.tenants t SET state = 'active' WHERE t.name = $1 AND t.state = 'frozen'
                         AND NOT EXISTS (SELECT FROM control.requests r
                                          WHERE r.tenant = t.name AND r.kind = 'deletion' AND r.state IN ('approved', 'running'))";
@@ -93,6 +102,38 @@ impl Migrator {
             return Ok(());
         }
         Err(self.cannot(tenant, "opened").await?)
+    }
+
+    async fn is_suspended(&self, tenant: &TenantName) -> Result<bool, MigratorError> {
+        let sql = "SELECT FROM control.tenants JOIN pg_roles ON rolname = name || '_app' WHERE name = $1 AND state = 'frozen'";
+        let row = self.connect().await?.query_opt(sql, &[&tenant.as_str()]).await;
+        Ok(row.map_err(MigratorError::during(format!("{tenant}: look up its state")))?.is_some())
+    }
+
+    /// Gives the login of a suspended practice, a new one when the practice was restored, the password that comes out of the fleet's secret.
+    /// It stays shut; [`Migrator::resume`] opens it.
+    ///
+    /// # Errors
+    /// When the master secret is not the fleet's, or the database refuses.
+    pub async fn give_password(&self, tenant: &TenantName) -> Result<(), MigratorError> {
+        let mut client = self.connect().await?;
+        self.require_secret(&client).await?;
+        let transaction = begin(&mut client, LOCK_TIMEOUT).await?;
+        let role = tenant.role();
+        let verifier = self.secret_for(&transaction, tenant).await?.scram_verifier(&role)?;
+        let during = || MigratorError::during(format!("give {role} its password"));
+        transaction.batch_execute(&format!("ALTER ROLE {role} PASSWORD '{verifier}'")).await.map_err(during())?;
+        transaction.commit().await.map_err(during())
+    }
+
+    /// Whether the master secret is the one that this database uses, asked before anything is begun that needs it in the end.
+    ///
+    /// # Errors
+    /// When it is not, the control schema is missing, or the database can't be asked.
+    pub async fn holds_secret(&self) -> Result<(), MigratorError> {
+        let client = self.connect().await?;
+        self.require_control(&client).await?;
+        self.require_secret(&client).await
     }
 
     /// Why a tenant can't be suspended or opened, by what the registry says of it.

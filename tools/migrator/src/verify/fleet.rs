@@ -111,6 +111,11 @@ pub(super) async fn unregistered(client: &Client, last: &mut String) -> Result<O
                 "deleted_schema",
                 "this tenant was deleted, and its schema is there again; run `labor-migrator delete` with its request once more",
             ),
+            (None, Some(text)) if text.starts_with("labor: restored over: ") => Row::finding(
+                name,
+                "kept_schema",
+                format!("kept beside the fleet ({text}); `labor-backup restore confirm` drops it, `restore back` puts it back"),
+            ),
             (None, Some(text)) if text.starts_with("labor: restored ") => Row::finding(
                 name,
                 "restored_copy",
