@@ -2,6 +2,7 @@
 //! Must stay true: what is stored can be read by every scheduler, because nothing is stored that was not read first; a schedule that is
 //! set is due for the first time after that, never for what would have been due before.
 pub(crate) mod desk;
+pub(crate) mod ending;
 mod going;
 pub(crate) mod record;
 pub(crate) mod timetable;

@@ -129,6 +129,8 @@ pub struct Compared {
     pub record: usize,
     /// The version that is stored of it.
     pub report: Option<Uuid>,
+    /// Whom that one is matched to.
+    pub patient: Option<Uuid>,
     /// Digest of what is stored of it.
     pub stored: Option<String>,
     /// Digest of what it says now.
@@ -238,6 +240,7 @@ impl Stored {
         Ok(Compared {
             record: self.record,
             report: Some(self.id),
+            patient: self.patient,
             stored: Some(digest(&self.facts)?),
             now: None,
             outcome: Outcome::Left(if self.stands { Why::WouldVanish } else { Why::Replaced }),
@@ -259,6 +262,7 @@ impl Now<'_> {
         Ok(Compared {
             record: self.record,
             report: None,
+            patient: None,
             stored: None,
             now: Some(digest(&self.facts)?),
             outcome: Outcome::Added,
@@ -311,6 +315,7 @@ async fn of_both(unit: &Unit<'_>, before: &Stored, now: &Now<'_>) -> Result<Comp
     Ok(Compared {
         record: now.record,
         report: Some(before.id),
+        patient: before.patient,
         stored: Some(digest(&before.facts)?),
         now: Some(digest(&now.facts)?),
         outcome,

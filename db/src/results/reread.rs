@@ -112,7 +112,7 @@ pub async fn apply(
     for one in &to_do {
         let report = read.reports.get(one.record).ok_or(DbError::Data("a record that was planned"))?;
         let raised = match one.report {
-            Some(before) => put(&unit, &came, &limits, (one.record, report), before).await?,
+            Some(before) => put(&unit, &came, &limits, (one.record, report), (before, one.patient)).await?,
             None => Some(store_report(&unit, &came, &limits, one.record, report).await?.1),
         };
         let Some(raised) = raised else { return Ok(Reread::Drifted) };
@@ -139,20 +139,21 @@ fn is_to_be_stored(outcome: &Outcome) -> bool {
 }
 
 /// Stores what a record says now in the place of the version `before`, under the locks that workers take (order, chain). How many alerts
-/// were raised; none when that version does not stand any more.
+/// were raised; none when that version does not stand any more, or is not matched any more to whom it was when they were compared.
 async fn put(
     unit: &Unit<'_>,
     came: &Came<'_>,
     limits: &[Limit],
     (index, report): (usize, &NewReport),
-    before: Uuid,
+    (before, compared_with): (Uuid, Option<Uuid>),
 ) -> Result<Option<usize>, DbError> {
     let key = chain::report_key(came.source, came.id, index, report);
     let content = chain::content_digest(report)?;
     let order = order::find_or_make(unit, report).await?.map(|(order, _)| order);
     let lately: Option<DateTime<Utc>> = (!report.subject.identifying().is_complete()).then_some(came.at);
     let chain = chain::Chain::lock(unit, &key, lately).await?;
-    let Some(before) = chain.standing(unit, before).await? else { return Ok(None) };
+    let standing = chain.standing(unit, before).await?;
+    let Some(before) = standing.filter(|before| before.patient == compared_with) else { return Ok(None) };
     let judgement = judge::judge(report, limits);
     let place = Place {
         key: &key,
