@@ -11,7 +11,7 @@ use crate::fleet::Line;
 use crate::layout::{Layout, Reader};
 use crate::pipe::Chunk;
 use crate::program::PgDump;
-use crate::proof;
+use crate::proof::{self, Contents};
 use crate::script::Outline;
 use crate::snapshot::Snapshot;
 use crate::{Backup, BackupError};
@@ -70,6 +70,13 @@ pub struct Class {
     pub with_rows: usize,
     /// Why the text is not used: its members were dumped by `pg_dump`.
     pub fault: Option<String>,
+}
+
+impl Class {
+    /// Whether a tenant has the definitions that the ledger says, and nothing that only `pg_dump` can tell.
+    fn has(&self, contents: &Contents) -> bool {
+        contents.fingerprint == self.fingerprint && contents.version == self.version && contents.besides.is_some()
+    }
 }
 
 /// The tenants to be backed up.
@@ -136,6 +143,12 @@ impl Backup {
                         "the definitions of {tenant} are not what the ledger says, or have more to them"
                     ));
                 }
+                // Which of the two is the odd one nobody can tell. Without both there are still two of the others, if those are more.
+                Ok(Tried::Unlike) => {
+                    let (one, two) = (&reader.tenant, &other.tenant);
+                    left.retain(|member| member.tenant != *one && member.tenant != *two);
+                    whys.push(format!("{one} and {two} differ in comments or rights"));
+                }
                 // No matter how often: this is what the comparison is for.
                 Ok(Tried::Differs(how)) => {
                     whys =
@@ -170,7 +183,7 @@ impl Backup {
         let Some(layout) = self.read_layout(line, program, &reader.tenant, class).await? else {
             return Ok(Tried::Drifted { tenant: reader.tenant.clone() });
         };
-        self.try_layout(line, program, layout, &other.tenant).await
+        self.try_layout(line, program, class, layout, &other.tenant).await
     }
 
     /// None: the tenant is not what the ledger says.
@@ -184,8 +197,7 @@ impl Backup {
         let client = line.open(self).await?;
         let snapshot = self.unless_stopped(Snapshot::open(client, tenant)).await?;
         let contents = self.unless_stopped(proof::all(&snapshot.transaction, tenant)).await?;
-        if contents.fingerprint != class.fingerprint || contents.version != class.version || contents.besides.is_none()
-        {
+        if !class.has(&contents) {
             return Ok(None);
         }
         let (to, mut text) = mpsc::channel::<Chunk>(4);
@@ -206,14 +218,18 @@ impl Backup {
         &self,
         line: &mut Line,
         program: &PgDump,
+        class: &Class,
         layout: Layout,
         tenant: &TenantName,
     ) -> Result<Tried, BackupError> {
         let client = line.open(self).await?;
         let snapshot = self.unless_stopped(Snapshot::open(client, tenant)).await?;
         let contents = self.unless_stopped(proof::all(&snapshot.transaction, tenant)).await?;
-        if !layout.fits(&contents) {
+        if !class.has(&contents) {
             return Ok(Tried::Drifted { tenant: tenant.clone() });
+        }
+        if !layout.fits(&contents) {
+            return Ok(Tried::Unlike);
         }
         let ((to_real, real), (to_ours, ours)) = (mpsc::channel(4), mpsc::channel(4));
         let work = async {
@@ -239,8 +255,10 @@ enum Tried {
     Same { layout: Box<Layout>, with_rows: usize },
     /// In this.
     Differs(String),
-    /// Nothing was compared: its definitions, comments or rights are not those of the class.
+    /// Nothing was compared: its definitions are not those that the ledger has for the class.
     Drifted { tenant: TenantName },
+    /// Nothing was compared: the two have other comments or rights.
+    Unlike,
 }
 
 /// Whom to compare: tables without rows prove nothing about rows, and a large tenant takes long. So the larger half of those that are

@@ -135,8 +135,8 @@ WITH tenant AS MATERIALIZED (
       ('critical_limits', 'w', $r$((SELECT guard.permits({}, '{admin,doctor}')) AND (ended_by = (SELECT guard.claim_subject())) AND
         (ended_at >= now()) AND (ended_at <= clock_timestamp()))$r$),
       ('doctor_numbers', 'w', $r$((SELECT guard.permits({}, '{admin}')) AND ((SELECT guard.claim_subject()) = 'operator'))$r$),
-      ('raw_messages', 'w', $r$((SELECT guard.permits({}, '{worker}')) AND ((body <> '\x') OR (NOT (EXISTS (SELECT FROM reports r WHERE
-        (r.raw_message_id = raw_messages.id))))))$r$),
+      ('raw_messages', 'w', $r$((SELECT guard.permits({}, '{worker}')) AND ((octet_length(body) > 0) OR (NOT (EXISTS
+        (SELECT FROM reports r WHERE (r.raw_message_id = raw_messages.id))))))$r$),
       ('reports', 'w', $r$((SELECT guard.permits({}, '{admin,doctor,worker}')) AND (((released_at IS NULL) AND ((NOT (SELECT
         guard.permits({}, '{worker}'))) OR (NOT (EXISTS (SELECT FROM report_events e WHERE ((e.report_id = reports.id) AND (e.kind =
         'released') AND (NOT (EXISTS (SELECT FROM report_events f WHERE (f.ends = e.id)))))))))) OR ((SELECT guard.permits({}, '{doctor}'))

@@ -108,7 +108,7 @@ DECLARE
     -- Which version is the laboratory's last word workers say; a person's word can only be that it is known today (but for clocks).
     ['reports',         $r$((SELECT guard.permits('{tenant}', '{worker}')) OR confirmed_at <= now() + interval '5 minutes')$r$],
     -- What was understood keeps its bytes; nothing comes of a message in the intake but other messages.
-    ['raw_messages',    $r$(body <> '' OR NOT EXISTS (SELECT FROM reports r WHERE r.raw_message_id = raw_messages.id))$r$],
+    ['raw_messages',    $r$(octet_length(body) > 0 OR NOT EXISTS (SELECT FROM reports r WHERE r.raw_message_id = raw_messages.id))$r$],
     ['doctor_numbers',  $r$(SELECT guard.claim_subject()) = 'operator'$r$],
     -- Who signs in as whom, with which password and for which patient: an administrator could be anybody else.
     ['users',           $r$(SELECT guard.claim_subject()) = 'operator'$r$],

@@ -665,7 +665,7 @@ CREATE TABLE example.raw_messages (
     processed_at timestamp with time zone,
     reader_version text,
     CONSTRAINT raw_messages_check CHECK (((state = ANY (ARRAY['quarantined'::text, 'failed'::text])) = (reason IS NOT NULL))),
-    CONSTRAINT raw_messages_check1 CHECK (((body = '\x'::bytea) OR (sha256 = sha256(body)))),
+    CONSTRAINT raw_messages_check1 CHECK (((octet_length(body) = 0) OR (sha256 = sha256(body)))),
     CONSTRAINT raw_messages_format_check CHECK ((format = ANY (ARRAY['LDT2'::text, 'LDT3'::text, 'HL7'::text]))),
     CONSTRAINT raw_messages_sha256_check CHECK ((octet_length(sha256) = 32)),
     CONSTRAINT raw_messages_state_check CHECK ((state = ANY (ARRAY['received'::text, 'processed'::text, 'quarantined'::text, 'failed'::text])))
@@ -1353,7 +1353,7 @@ CREATE POLICY claim_update ON example.orders AS RESTRICTIVE FOR UPDATE USING (( 
 
 CREATE POLICY claim_update ON example.patients AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits)) WITH CHECK (( SELECT guard.permits('example'::text, '{admin,doctor,worker}'::text[]) AS permits));
 
-CREATE POLICY claim_update ON example.raw_messages AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK ((( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits) AND ((body <> '\x'::bytea) OR (NOT (EXISTS ( SELECT
+CREATE POLICY claim_update ON example.raw_messages AS RESTRICTIVE FOR UPDATE USING (( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits)) WITH CHECK ((( SELECT guard.permits('example'::text, '{worker}'::text[]) AS permits) AND ((octet_length(body) > 0) OR (NOT (EXISTS ( SELECT
    FROM example.reports r
   WHERE (r.raw_message_id = raw_messages.id)))))));
 

@@ -7,7 +7,7 @@ SELECT r.id, r.version, r.status, r.subject_family_name, r.subject_given_name, r
          (SELECT ARRAY[count(*), count(*) FILTER (WHERE o.critical OR o.interpretation <> 'N'
                                                      OR (o.interpretation IS NULL AND o.flag IS NOT NULL))]
             FROM observations o WHERE o.report_id = r.id),
-         (SELECT min(e.at) FROM report_events e WHERE e.report_id = r.id AND e.kind = 'acknowledged'), r.subject_birth_text, r.not_judged, r.superseded_by, r.notes, r.unmapped, r.released_at FROM reports r WHERE r.id = $1;
+         (SELECT min(e.at) FROM report_events e WHERE e.report_id = r.id AND e.kind = 'acknowledged'), r.subject_birth_text, r.not_judged, r.superseded_by, r.notes, r.unmapped, r.released_at, r.reread_at, r.reread_with FROM reports r WHERE r.id = $1;
 SELECT o.id, o.report_id, o.test_code, o.test_name, o.loinc, o.status, o.value_text, o.unit, o.reference_text, o.reference_low,
          o.reference_high, o.flag, o.interpretation, o.critical, o.collected_at, o.effective_at, o.notes, o.specimen,
          o.reference_unit FROM observations o WHERE o.report_id = $1 ORDER BY o.position;

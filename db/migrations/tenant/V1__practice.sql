@@ -108,7 +108,7 @@ CREATE TABLE raw_messages (
   UNIQUE (source_id, sha256),
   CHECK ((state IN ('quarantined', 'failed')) = (reason IS NOT NULL)),
   -- Nobody changes the digest, so nobody changes the bytes; the intake gives away what it handed on.
-  CHECK (body = '' OR sha256 = sha256(body))
+  CHECK (octet_length(body) = 0 OR sha256 = sha256(body))
 );
 COMMENT ON TABLE  raw_messages                   IS 'What laboratories sent, byte for byte';
 COMMENT ON COLUMN raw_messages.id                IS 'UUIDv7; the message_id that the sender is told';

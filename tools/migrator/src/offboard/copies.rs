@@ -4,12 +4,28 @@
 //! tenant of its own is never dropped here, and nothing is certified while there is one, or a stamp that can't be read safely.
 use labor_catalog::TenantName;
 use tokio_postgres::Transaction;
+use tokio_postgres::error::SqlState;
 
 use crate::MigratorError;
 use crate::schema::PLAIN_TABLE;
 
+/// How often it is looked anew because a schema was dropped or renamed in between.
+const LOOKS: usize = 20;
+
 /// Schemas that hold this tenant's data under another name.
 pub(super) async fn find(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<Vec<TenantName>, MigratorError> {
+    for _ in 0..LOOKS {
+        if let Some(copies) = look(transaction, tenant).await? {
+            return Ok(copies);
+        }
+    }
+    Err(MigratorError::Invalid(format!(
+        "{tenant}: schemas were dropped or renamed all the time while it was looked for copies of it; run this again"
+    )))
+}
+
+/// None: a schema was gone when it was to be looked into; under another name it may be there.
+async fn look(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<Option<Vec<TenantName>>, MigratorError> {
     let during = |what: &str| MigratorError::during(format!("{tenant}: look for restored copies: {what}"));
     let schemas = transaction
         .query(
@@ -46,13 +62,21 @@ pub(super) async fn find(transaction: &Transaction<'_>, tenant: &TenantName) -> 
             }
             Some(true) => {
                 let statement = format!("SELECT FROM {name}.schema_stamp WHERE tenant = $1");
-                let row = transaction.query_opt(&statement, &[&tenant.as_str()]).await;
-                row.map_err(during(name.as_str()))?.is_some()
+                transaction.batch_execute("SAVEPOINT stamp").await.map_err(during(name.as_str()))?;
+                let row = match transaction.query_opt(&statement, &[&tenant.as_str()]).await {
+                    Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
+                        let back = transaction.batch_execute("ROLLBACK TO SAVEPOINT stamp").await;
+                        return back.map(|()| None).map_err(during(name.as_str()));
+                    }
+                    row => row.map_err(during(name.as_str()))?,
+                };
+                transaction.batch_execute("RELEASE SAVEPOINT stamp").await.map_err(during(name.as_str()))?;
+                row.is_some()
             }
         };
         if says_so || stamp_says_so {
             copies.push(name);
         }
     }
-    Ok(copies)
+    Ok(Some(copies))
 }
