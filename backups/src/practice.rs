@@ -5,6 +5,7 @@ use labor_catalog::{SERVED_VERSIONS, TenantName};
 use labor_migrator::run;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
@@ -215,14 +216,21 @@ pub(crate) async fn lock(transaction: &Transaction<'_>, tenant: &TenantName) -> 
     Ok(())
 }
 
-/// Nobody else restores, or goes back, or confirms, as long as the session lives: two at once would open what the other one shut.
+/// Nobody else restores, or goes back, or confirms, as long as the session lives: two at once would open what the other one shut. Whoever
+/// was done a moment ago is waited for, because a session ends a little after its program.
 pub(crate) async fn alone(client: &Client, tenant: &TenantName) -> Result<(), BackupError> {
-    let ours = "SELECT pg_try_advisory_lock(hashtextextended('labor restore ' || $1, 0))";
-    let row = client.query_one(ours, &[&tenant.as_str()]).await;
-    if row.map_err(BackupError::during(format!("{tenant}: look for another restore")))?.get(0) {
-        return Ok(());
+    let during = || BackupError::during(format!("{tenant}: look for another restore"));
+    client.batch_execute("SET lock_timeout = '5s'").await.map_err(during())?;
+    let ours = "SELECT pg_advisory_lock(hashtextextended('labor restore ' || $1, 0))";
+    match client.query_one(ours, &[&tenant.as_str()]).await {
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+            Err(BackupError::Refused(format!("somebody else restores {tenant} right now; nothing was changed")))
+        }
+        locked => {
+            locked.map_err(during())?;
+            client.batch_execute("RESET lock_timeout").await.map_err(during())
+        }
     }
-    Err(BackupError::Refused(format!("somebody else restores {tenant} right now; nothing was changed")))
 }
 
 /// Waits until nobody's transaction works on the tenant: that of a lost connection may still be on its way to its commit.
