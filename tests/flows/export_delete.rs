@@ -232,7 +232,8 @@ async fn a_hold_that_comes_in_the_middle_stops_the_deletion_and_outlives_it() {
     court.batch_execute(&format!("BEGIN; {hold}")).await.unwrap();
     let commit = async {
         let waits = "SELECT count(*) FROM pg_stat_activity
-                      WHERE application_name = 'labor-migrator' AND datname = current_database() AND wait_event_type = 'Lock'";
+                      WHERE application_name = 'labor-migrator' AND datname = current_database() AND wait_event_type = 'Lock'
+                        AND query LIKE 'SELECT FROM control.tenants%FOR UPDATE'";
         until("the deletion to wait for the hold", Duration::from_secs(20), async || {
             Ok(if clinic.count(waits).await > 0 { Ok(()) } else { Err("not yet".to_owned()) })
         })

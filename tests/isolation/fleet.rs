@@ -109,7 +109,8 @@ async fn a_migrator_that_loses_a_connection_in_the_middle_makes_a_new_one_and_go
     let migrator = fleet.migrator.clone();
     let run = tokio::spawn(async move { up(&migrator, 2).await });
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                WHERE application_name = 'labor-migrator' AND datname = current_database() AND wait_event_type = 'Lock'";
+                WHERE application_name = 'labor-migrator' AND datname = current_database() AND wait_event_type = 'Lock'
+                  AND query LIKE '%LOCK TABLE%'";
     until("the migrator to wait for the reader", Duration::from_secs(10), async || {
         let cut = fleet.superuser.query(cut, &[]).await.unwrap();
         Ok(if cut.is_empty() { Err("not yet".to_owned()) } else { Ok(()) })
