@@ -47,6 +47,7 @@ mod request;
 mod restore;
 mod retention;
 mod rewrite;
+mod row_rules;
 mod run;
 mod schedule;
 mod scheduler;

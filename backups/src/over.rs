@@ -14,7 +14,8 @@ use tokio_postgres::{Client, Transaction};
 
 use crate::practice::{self, BACK, CONFIRM, END, OVER, Practice, REASON, Replaced};
 use crate::restore::{Into, Passed, Stay};
-use crate::{Backup, BackupError, BackupId, Carried, Kept, Manifest, Which, admission, carry, kept, proof, undone};
+use crate::row_rules::{self, Judged};
+use crate::{Backup, BackupError, BackupId, Carried, Kept, Manifest, Which, admission, carry, kept, undone};
 
 /// What a restore does in its transaction when it takes a practice's place.
 pub(crate) struct Over {
@@ -294,17 +295,19 @@ async fn exchange(client: &mut Client, kept: &Kept, practice: &Practice) -> Resu
     practice::refuse_open(&transaction, tenant).await?;
     kept::set_aside(&transaction, tenant).await?;
     kept::put_back(&transaction, kept).await?;
-    let (own, database) = proof::isolation(&transaction, tenant).await?;
-    let findings = [own, database].concat();
-    if !findings.is_empty() {
-        return Err(BackupError::Refused(format!(
-            "{} does not pass the isolation check: {}; it stays where it is",
-            kept.schema,
-            findings.join("; ")
-        )));
-    }
     let stamp = transaction.query_one(&format!("SELECT version FROM {tenant}.schema_stamp"), &[]).await;
     let stamp: i32 = stamp.map_err(during("read the stamp"))?.get(0);
+    let remarks = match row_rules::judge(&transaction, tenant, stamp).await? {
+        Judged::Sound(remark) => Vec::from_iter(remark),
+        Judged::NotJudged(remark) => vec![remark],
+        Judged::Faulty(found) => {
+            return Err(BackupError::Refused(format!(
+                "{} does not pass the isolation check: {}; it stays where it is",
+                kept.schema,
+                found.join("; ")
+            )));
+        }
+    };
     let done = Replaced {
         tenant: tenant.clone(),
         backup: None,
@@ -313,7 +316,7 @@ async fn exchange(client: &mut Client, kept: &Kept, practice: &Practice) -> Resu
         carried: Carried::default(),
         version: practice.version().max(stamp),
         opened: practice.to_be_opened(),
-        remarks: Vec::new(),
+        remarks,
     };
     settle(&transaction, done).await?;
     let member = format!("GRANT labor_tenants TO {}", tenant.role());

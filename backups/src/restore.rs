@@ -20,6 +20,7 @@ use crate::blame::{cause, major};
 use crate::manifest::{self, FORMAT};
 use crate::over::Over;
 use crate::pipe::ChunkReader;
+use crate::row_rules::{self, Judged};
 use crate::seal;
 use crate::snapshot::Server;
 use crate::store::Pinned;
@@ -249,26 +250,22 @@ impl Backup {
         self.say(&format!("{name} {schema} of {}: loaded, comparing", manifest.tenant));
         let same_major = major(&server.version) == major(&manifest.server_version);
         let mut faults = compare(transaction, manifest, schema, same_major).await?;
-        let (own, database) = proof::isolation(transaction, schema).await?;
-        faults.extend(own);
         if !faults.is_empty() {
+            faults.extend(proof::isolation(transaction, schema).await?.0);
             return Err(BackupError::NotProven(faults));
         }
-        if !database.is_empty() {
-            return Err(BackupError::Refused(format!(
-                "the database is not as it has to be, whatever is restored into it; `labor-migrator check` tells more: {}",
-                database.join("; ")
-            )));
+        let mut remarks = match row_rules::judge(transaction, schema, manifest.schema_version).await? {
+            Judged::Sound(remark) => Vec::from_iter(remark),
+            Judged::NotJudged(remark) => vec![remark],
+            Judged::Faulty(found) => return Err(BackupError::NotProven(found)),
+        };
+        if !same_major {
+            remarks.push(format!(
+                "definitions not compared: the backup is of PostgreSQL {}, this is {}",
+                manifest.server_version, server.version
+            ));
         }
-        let remark = format!(
-            "definitions not compared: the backup is of PostgreSQL {}, this is {}",
-            manifest.server_version, server.version
-        );
-        Ok(Passed {
-            rows: manifest.rows(),
-            server_version: server.version.clone(),
-            remarks: if same_major { Vec::new() } else { vec![remark] },
-        })
+        Ok(Passed { rows: manifest.rows(), server_version: server.version.clone(), remarks })
     }
 
     /// The id that was asked for.

@@ -21,6 +21,7 @@ mod over_killed;
 mod over_worked;
 mod place;
 mod pruned;
+mod row_rules;
 mod runbooks;
 mod scheduled;
 mod schedules;

@@ -37,9 +37,10 @@ async fn what_was_kept_takes_its_place_again_with_what_was_accepted_meanwhile() 
 async fn what_does_not_pass_the_isolation_check_is_not_put_back() {
     let (place, manifest, _) = backed_up_and_changed(2).await;
     let kept = restore_over(&place, &manifest).await.unwrap().kept.unwrap();
-    place.database.batch_execute(&format!("ALTER TABLE {kept}.patients DISABLE ROW LEVEL SECURITY")).await.unwrap();
+    let plant = format!("CREATE TABLE {kept}.notes (text text); ALTER TABLE {kept}.notes OWNER TO labor_owner");
+    place.database.batch_execute(&plant).await.unwrap();
     let refused = Box::pin(place.backup().restore_back(place.migrator(), &place.tenant, NAME)).await;
-    assert!(matches!(&refused, Err(BackupError::Refused(why)) if why.contains("rls_off")), "{refused:?}");
+    assert!(matches!(&refused, Err(BackupError::Refused(why)) if why.contains("notes")), "{refused:?}");
     assert_eq!((patients(&place, &place.tenant).await, state(&place).await.as_str()), (2, "active"));
     place.log_in().await.unwrap();
 }
@@ -53,14 +54,14 @@ async fn a_way_back_that_is_refused_opens_what_an_earlier_command_did_not_come_t
     let killed = format!(
         "UPDATE control.tenants SET state = 'frozen' WHERE name = '{tenant}'; ALTER ROLE {} NOLOGIN PASSWORD NULL;
          DELETE FROM control.runs WHERE command = 'resume' AND arguments ->> 'tenant' = '{tenant}';
-         ALTER TABLE {kept}.patients DISABLE ROW LEVEL SECURITY",
+         CREATE TABLE {kept}.notes (text text); ALTER TABLE {kept}.notes OWNER TO labor_owner",
         tenant.role()
     );
     place.database.batch_execute(&killed).await.unwrap();
     let confirmed = place.backup().restore_confirm(tenant, NAME).await;
     assert!(matches!(&confirmed, Err(BackupError::Refused(why)) if why.contains("not open yet")), "{confirmed:?}");
     let refused = Box::pin(place.backup().restore_back(place.migrator(), tenant, NAME)).await;
-    assert!(matches!(&refused, Err(BackupError::Refused(why)) if why.contains("rls_off")), "{refused:?}");
+    assert!(matches!(&refused, Err(BackupError::Refused(why)) if why.contains("notes")), "{refused:?}");
     assert_eq!((patients(&place, tenant).await, state(&place).await.as_str()), (2, "active"));
     place.log_in().await.unwrap();
 }
