@@ -25,8 +25,8 @@ WITH tenants AS MATERIALIZED (
                                                   acldefault('l', l.lanowner)))) a
    WHERE l.lanpltrusted AND has_language_privilege(t.oid, l.oid, 'USAGE')
 ), relations AS MATERIALIZED (
-  -- Catalogs name every tenant's tables and roles, and pg_statistic holds values of their rows. Drivers need three of them; to UPDATE
-  -- pg_settings is to SET.
+  -- Catalogs name every tenant's tables and roles, and pg_statistic holds values of their rows. Drivers need three of them. Who may
+  -- lock pg_settings is check_server.sql's.
   SELECT c.oid, c.relname, r.writes, r.reads,
          -- Made by initdb, and PUBLIC could read it, or single columns of it, from the beginning. What initdb grants in information_schema
          -- is not recorded: all but its own helpers.
@@ -82,6 +82,26 @@ SELECT 'role_membership', o.name, format('is a member of %s', m.roleid::regrole)
  WHERE (pg_get_userbyid(m.roleid), o.name) NOT IN (SELECT role::name, member::name FROM acting)
    AND m.roleid NOT IN (SELECT oid FROM ours)
    AND NOT (o.name = 'labor_migrator' AND pg_get_userbyid(m.roleid) ~ '^t_[a-z0-9]{12}_app$')
+UNION ALL
+-- Who reads every table reads the claim keys, too, and can sign claims of every practice. Who replicates is not looked for: a standby does.
+SELECT 'overseer', r.rolname, 'skips the row rules of every practice'
+  FROM pg_roles r WHERE r.rolbypassrls AND NOT r.rolsuper AND r.rolname <> 'labor_tenants' AND r.oid NOT IN (SELECT oid FROM ours)
+   AND r.rolname !~ '^t_[a-z0-9]{12}_app$'
+UNION ALL
+SELECT 'overseer', r.rolname, format('is a member of %s: it reaches every practice''s tables, or the files under them', string_agg(m.roleid::regrole::text, ', ' ORDER BY m.roleid))
+  FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member
+ WHERE pg_get_userbyid(m.roleid) IN ('pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
+   AND NOT r.rolsuper AND r.rolname <> 'labor_tenants' AND r.oid NOT IN (SELECT oid FROM ours) AND r.rolname !~ '^t_[a-z0-9]{12}_app$'
+ GROUP BY r.rolname
+UNION ALL
+SELECT 'role_member', r.rolname, 'is in labor_tenants, and no practice''s login'
+  FROM pg_auth_members m JOIN tenants t ON t.oid = m.roleid JOIN pg_roles r ON r.oid = m.member
+ WHERE NOT r.rolsuper AND r.rolname <> 'labor_migrator' AND r.rolname !~ '^t_[a-z0-9]{12}_app$'
+UNION ALL
+SELECT 'owner', d.datname, format('belongs to %s, who may let in anybody', r.rolname)
+  FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
+ WHERE d.datname = current_database()
+   AND (r.oid IN (SELECT oid FROM ours) OR r.rolname = 'labor_tenants' OR r.rolname ~ '^t_[a-z0-9]{12}_app$')
 UNION ALL
 -- Such a setting reaches every login of the database, or of the cluster.
 SELECT 'setting', split_part(v.item, '=', 1),

@@ -32,6 +32,9 @@ UNION ALL
 SELECT 'owner', p.oid::regprocedure::text, format('does not belong to %s', o.owner)
   FROM ours o JOIN pg_proc p ON p.pronamespace = o.oid AND o.name <> 'guard' WHERE pg_get_userbyid(p.proowner) <> o.owner
 UNION ALL
+SELECT 'rls_off', format('%s.%s', r.schema, r.relname), 'who was given all tables to read reads the claim keys'
+  FROM relations r JOIN pg_class c ON c.oid = r.oid WHERE r.schema = 'guard' AND r.relkind = 'r' AND NOT c.relrowsecurity
+UNION ALL
 SELECT 'kind', format('%s.%s', r.schema, r.relname), 'views, materialised views and foreign tables are not expected there'
   FROM relations r WHERE r.relkind IN ('v', 'm', 'f')
 UNION ALL

@@ -58,6 +58,15 @@ SELECT 'unhardened', g.what, format('every tenant''s role can call %s', g.names)
                              ELSE 'functions about sessions, sizes and definitions' END) b (what)
          GROUP BY b.what) g
 UNION ALL
+-- Whoever may UPDATE this view may lock it, and who reads a setting waits then: the migrator, for all practices.
+SELECT 'unhardened', 'pg_settings', 'every tenant''s role can lock it, and the migrator waits for that'
+  FROM tenants t WHERE has_any_column_privilege(t.oid, 'pg_settings'::regclass, 'UPDATE')
+UNION ALL
+SELECT 'unhardened', 'other databases', format('every tenant''s password opens %s as well, where nothing is hardened', string_agg(DISTINCT d.datname::text, ', '))
+  FROM tenants t CROSS JOIN pg_database d CROSS JOIN aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+ WHERE d.datname IN ('postgres', 'template1') AND d.datname <> current_database() AND d.datallowconn AND a.grantee = 0 AND a.privilege_type = 'CONNECT'
+HAVING count(*) > 0
+UNION ALL
 -- What the database says goes for its logins, else what the server says.
 SELECT 'unhardened', w.object, format('%s: %s = %s', w.meaning, w.name, v.value)
   FROM (VALUES ('temp_file_limit', '^[^-]', 'temporary files', 'one practice''s sort can fill the disk of all'),

@@ -58,6 +58,18 @@ ALTER DEFAULT PRIVILEGES FOR ROLE labor_owner REVOKE EXECUTE ON FUNCTIONS FROM P
 ALTER DEFAULT PRIVILEGES FOR ROLE labor_guard REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 -- From here on only a superuser gets everything done.
+-- A practice's password opens this database and none that the server was made with, which nobody hardens.
+DO $$
+DECLARE other name;
+BEGIN
+  FOR other IN SELECT d.datname FROM pg_database d CROSS JOIN aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+                WHERE d.datname IN ('postgres', 'template1') AND d.datname <> current_database() AND a.grantee = 0 LOOP
+    BEGIN
+      EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', other);
+    EXCEPTION WHEN insufficient_privilege THEN NULL;
+    END;
+  END LOOP;
+END $$;
 DO $$
 DECLARE step text;
 BEGIN
@@ -148,7 +160,9 @@ BEGIN
     'GRANT  SELECT ON ALL TABLES IN SCHEMA pg_catalog TO labor_services',
     'REVOKE SELECT ON pg_catalog.pg_authid, pg_catalog.pg_statistic, pg_catalog.pg_user_mapping, pg_catalog.pg_subscription,
                       pg_catalog.pg_largeobject, pg_catalog.pg_shadow, pg_catalog.pg_statistic_ext_data FROM labor_services',
-    'GRANT  SELECT (oid, subdbid, subname, subowner, subenabled) ON pg_catalog.pg_subscription TO labor_services'
+    'GRANT  SELECT (oid, subdbid, subname, subowner, subenabled) ON pg_catalog.pg_subscription TO labor_services',
+    -- Whoever may UPDATE it may lock it, and whoever reads a setting waits then: the migrator for all practices.
+    'REVOKE UPDATE ON pg_catalog.pg_settings FROM PUBLIC'
   ] LOOP
     BEGIN
       EXECUTE step;

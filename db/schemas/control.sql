@@ -758,6 +758,8 @@ ALTER TABLE ONLY control.requests
 ALTER TABLE ONLY control.tenant_identifiers
     ADD CONSTRAINT tenant_identifiers_tenant_fkey FOREIGN KEY (tenant) REFERENCES control.tenants(name);
 
+ALTER TABLE guard.claim_keys ENABLE ROW LEVEL SECURITY;
+
 GRANT USAGE ON SCHEMA control TO labor_control;
 GRANT USAGE ON SCHEMA control TO labor_backup;
 
@@ -1800,7 +1802,6 @@ REVOKE SELECT ON TABLE pg_catalog.pg_sequences FROM PUBLIC;
 GRANT SELECT ON TABLE pg_catalog.pg_sequences TO labor_services;
 
 REVOKE SELECT,UPDATE ON TABLE pg_catalog.pg_settings FROM PUBLIC;
-GRANT UPDATE ON TABLE pg_catalog.pg_settings TO PUBLIC;
 GRANT SELECT ON TABLE pg_catalog.pg_settings TO labor_services;
 
 REVOKE SELECT ON TABLE pg_catalog.pg_shdepend FROM PUBLIC;

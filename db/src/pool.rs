@@ -1,6 +1,6 @@
 //! Tenant-bound connections: few per tenant and role, under one global budget, lent to one session at a time.
 //! Must stay true: no more connections are open than the budget, but for those that are being closed; who has fewer goes first (`turns`); every wait is
-//! bounded; a connection that may hold a transaction is closed and never lent again; a tenant whose schema this release can't serve
+//! bounded; a connection that may hold a transaction, or was a patient's, is closed and never lent again; a tenant whose schema this release can't serve
 //! gets no session; when nobody asks for connections, their memory returns.
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -293,6 +293,12 @@ impl Lent {
     }
 }
 
+/// Whoever got SQL into a session can leave a statement behind that answers the next one's, or keeps their claim. Colleagues may see the
+/// same rows; one patient must not see another's, and nobody answers the look-up of who signs in.
+fn is_for_one_request(role: ClaimRole) -> bool {
+    matches!(role, ClaimRole::SignIn | ClaimRole::Patient)
+}
+
 impl Drop for Lent {
     fn drop(&mut self) {
         let (connection, place) = (self.connection.take(), self.place.take());
@@ -301,8 +307,7 @@ impl Drop for Lent {
             let counters = &self.registry.counters;
             let reason = if !connection.is_clean() {
                 &counters.discarded
-            } else if place.key.1 == ClaimRole::SignIn {
-                // Whoever got SQL into a session before sign-in could answer the next one's look-up: it is used once.
+            } else if is_for_one_request(place.key.1) {
                 &counters.spent
             } else if self.registry.is_old(&connection, now) {
                 &counters.retired

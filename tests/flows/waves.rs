@@ -155,11 +155,12 @@ impl Fleet {
 
     /// Awaits a backend of the migrator that waits for a lock while it runs such a statement; its process id.
     async fn blocked(&self, statement: &str) -> i32 {
-        let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'labor-migrator'
-                      AND wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'";
-        until("the migrator to wait for a lock", LIMIT, async || {
-            let row = self.client.query_opt(sql, &[&statement]).await.unwrap();
-            Ok(row.map(|row| row.get(0)).ok_or_else(|| "none".to_owned()))
+        let sql = "SELECT pid, query LIKE '%' || $1 || '%', left(query, 200) FROM pg_stat_activity
+                    WHERE datname = current_database() AND application_name = 'labor-migrator' AND wait_event_type = 'Lock'";
+        until(&format!("the migrator to wait for a lock at {statement:?}"), LIMIT, async || {
+            let waiting = self.client.query(sql, &[&statement]).await.unwrap();
+            let there = waiting.iter().find(|row| row.get(1)).map(|row| row.get(0));
+            Ok(there.ok_or_else(|| format!("{:?}", waiting.iter().map(|row| row.get(2)).collect::<Vec<String>>())))
         })
         .await
         .unwrap()

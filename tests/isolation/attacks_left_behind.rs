@@ -1,5 +1,5 @@
 //! What one user leaves on a connection for the next, and what one mistake of an operator gives an attacker.
-//! Labor gives a connection only to users of the same practice and role (db/src/pool.rs); the rows with two roles show that the rules
+//! Labor gives a connection only to users of the same practice and role, and a patient's to nobody (db/src/pool.rs); the rows with two roles show that the rules
 //! hold also if it did not.
 use labor_catalog::ClaimRole::{Admin, Doctor, Patient};
 
@@ -32,6 +32,10 @@ pub(crate) const ATTACKS: &[Kind] = &[
         attack("all prepared statements gone", "SELECT count(*) FROM reports", Answers("5"), "the driver's statements are gone with it: an error, and the connection is closed").given("DEALLOCATE ALL"),
         attack("a forgotten bind after a kept claim", "SELECT guard.claim_role() FROM (SELECT set_config('labor.claim', '', true)) s", Refused("28000"), "what is bound last counts, also when it is nothing").given("SELECT set_config('labor.claim', current_setting('labor.claim'), false)"),
         attack("a transaction left open", "SELECT count(*) FROM reports", Answers("5"), "BEGIN in an open transaction is a warning, and the claim is bound anew; Labor closes such a connection").given("COMMIT; BEGIN; SELECT 1"),
+    ]),
+    left_behind("Left by a patient for another patient", Patient, Patient, &[
+        attack("another patient's claim in a setting", "SELECT guard.claim_role() FROM (SELECT set_config('labor.claim', current_setting('labor.kept', true), true)) s", Remains, "whoever left it gave it away: so a patient's connection is used for one request and closed").given("SELECT set_config('labor.kept', current_setting('labor.claim'), false)"),
+        attack("a statement that answers the next patient's", "EXECUTE s0", Remains, "answers what the one before wanted it to: so a patient's connection is used for one request and closed").given("PREPARE s0 AS SELECT 'what the one before wanted'::text"),
     ]),
     left_behind("Left by a doctor of another session for an administrator", Doctor, Admin, &[
         attack("a time limit of a millisecond", "SELECT 1 FROM generate_series(1, 100000000)", Refused("57014"), "statements fail; the next connection has the practice's own limits").given("SET statement_timeout = 1"),

@@ -41,6 +41,8 @@ pub(crate) const ATTACKS: &[Kind] = &[
         attack("how many, by function", "SELECT pg_sequence_last_value('pgmq.q_messages_msg_id_seq')", DENIED, "no USAGE"),
         attack("lock the queue", "LOCK TABLE pgmq.q_messages", DENIED, "no USAGE"),
         attack("lock the registry", "LOCK TABLE control.tenants", DENIED, "no USAGE"),
+        attack("lock what all settings are read from", "LOCK TABLE pg_catalog.pg_settings IN ACCESS EXCLUSIVE MODE", DENIED, "UPDATE revoked; where it is not, the migrator waits for it in all practices").managed(Nothing),
+        attack("lock a system catalog", "LOCK TABLE pg_catalog.pg_class IN ACCESS SHARE MODE", DENIED, "SELECT revoked; where it is not, only what everybody holds who asks anything").managed(Nothing),
         attack("operators", "SELECT name FROM control.operators", DENIED, "no USAGE"),
         attack("applied texts", "SELECT sql FROM control.migrations", DENIED, "no USAGE"),
     ]),

@@ -33,7 +33,7 @@ pub(crate) const ATTACKS: &[Kind] = &[
         attack("library for this session", "SET session_preload_libraries = 'x'", DENIED, "superusers only"),
         attack("log everything", "SET log_min_messages = debug5", DENIED, "superusers only"),
         attack("log parameters", "SET log_parameter_max_length_on_error = -1", Remains, "may be set, for the session's own statements; log_error_verbosity = terse leaves them out of the server's log all the same"),
-        attack("without limits of time", "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0", Remains, "may be set; the practice's own connections are what it costs, 50 at most"),
+        attack("without limits of time", "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0", Remains, "may be set; it costs the practice's own connections, 50 at most, and while a transaction stays open nothing that was deleted since can be vacuumed, in no practice: watch for old transactions"),
         attack("more memory", "SET work_mem = '100GB'", Remains, "may be set; set a limit of the operating system"),
         attack("larger temporary files", "SET temp_file_limit = -1", DENIED, "superusers only"),
         attack("an untrusted plan for all", "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off", Remains, "slower for this session only"),

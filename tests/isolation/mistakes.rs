@@ -45,6 +45,20 @@ const MISTAKES: &[Mistake] = &[
     mistake("GRANT pg_read_all_data TO labor_tenants", "role_membership"),
     mistake("GRANT {t}_app TO {b}_app", "role_member"),
     mistake("GRANT {t}_app TO labor_control", "role_member"),
+    // Somebody who is nobody of ours.
+    mistake("CREATE ROLE bi LOGIN BYPASSRLS", "overseer"),
+    mistake("CREATE ROLE bi LOGIN; GRANT pg_read_all_data TO bi", "overseer"),
+    mistake("CREATE ROLE bi LOGIN; GRANT pg_write_all_data TO bi", "overseer"),
+    mistake("CREATE ROLE bi LOGIN; GRANT pg_read_server_files TO bi", "overseer"),
+    mistake("CREATE ROLE bi LOGIN; GRANT pg_write_server_files TO bi", "overseer"),
+    mistake("CREATE ROLE bi LOGIN; GRANT pg_execute_server_program TO bi", "overseer"),
+    mistake("CREATE ROLE bi LOGIN; GRANT labor_tenants TO bi", "role_member"),
+    mistake("ALTER DATABASE isolation OWNER TO labor_control", "owner"),
+    mistake("ALTER DATABASE isolation OWNER TO {b}_app", "owner"),
+    mistake("ALTER TABLE guard.claim_keys DISABLE ROW LEVEL SECURITY", "rls_off"),
+    mistake("GRANT UPDATE ON pg_catalog.pg_settings TO PUBLIC", "unhardened"),
+    mistake("GRANT UPDATE (setting) ON pg_catalog.pg_settings TO labor_tenants", "unhardened"),
+    mistake("GRANT CONNECT ON DATABASE postgres TO PUBLIC", "unhardened"),
     mistake("DROP OWNED BY {t}_app; ALTER ROLE {t}_app RENAME TO gone_app", "role_missing"),
 
     // The schema.

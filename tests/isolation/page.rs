@@ -51,7 +51,7 @@ fn way(way: Way) -> String {
         Way::Stolen => "With the login's password, outside of a transaction and without a claim.".to_owned(),
         Way::LeftBehind(by, next) => format!(
             "Something was left on the connection by one user ({}); then it is given to another ({}). Labor gives it only to users of the \
-             same practice and role.",
+             same practice and role, and a patient's to nobody.",
             role(by),
             role(next)
         ),

@@ -73,7 +73,7 @@ impl Counters {
             ),
             ("lost", "Idle connections that had ended or fell silent with another one", &self.lost),
             ("retired", "Connections closed because they were idle or old", &self.retired),
-            ("spent", "Connections closed after the one sign-in they were for", &self.spent),
+            ("spent", "Connections closed after the one request they were for: of sign-ins and patients", &self.spent),
             ("unavailable", "Sessions that were not to be had in time", &self.unavailable),
         ];
         for (name, help, counter) in counters {

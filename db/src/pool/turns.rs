@@ -89,6 +89,8 @@ pub(super) struct InLine<C> {
     key: Key,
     number: u64,
     granted: oneshot::Receiver<Grant<C>>,
+    /// Whoever was served has left the line already.
+    served: bool,
 }
 
 impl<C> Turns<C> {
@@ -124,7 +126,7 @@ impl<C> Turns<C> {
             return Err(TooMany);
         }
         drop(state);
-        Ok(InLine { turns: self.clone(), key, number, granted })
+        Ok(InLine { turns: self.clone(), key, number, granted, served: false })
     }
 
     /// Takes a connection back that can be used again: it goes to whoever is next, or is closed for somebody with fewer.
@@ -342,12 +344,17 @@ impl<C> State<C> {
 impl<C> InLine<C> {
     /// Waits for the turn.
     pub(super) async fn turn(mut self) -> Option<Grant<C>> {
-        (&mut self.granted).await.ok()
+        let granted = (&mut self.granted).await.ok();
+        self.served = granted.is_some();
+        granted
     }
 }
 
 impl<C> Drop for InLine<C> {
     fn drop(&mut self) {
+        if self.served {
+            return;
+        }
         let mut state = self.turns.lock();
         if let Some(desk) = state.desk(&self.key) {
             desk.waiting.retain(|waiter| waiter.number != self.number);

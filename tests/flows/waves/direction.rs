@@ -34,7 +34,7 @@ async fn up_and_undo_never_meet_and_two_up_do() {
 
     reader.batch_execute(&read).await.unwrap();
     let running = fleet.begin(&chain, &wait);
-    fleet.blocked("LOCK TABLE").await;
+    fleet.blocked("ADD COLUMN seen_at").await;
     let before = fleet.number("SELECT generation::bigint FROM control.fleet").await;
     opposed(&fleet.ran(migrator(&UNDO)).await, "`up` to version 3 (run ");
     assert_eq!(fleet.number("SELECT generation::bigint FROM control.fleet").await, before, "it was not even begun");
@@ -66,7 +66,7 @@ async fn a_run_that_lost_the_direction_begins_no_further_tenant() {
     let (reader, other) = (fleet.other().await, fleet.other().await);
     reader.batch_execute(&fleet.sql("BEGIN; SELECT id FROM {p1}.reports")).await.unwrap();
     let running = fleet.begin(&chain, &["--first", "p1", "--workers", "1", "--retries", "100"]);
-    fleet.blocked("LOCK TABLE").await;
+    fleet.blocked("ADD COLUMN seen_at").await;
     let holder: i32 = other.query_one(HOLDER, &[]).await.unwrap().get(0);
     other.query_one("SELECT pg_terminate_backend($1, 10000)", &[&holder]).await.unwrap();
     other.batch_execute("SELECT pg_advisory_lock(hashtextextended('labor direction', 0))").await.unwrap();

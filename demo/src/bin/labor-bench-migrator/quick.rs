@@ -47,13 +47,23 @@ pub(crate) async fn idle(stage: &Stage, findings: &mut Findings) -> Result<(), F
     Ok(())
 }
 
-/// The whole fleet against its ledger.
+/// The whole fleet against its ledger, and its isolation.
 pub(crate) async fn drift(stage: &Stage, runs: usize, findings: &mut Findings) -> Result<(), Failure> {
     let said = stage.lane(&stage.db, &["drift", "--count", &runs.to_string()], "").await?;
     let seconds: Vec<f64> = numbers(&said, "drift").iter().map(|ms| ms / 1e3).collect();
     let spread = findings.add(Scenario::Drift, "library: drift", stage.tenants, "s", &seconds);
     if stage.tenants <= 1000 {
         findings.promise("fingerprint of a fleet of up to 1,000: at most 5 s", stage.tenants, spread.median, 5.0, " s");
+    }
+    let mut seconds = Vec::new();
+    for _ in 0..runs {
+        seconds.push(stage.migrator(&stage.db).args(["check"]).run(None).await?.milliseconds / 1e3);
+    }
+    let spread =
+        findings.add(Scenario::Drift, "program: check, with starting and connecting", stage.tenants, "s", &seconds);
+    if stage.tenants <= 1000 {
+        let promise = "isolation check of a fleet of up to 1,000: at most 2 s";
+        findings.promise(promise, stage.tenants, spread.median, 2.0, " s");
     }
     Ok(())
 }
