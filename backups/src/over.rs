@@ -299,7 +299,7 @@ async fn exchange(client: &mut Client, kept: &Kept, practice: &Practice) -> Resu
     let stamp: i32 = stamp.map_err(during("read the stamp"))?.get(0);
     let remarks = match row_rules::judge(&transaction, tenant, stamp).await? {
         Judged::Sound(remark) => Vec::from_iter(remark),
-        Judged::NotJudged(remark) => vec![remark],
+        Judged::Unknown(remark) => vec![remark],
         Judged::Faulty(found) => {
             return Err(BackupError::Refused(format!(
                 "{} does not pass the isolation check: {}; it stays where it is",

@@ -256,7 +256,7 @@ impl Backup {
         }
         let mut remarks = match row_rules::judge(transaction, schema, manifest.schema_version).await? {
             Judged::Sound(remark) => Vec::from_iter(remark),
-            Judged::NotJudged(remark) => vec![remark],
+            Judged::Unknown(remark) => vec![remark],
             Judged::Faulty(found) => return Err(BackupError::NotProven(found)),
         };
         if !same_major {

@@ -15,7 +15,7 @@ pub(crate) enum Judged {
     /// Nothing is found; if today's row rules had to be put in place for that, it is said here.
     Sound(Option<String>),
     /// Row rules of this program are for other versions of the schema: nobody can say, and this is why.
-    NotJudged(String),
+    Unknown(String),
     /// What is found, also under today's row rules.
     Faulty(Vec<String>),
 }
@@ -38,7 +38,7 @@ pub(crate) async fn judge(
     }
     let Some(first) = found.first() else { return Ok(Judged::Sound(None)) };
     if !SERVED_VERSIONS.contains(&version) {
-        return Ok(Judged::NotJudged(format!(
+        return Ok(Judged::Unknown(format!(
             "row rules not judged: it is at version {version} of the schema, and this release's are for {} to {}",
             SERVED_VERSIONS.start(),
             SERVED_VERSIONS.end()

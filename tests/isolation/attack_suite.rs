@@ -7,7 +7,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::attack::{Attack, Expect, Kind, Pair, Seen, Way};
 use crate::matrix::subject;
-use crate::world::{Practice, World, attacked, bind, connect, managed, state, superuser, world};
+use crate::world::{Practice, World, attacked, bind, connect, managed, state, world};
 use crate::{
     attacks_left_behind, attacks_on_higher_roles, attacks_on_the_other, attacks_on_the_server, attacks_stacked,
 };
