@@ -256,6 +256,8 @@ CREATE TABLE control.fleet (
     claim_key integer DEFAULT 1 NOT NULL,
     former_claim_key integer,
     former_ends_at timestamp with time zone,
+    rules_order text[] DEFAULT '{}'::text[] NOT NULL,
+    guard_order text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT fleet_claim_key_check CHECK ((((claim_key >= 1) AND (claim_key <= 998999)) AND ((claim_key % 1000) > 0))),
     CONSTRAINT fleet_former CHECK (((former_claim_key < claim_key) AND ((former_ends_at IS NULL) OR (former_claim_key IS NOT NULL)))),
     CONSTRAINT fleet_former_claim_key_check CHECK ((((former_claim_key >= 1) AND (former_claim_key <= 998999)) AND ((former_claim_key % 1000) > 0))),
@@ -282,6 +284,10 @@ COMMENT ON COLUMN control.fleet.claim_key IS 'Key that claims are signed with: (
 COMMENT ON COLUMN control.fleet.former_claim_key IS 'Key before it, accepted for a while; null: none';
 
 COMMENT ON COLUMN control.fleet.former_ends_at IS 'Until when the key before is accepted, and what else comes out of its master secret; null: a rotation is under way, or there is none';
+
+COMMENT ON COLUMN control.fleet.rules_order IS 'SHA-256 of each text of row rules that a run began to apply, in the order in which they came first. One is refused while a tenant has a later one';
+
+COMMENT ON COLUMN control.fleet.guard_order IS 'The same of the guard''s functions; the last is what is there, and those before it are refused';
 
 CREATE TABLE control.holds (
     id uuid NOT NULL,

@@ -63,6 +63,19 @@ ALTER TABLE patients DROP COLUMN insurance_number;
 ",
 );
 
+const UNDOS: [(&str, &str); 3] = [
+    ("V3__search_name.undo", "-- Why: a test.\nDROP TABLE remarks;\nALTER TABLE patients DROP COLUMN search_name;\n"),
+    (
+        "V4__search_indexes.undo",
+        "-- Why: a test.\nDROP INDEX CONCURRENTLY IF EXISTS patients_search_name;\n\
+         DROP INDEX CONCURRENTLY IF EXISTS remarks_patient_id;\n",
+    ),
+    (
+        "V5__fill_search_name.undo",
+        "-- Why: a test. The rows were empty before.\nUPDATE patients SET search_name = NULL;\n",
+    ),
+];
+
 /// A folder laid out like the repository's `db`.
 #[derive(Debug, Clone)]
 pub(crate) struct Chain(PathBuf);
@@ -85,6 +98,12 @@ impl Chain {
     pub(crate) fn whole(into: &Path) -> Self {
         let chain = Self::copy(into).with(V3).with_rules(REMARKS);
         [V4, V5, V6].into_iter().fold(chain, Self::with)
+    }
+
+    /// A copy with the versions 3 to 5, which are all expand, and their undos.
+    pub(crate) fn undoable(into: &Path) -> Self {
+        let chain = Self::copy(into).with(V3).with_rules(REMARKS);
+        [V4, V5].into_iter().chain(UNDOS).fold(chain, Self::with)
     }
 
     /// Adds or replaces a migration.

@@ -64,6 +64,6 @@ async fn a_plan_says_what_up_would_do_and_changes_nothing() {
     let sql = std::fs::read_to_string(&edited).unwrap();
     std::fs::write(&edited, sql + "\n-- edited\n").unwrap();
     let refused = run(&["plan"]).await;
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(5));
     assert!(refused.stderr.contains("was edited after it was applied"), "{}", refused.stderr);
 }

@@ -139,7 +139,7 @@ async fn what_was_found_is_told_and_a_clone_that_stays_stops_no_rehearsal() {
     let db = folder(&platform, &[("V3__a.sql", &with_header(REACHING_OUT))]);
     let before = everything(&client).await;
     let run = rehearse(&platform, &db, &[]).run().await.unwrap();
-    assert_eq!(run.status.code(), Some(1), "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.status.code(), Some(4), "{}{}", run.stdout, run.stderr);
     assert!(
         run.stdout.contains("_app may use schema") || run.stdout.contains("control"),
         "{}{}",

@@ -101,6 +101,21 @@ async fn what_could_not_be_checked_is_never_said_to_have_no_finding() {
     assert_eq!((whole.status.code(), whole.stdout.as_str()), (Some(0), "[]\n"), "{}", whole.stderr);
 }
 
+/// As after a line that clap can't read.
+#[tokio::test]
+async fn what_the_command_line_lacks_is_told_as_its_fault() {
+    let platform = platform("said_missing").await;
+    let missing = [("LABOR_MIGRATOR_URL", "--database-url"), ("LABOR_MASTER_SECRET_FILE", "--master-secret-file")];
+    for (variable, option) in missing {
+        let program = platform.program("labor-migrator").unwrap().without(variable).args(["--json", "status"]);
+        let ended = program.run().await.unwrap();
+        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(2), ""), "{}", ended.stderr);
+        let error = &lines(&ended.stderr)[0]["error"];
+        assert_eq!(error["kind"], "missing", "{}", ended.stderr);
+        assert!(error["message"].as_str().unwrap().contains(option), "{}", ended.stderr);
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_done_as_another_login() {
     let platform = platform("said_login").await;

@@ -7,6 +7,7 @@ mod backfill;
 mod births;
 mod control;
 mod direction;
+mod disk;
 mod files;
 mod killed;
 mod linted;

@@ -342,6 +342,8 @@ pub const CONTROL: &[Column] = &[
     column("fleet", "claim_key", Technical),
     column("fleet", "former_claim_key", Technical),
     column("fleet", "former_ends_at", Technical),
+    column("fleet", "rules_order", Technical),
+    column("fleet", "guard_order", Technical),
     column("requests", "id", Technical),
     column("requests", "kind", Technical),
     column("requests", "tenant", Technical),

@@ -1,4 +1,4 @@
-//! A fleet goes one way at a time: `up` and `undo` never meet, two `up` do.
+//! A fleet goes one way at a time, and by the same files: `up` and `undo` never meet, two `up` do when they have the same.
 use labor_testing::until;
 
 use super::{Fleet, LIMIT, Ran, end_of};
@@ -34,7 +34,7 @@ async fn up_and_undo_never_meet_and_two_up_do() {
 
     reader.batch_execute(&read).await.unwrap();
     let running = fleet.begin(&chain, &wait);
-    fleet.blocked("ADD COLUMN seen_at").await;
+    fleet.blocked("ALTER TABLE reports").await;
     let before = fleet.number("SELECT generation::bigint FROM control.fleet").await;
     opposed(&fleet.ran(migrator(&UNDO)).await, "`up` to version 3 (run ");
     assert_eq!(fleet.number("SELECT generation::bigint FROM control.fleet").await, before, "it was not even begun");
@@ -58,6 +58,63 @@ async fn up_and_undo_never_meet_and_two_up_do() {
     fleet.is_whole(2).await;
 }
 
+const OTHER: &str = "-- Why: a test.\n-- Locks: reports.\n-- Previous release: nothing.\n-- Kind: transaction\n-- Phase: expand\n\
+    ALTER TABLE reports ADD COLUMN heard_at timestamptz;\nCOMMENT ON COLUMN reports.heard_at IS 'x';\n";
+
+/// Two branches took the same number, or two releases have other row rules: the practices would be of two kinds, and no later `up` could
+/// make them one.
+#[tokio::test]
+async fn two_up_go_together_only_by_the_same_files() {
+    let fleet = Fleet::copy("waves_two_files").await;
+    let chain = V3.into_iter().fold(Chain::copy(&fleet.files().await), Chain::with);
+    let folder = |name: &str| fleet.platform.folder().join(name);
+    let other = Chain::copy(&folder("waves_other_files")).with(("V3__heard", OTHER));
+    let rules =
+        V3.into_iter().fold(Chain::copy(&folder("waves_other_rules")), Chain::with).with_rules("    -- another\n");
+    let reader = fleet.other().await;
+    reader.batch_execute(&fleet.sql("BEGIN; SELECT id FROM {p4}.reports")).await.unwrap();
+    let running = fleet.begin(&chain, &["--retries", "100", "--lock-timeout", "200ms"]);
+    fleet.blocked("ALTER TABLE reports").await;
+    let alone = async || {
+        opposed(&fleet.ran(fleet.up(&other, &[])).await, "`up` to version 3 with other migrations (run ");
+        let by = "`up` to version 3 with other row rules (db/rls/tenant.sql) (run ";
+        opposed(&fleet.ran(fleet.up(&rules, &["--rules"])).await, by);
+    };
+    alone().await;
+    let along = fleet.ran(fleet.up(&chain, &["--to", "2", "--tenant", "p4"])).await;
+    assert_eq!(along.code, Some(0), "another target of the same files: {}", along.text);
+    // The run's own session is lost; what its workers have in hand is theirs nevertheless.
+    let holder: i32 = fleet.client.query_one(HOLDER, &[]).await.unwrap().get(0);
+    fleet.client.query_one("SELECT pg_terminate_backend($1, 10000)", &[&holder]).await.unwrap();
+    alone().await;
+    reader.batch_execute("ROLLBACK").await.unwrap();
+    let (code, said) = end_of(&running).await;
+    assert_eq!(code, Some(0), "{said}");
+    fleet.is_whole(3).await;
+    let late = fleet.ran(fleet.up(&other, &[])).await;
+    assert!(late.text.contains("V3__heard.sql was edited after it was applied"), "{}", late.text);
+    fleet.is_whole(3).await;
+}
+
+/// As when somebody with other files has begun a practice since the files were compared: their text can't be written over any more.
+#[tokio::test]
+async fn no_text_is_run_that_is_not_the_recorded_one() {
+    let fleet = Fleet::copy("waves_recorded").await;
+    let chain = V3.into_iter().fold(Chain::copy(&fleet.files().await), Chain::with);
+    let other = fleet.other().await;
+    other.batch_execute("BEGIN; LOCK TABLE control.migrations IN EXCLUSIVE MODE").await.unwrap();
+    let running = fleet.begin(&chain, &[]);
+    fleet.blocked("INSERT INTO control.migrations").await;
+    let begun = fleet.sql(
+        r#"INSERT INTO control.migrations (version, name, kind, phase, body) VALUES (3, 'heard', 'concurrent', 'expand', 'SELECT 1;');
+           UPDATE control.ledger SET chain_checksum = '', progress = '{"version": 3, "way": "up", "rows": 0}' WHERE tenant = '{p1}'; COMMIT"#,
+    );
+    other.batch_execute(&begun).await.unwrap();
+    let (_, said) = end_of(&running).await;
+    assert!(said.contains("V3__seen.sql was edited") && said.contains("-SELECT 1;"), "{said}");
+    assert_eq!(fleet.versions().await, "intake 2, p1 2, p2 2, p3 2, p4 2");
+}
+
 /// As after a restart of the server, when somebody else is quicker.
 #[tokio::test]
 async fn a_run_that_lost_the_direction_begins_no_further_tenant() {
@@ -66,7 +123,7 @@ async fn a_run_that_lost_the_direction_begins_no_further_tenant() {
     let (reader, other) = (fleet.other().await, fleet.other().await);
     reader.batch_execute(&fleet.sql("BEGIN; SELECT id FROM {p1}.reports")).await.unwrap();
     let running = fleet.begin(&chain, &["--first", "p1", "--workers", "1", "--retries", "100"]);
-    fleet.blocked("ADD COLUMN seen_at").await;
+    fleet.blocked("ALTER TABLE reports").await;
     let holder: i32 = other.query_one(HOLDER, &[]).await.unwrap().get(0);
     other.query_one("SELECT pg_terminate_backend($1, 10000)", &[&holder]).await.unwrap();
     other.batch_execute("SELECT pg_advisory_lock(hashtextextended('labor direction', 0))").await.unwrap();

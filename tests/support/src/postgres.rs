@@ -50,6 +50,8 @@ pub struct Postgres {
     cluster: Cluster,
     durability: Durability,
     port: AtomicU16,
+    /// How large a file may become, when it is not any size.
+    files: Mutex<Option<u64>>,
 }
 
 /// A cluster that stands still. It goes on when this is dropped.
@@ -85,7 +87,8 @@ impl Postgres {
     /// As [`Postgres::start`].
     pub async fn start_with(folder: &Path, durability: Durability) -> Result<Self> {
         let cluster = Cluster::open(folder, durability).await?;
-        let postgres = Self { server: Mutex::new(None), cluster, durability, port: AtomicU16::new(0) };
+        let (server, files, port) = (Mutex::new(None), Mutex::new(None), AtomicU16::new(0));
+        let postgres = Self { server, cluster, durability, port, files };
         for _ in 0..20 {
             postgres.port.store(ports::free("Postgres")?, Relaxed);
             if let Attempt::Up(server) = postgres.attempt().await? {
@@ -149,6 +152,12 @@ impl Postgres {
         self.server().as_ref()?.signal(Signal::STOP);
         left_over::signal_backends(&self.cluster.name, Signal::STOP);
         Some(Frozen(self))
+    }
+
+    /// After the next restart no file of the server may grow beyond so many bytes: a write that would is cut short, as a full disk cuts
+    /// it. `None`: they may grow again.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
     }
 
     /// The port on 127.0.0.1; the same after a restart.
@@ -221,7 +230,15 @@ impl Postgres {
     async fn attempt(&self) -> Result<Attempt> {
         self.cluster.configure(self.durability, self.port())?;
         // SIGQUIT, not SIGKILL: an immediate shutdown also ends busy backends and gives the shared memory back.
-        let mut postgres = command("QUIT", &self.cluster.home.program("postgres"));
+        let program = self.cluster.home.program("postgres");
+        let mut postgres = match *self.files.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => command("QUIT", &program),
+            Some(bytes) => {
+                let mut limited = command("QUIT", Path::new("prlimit"));
+                limited.arg(format!("--fsize={bytes}:")).arg(&program);
+                limited
+            }
+        };
         postgres.arg("-D").arg(self.cluster.data()).current_dir(&self.cluster.folder);
         self.cluster.identity.apply(&mut postgres);
         let server = Kept::start("Postgres", postgres, &self.cluster.log())?;

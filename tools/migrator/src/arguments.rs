@@ -48,10 +48,10 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failed, see the message
-  2  wrong command line
+  2  wrong command line, or a URL or file is missing that it needs
   3  tenants failed, are behind or ahead, or were not tried
-  4  the isolation check found something
-  5  schemas, ledger and files do not agree
+  4  the isolation check found something, also in a rehearsal
+  5  schemas, ledger and files do not agree; a file was edited after it was applied
   6  lint found an error
   130  interrupted twice";
 
@@ -272,6 +272,9 @@ pub(crate) struct UpArguments {
     /// practice's own login. What others were granted stays; `check` tells it.
     #[arg(long)]
     pub(crate) rules: bool,
+    /// Apply row rules and guard of this program although later ones are there: takes back what a newer program has closed.
+    #[arg(long)]
+    pub(crate) older_rules: bool,
     #[command(flatten)]
     pub(crate) run: RunArguments,
     /// Run files that no tenant has yet although `lint` finds errors in them.

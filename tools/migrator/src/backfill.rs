@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use labor_catalog::TenantName;
+use tokio_postgres::IsolationLevel;
 
 use crate::connection::Connection;
 use crate::migration::Migration;
@@ -74,7 +75,7 @@ async fn patiently(connection: &mut Connection, batch: &Batch<'_>, place: &str) 
     let mut pause = FIRST_REST;
     for attempt in 1.. {
         if batch.batches.stop.reason().is_some() {
-            return Err(MigratorError::Interrupted);
+            return Err(MigratorError::Interrupted { when: "between two batches", after: None });
         }
         match one(connection, batch).await.map_err(MigratorError::during(place)) {
             Ok(Some(rows)) => return Ok(rows),
@@ -101,7 +102,9 @@ async fn rest(pause: Duration, stop: &Stop) {
 /// As labor_backfill, which row rules don't bind: the owner's own UPDATE would be refused by them.
 async fn one(connection: &mut Connection, batch: &Batch<'_>) -> Result<Option<u64>, tokio_postgres::Error> {
     let &Batch { tenant, from, version, sql, batches } = batch;
-    let transaction = connection.client.transaction().await?;
+    // Also where an operator made transactions stricter for everybody: a row that somebody changed meanwhile is looked at again.
+    let transaction =
+        connection.client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
     let enter = format!(
         "SET LOCAL lock_timeout = {}; SET LOCAL ROLE labor_backfill; SET LOCAL search_path = {tenant}",
         batches.lock_timeout.as_millis().max(1)

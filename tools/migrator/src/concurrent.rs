@@ -11,6 +11,7 @@ use crate::MigratorError;
 use crate::connection::{Connection, keep_first};
 use crate::migration::Migration;
 use crate::statements::{Statement, index_built, names_reindexed};
+use crate::watch::Watch;
 
 /// Whose progress is not shown to us, because another role builds, is known by the table's lock.
 const INVALID: &str = "
@@ -60,12 +61,13 @@ pub(crate) async fn run(
     tenant: &TenantName,
     script: &Script,
     lock_timeout: Duration,
+    watch: &Watch<'_>,
 ) -> Result<(), MigratorError> {
     let client = &connection.client;
     drop_invalid(client, tenant, script, lock_timeout).await?;
     let enter = format!("SET ROLE labor_owner; SET row_security = off; SET search_path = {tenant}");
     client.batch_execute(&enter).await.map_err(MigratorError::during(format!("{tenant}: enter the schema")))?;
-    let result = statements(client, tenant, script, lock_timeout).await;
+    let result = statements(client, tenant, script, lock_timeout, watch).await;
     if client.is_closed() {
         return result;
     }
@@ -97,6 +99,7 @@ async fn statements(
     tenant: &TenantName,
     script: &Script,
     lock_timeout: Duration,
+    watch: &Watch<'_>,
 ) -> Result<(), MigratorError> {
     for statement in &script.statements {
         let wait = patience(statement, lock_timeout);
@@ -107,7 +110,14 @@ async fn statements(
             source,
         };
         client.batch_execute(&format!("SET lock_timeout = {wait}")).await.map_err(refused)?;
-        client.batch_execute(&statement.sql).await.map_err(refused)?;
+        if wait > 0 {
+            client.batch_execute(&statement.sql).await.map_err(refused)?;
+            continue;
+        }
+        let place = format!("{}:{}", script.file, statement.line);
+        if !watch.run(client, tenant, &statement.sql, &place).await?.map_err(refused)? {
+            return Err(MigratorError::Interrupted { when: "while an index was being built", after: None });
+        }
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
 use crate::connection::begin;
-use crate::{Migrator, MigratorError, isolation, refinery_transaction};
+use crate::{Migrator, MigratorError, isolation, refinery_transaction, superseded};
 
 /// Queue of stored raw messages that wait for a worker.
 pub const MESSAGES: &str = "messages";
@@ -29,22 +29,22 @@ impl Migrator {
     /// Brings control schema, queue and guard to the version of this binary, unless they are there; gives the connection.
     ///
     /// # Errors
-    /// When the database was never bootstrapped, or refuses.
-    pub async fn migrate_control(&self) -> Result<Client, MigratorError> {
+    /// When the database was never bootstrapped, or refuses; when a later guard is there, unless that is meant to be taken back.
+    pub async fn migrate_control(&self, older_rules: bool) -> Result<Client, MigratorError> {
         let mut client = self.connect().await?;
         self.require_hardened(&client).await?;
         let checksum = self.control_checksum();
         if !is_current(&client, &checksum).await? {
-            self.apply_in_turn(&mut client, &checksum).await?;
+            self.apply_in_turn(&mut client, &checksum, older_rules).await?;
         }
         self.require_secret(&client).await?;
         Ok(client)
     }
 
     /// Every sign-in queues behind a lock that we wait for: it is waited for briefly, and again after a pause.
-    async fn apply_in_turn(&self, client: &mut Client, checksum: &str) -> Result<(), MigratorError> {
+    async fn apply_in_turn(&self, client: &mut Client, checksum: &str, older_rules: bool) -> Result<(), MigratorError> {
         for pause in PAUSES.map(Duration::from_millis) {
-            match self.apply_control(client, checksum).await {
+            match self.apply_control(client, checksum, older_rules).await {
                 Err(error) if error.is_passing() => tracing::info!(%error, "the control schema will be tried again"),
                 ended => return ended,
             }
@@ -54,14 +54,14 @@ impl Migrator {
                 return Ok(());
             }
         }
-        match self.apply_control(client, checksum).await {
+        match self.apply_control(client, checksum, older_rules).await {
             Err(error @ MigratorError::ControlLocked(_)) => Err(error),
             Err(error) if error.is_passing() => Err(MigratorError::ControlLocked(error.to_string())),
             ended => ended,
         }
     }
 
-    async fn apply_control(&self, client: &mut Client, checksum: &str) -> Result<(), MigratorError> {
+    async fn apply_control(&self, client: &mut Client, checksum: &str, older_rules: bool) -> Result<(), MigratorError> {
         let transaction = begin(client, LOCK_TIMEOUT).await?;
         if !exists(&transaction, "guard").await? {
             return Err(MigratorError::NotBootstrapped);
@@ -84,6 +84,7 @@ impl Migrator {
             .await
             .map_err(MigratorError::during("enter the control schema"))?;
         refinery_transaction::apply(&transaction, &self.control_runner()?).await?;
+        superseded::place_guard(&transaction, older_rules).await?;
         transaction.batch_execute(QUEUE_RIGHTS).await.map_err(MigratorError::during("grant rights on the queue"))?;
         transaction
             .batch_execute("SET LOCAL ROLE labor_guard")

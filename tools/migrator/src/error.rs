@@ -129,9 +129,17 @@ pub enum MigratorError {
         /// Why.
         reason: String,
     },
-    /// The run was asked to stop between two batches.
-    #[error("the run was stopped between two batches; `labor-migrator up` goes on there")]
-    Interrupted,
+    /// The run was asked to stop while the tenant was not at its end.
+    #[error(
+        "the run was stopped {when}{}; `labor-migrator up` goes on there",
+        .after.as_ref().map(|after| format!(" (the last one failed: {after})")).unwrap_or_default()
+    )]
+    Interrupted {
+        /// Such as `between two batches`.
+        when: &'static str,
+        /// What had failed before.
+        after: Option<String>,
+    },
     /// Newer than wanted.
     #[error("{tenant} is at version {version}, after the wanted {target}; going back is `labor-migrator undo`")]
     Ahead {
@@ -174,9 +182,20 @@ pub enum MigratorError {
         /// Some of the tenants that are ahead.
         tenants: Vec<Further>,
     },
-    /// A command is under way that goes the other way.
+    /// Row rules or guard functions of this program are older than what is there.
     #[error(
-        "{under_way} is under way: a fleet goes one way at a time, up or back, so no further practice is begun. Let it end \
+        "the {what} of this program were replaced by {by}: applying them would open again what those have closed, so nothing was changed. Use \
+         the newer program. Where it is meant to be taken back: `labor-migrator up --older-rules`"
+    )]
+    Superseded {
+        /// Which of them.
+        what: &'static str,
+        /// By which.
+        by: String,
+    },
+    /// A command is under way that goes the other way, or by other files.
+    #[error(
+        "{under_way} is under way: a fleet goes one way at a time, up or back, and by the same files, so no further practice is begun. Let it end \
          (`labor-migrator history` shows it), then run the command again"
     )]
     Opposed {
@@ -228,6 +247,9 @@ pub enum MigratorError {
          what the isolation check and all proofs rest on. Give its URL (--database-url or LABOR_MIGRATOR_URL)"
     )]
     WrongLogin(String),
+    /// Something that the command line or the environment has to give.
+    #[error("{0} is missing")]
+    Missing(&'static str),
     /// Something given by the caller is not acceptable.
     #[error("{0}")]
     Invalid(String),

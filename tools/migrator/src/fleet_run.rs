@@ -72,7 +72,6 @@ pub(crate) struct FleetRun<'a> {
     stop: &'a Stop,
     task: Arc<Task>,
     queue: Arc<Mutex<Queue>>,
-    selection: Selection,
     total: u64,
 }
 
@@ -87,8 +86,8 @@ impl<'a> FleetRun<'a> {
         total: u64,
     ) -> Self {
         selection.task = task.run_id;
-        let queue = Arc::new(Mutex::new(Queue::new(client, selection.clone())));
-        Self { migrator, options, stop, task: Arc::new(task), queue, selection, total }
+        let queue = Arc::new(Mutex::new(Queue::new(client, selection)));
+        Self { migrator, options, stop, task: Arc::new(task), queue, total }
     }
 
     /// Goes to its end, whatever that is, and writes it down.
@@ -167,7 +166,7 @@ impl<'a> FleetRun<'a> {
     }
 
     async fn pending(&self) -> Result<u64, MigratorError> {
-        Ok(self.selection.count(self.queue.lock().await.client(self.migrator).await?).await?.0)
+        self.queue.lock().await.pending(self.migrator).await
     }
 
     async fn wave(
@@ -228,19 +227,19 @@ impl<'a> FleetRun<'a> {
     /// Writes the end down. When even that fails, the run shows as killed, and what failed is told.
     async fn end(&self, report: &mut UpReport, result: &Result<(), MigratorError>) -> Result<(), MigratorError> {
         let mut queue = self.queue.lock().await;
-        let client = match queue.undirected(self.migrator).await {
-            Ok(client) => client,
+        let (left, client) = match queue.left(self.migrator).await {
+            Ok(left) => left,
             Err(_) if result.is_err() => return Ok(()),
             Err(error) => return Err(error),
         };
-        report.left = self.selection.count(client).await?.0;
+        report.left = left;
         report.stopped = self.stop.reason();
         let (ending, message) = match result {
             Err(error) => (Ending::Failed, Some(error.to_string())),
             Ok(()) if report.stopped.is_some() => (Ending::Stopped, report.stopped.clone()),
             Ok(()) => (Ending::Completed, None),
         };
-        run::end(&*client, self.task.run_id, ending, message.as_deref()).await
+        run::end(client, self.task.run_id, ending, message.as_deref()).await
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use labor_catalog::TenantName;
 use serde::Serialize;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 /// A session that holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,7 +26,11 @@ impl std::fmt::Display for Holder {
         self.login.iter().try_for_each(|login| write!(f, " of {login}"))?;
         self.state.iter().try_for_each(|state| write!(f, ", {state}"))?;
         self.since.iter().try_for_each(|since| write!(f, " since {} UTC", since.format("%F %T")))?;
-        write!(f, ", has {}", self.tables.join(", "))
+        if self.tables.is_empty() {
+            write!(f, ", has a transaction open")
+        } else {
+            write!(f, ", has {}", self.tables.join(", "))
+        }
     }
 }
 
@@ -44,16 +48,28 @@ pub(crate) async fn of(client: &Client, tenant: &TenantName) -> Vec<Holder> {
             &[&tenant.as_str()],
         )
         .await;
-    rows.unwrap_or_default()
-        .iter()
-        .map(|row| Holder {
-            pid: row.get(0),
-            login: row.get(1),
-            state: row.get(2),
-            since: row.get(3),
-            tables: row.get(4),
-        })
-        .collect()
+    rows.unwrap_or_default().iter().map(holder).collect()
+}
+
+/// Those that a server process waits for, the oldest first: whose transaction is open may have locked nothing of the tenant.
+pub(crate) async fn before(client: &Client, tenant: &TenantName, pid: i32) -> Vec<Holder> {
+    let rows = client
+        .query(
+            "SELECT a.pid, a.usename::text, a.state, a.xact_start,
+                    ARRAY(SELECT DISTINCT c.relname::text
+                            FROM pg_locks l JOIN pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p')
+                           WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.granted
+                             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                             AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) ORDER BY 1)
+               FROM pg_stat_activity a WHERE a.pid = ANY (pg_blocking_pids($2)) ORDER BY a.xact_start, a.pid LIMIT 10",
+            &[&tenant.as_str(), &pid],
+        )
+        .await;
+    rows.unwrap_or_default().iter().map(holder).collect()
+}
+
+fn holder(row: &Row) -> Holder {
+    Holder { pid: row.get(0), login: row.get(1), state: row.get(2), since: row.get(3), tables: row.get(4) }
 }
 
 /// In a sentence after an error; empty when nobody is left.

@@ -19,7 +19,7 @@ pub(crate) async fn twice(json: bool, stop: &Stop) {
     asked().await;
     if !json {
         output::aside(format_args!(
-            "labor-migrator: finishing the tenants that were begun, a backfill only its batch; once more ends at once"
+            "labor-migrator: finishing the tenants that were begun, a backfill only its batch and no index; once more ends at once"
         ));
     }
     stop.because("it was interrupted");

@@ -48,9 +48,11 @@ pub mod statements;
 pub mod status;
 mod steer;
 mod step;
+mod superseded;
 pub mod undo;
 pub mod up;
 pub mod verify;
+mod watch;
 pub mod waves;
 mod worker;
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::header::Header;
 use crate::migration::{Kind, Migration, Phase};
 
+mod blocks;
 mod comments;
 mod contract;
 pub(crate) mod file;
@@ -59,7 +60,7 @@ impl std::fmt::Display for Finding {
 /// Labor's own rules and what each is for; squawk's are in [`squawk::RULES`].
 pub const RULES: [(&str, &str); 16] = [
     ("header", "a migration says why it is, which locks it takes and what the previous release sees; an undo says why"),
-    ("syntax", "the file is SQL"),
+    ("syntax", "the file is SQL, and nothing that only psql understands"),
     ("contract-undeclared", "what the previous release would miss is taken away in a file that says `Phase: contract`"),
     ("concurrent-in-transaction", "a statement that can't run in a transaction is in a file of `Kind: concurrent`"),
     ("transaction-control", "the migrator begins and commits, no file does"),
@@ -72,7 +73,7 @@ pub const RULES: [(&str, &str); 16] = [
         "a tenant's schema holds tables, indexes and constraints, and reaches for nothing outside of it",
     ),
     ("rights-elsewhere", "rights and row rules are in db/rls/tenant.sql, which alone says who may do what"),
-    ("do-unseen", "what a DO block does can't be judged here"),
+    ("do-unseen", "what a DO block runs with EXECUTE, and which locks it takes, can't be judged here"),
     ("rls-forgotten", "every table has its line in the matrix of db/rls/tenant.sql"),
     ("comment-missing", "every table and column has a COMMENT"),
     ("undo-missing", "an expand has its undo beside it, or a comment there that says why nothing is to be done"),
@@ -177,6 +178,7 @@ fn judge(file: &File, migration: &Migration, known: &BTreeSet<String>) -> Vec<Fi
 fn of_kind(file: &File, migration: &Migration, known: &BTreeSet<String>) -> Vec<Finding> {
     let mut findings = kinds::transaction_control(file);
     findings.extend(kinds::own(file));
+    findings.extend(kinds::copies(file));
     findings.extend(match migration.kind {
         Kind::Transaction => kinds::transaction(file),
         Kind::Concurrent => kinds::concurrent(file),
@@ -194,9 +196,12 @@ fn undo(migration: &Migration) -> Vec<Finding> {
         Ok(file) => {
             findings.extend(kinds::transaction_control(&file));
             findings.extend(kinds::own(&file));
-            if migration.kind == Kind::Transaction {
-                findings.extend(kinds::transaction(&file));
-            }
+            findings.extend(kinds::copies(&file));
+            findings.extend(match migration.kind {
+                Kind::Transaction => kinds::transaction(&file),
+                Kind::Concurrent => kinds::blocks(&file),
+                Kind::Backfill { .. } => Vec::new(),
+            });
             findings = ignores::apply(&file, findings);
         }
     }

@@ -1,14 +1,33 @@
 //! Takes the locks that a part of the way needs before it changes anything.
 //! Must stay true: all of them together are waited for no longer than lock_timeout, so that who wants to read a table that is locked
 //! already never waits longer for us to wait for another one; the gentlest lock comes first, the strongest is held for the shortest time.
+//! Where row rules are applied every table of the tenant is locked against everybody: when their text has changed, and after a file that
+//! makes a table, or has a DO block, which may.
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use labor_catalog::TenantName;
+use tokio_postgres::Client;
 
 use crate::MigratorError;
 use crate::chain::{Chain, Segment};
 use crate::locks::{LockMode, UNKNOWN};
+
+/// Who waits for a lock longer than `deadlock_timeout` may be freed from a deadlock at the cost of somebody else: whoever looks first is
+/// ended, and that is the application when it has waited longer than we. A shorter wait ends by itself before anybody looks.
+pub(crate) async fn warn_of_deadlocks(client: &Client, lock_timeout: Duration) -> Result<(), MigratorError> {
+    let sql = "SELECT (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 1000)::bigint";
+    let row = client.query_one(sql, &[]).await.map_err(MigratorError::during("read deadlock_timeout"))?;
+    let server: i64 = row.get(0);
+    let ours = i64::try_from(lock_timeout.as_millis()).unwrap_or(i64::MAX);
+    if ours >= server {
+        tracing::warn!(
+            "--lock-timeout is {ours} ms, and the server looks for deadlocks after {server} ms (deadlock_timeout): where a migration and \
+             the application wait for each other, it may be the application that is ended"
+        );
+    }
+    Ok(())
+}
 
 /// What is to be locked.
 #[derive(Debug, PartialEq, Eq)]

@@ -32,6 +32,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use uuid::Uuid;
 
+/// As clap says it: the command line lacks something, or what it may take from the environment.
+const USAGE: u8 = 2;
 /// Some tenants failed, are behind, or were not tried.
 const INCOMPLETE: u8 = 3;
 /// The isolation check found something.
@@ -60,12 +62,14 @@ async fn main() -> ExitCode {
 /// What a script learns of an error: nothing was tried, or something failed.
 fn exit_code(error: &MigratorError) -> ExitCode {
     ExitCode::from(match error {
-        MigratorError::Opposed { .. } | MigratorError::Older { .. } => INCOMPLETE,
+        MigratorError::Opposed { .. } | MigratorError::Older { .. } | MigratorError::Superseded { .. } => INCOMPLETE,
         MigratorError::Isolation(_)
         | MigratorError::Weak(_)
         | MigratorError::Unhardened(_)
         | MigratorError::Unsound { .. } => FINDINGS,
+        MigratorError::Edited { .. } | MigratorError::Drift { .. } => DRIFT,
         MigratorError::Lint(_) | MigratorError::Unrunnable(_) => LINT,
+        MigratorError::Missing(_) => USAGE,
         _ => 1,
     })
 }
@@ -88,7 +92,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
     if let Some(code) = on_files::run(json, arguments.db.as_deref(), &sources, &arguments.command)? {
         return Ok(code);
     }
-    let url = arguments.database_url.clone().ok_or_else(|| missing("--database-url or LABOR_MIGRATOR_URL"))?;
+    let url = arguments.database_url.clone().ok_or(MigratorError::Missing("--database-url or LABOR_MIGRATOR_URL"))?;
     if let Command::Bootstrap { admin_url, control_url, backup_url } = &arguments.command {
         let urls = ServiceUrls { migrator: &url, control: control_url, backup: backup_url };
         let prepared = bootstrap::bootstrap(admin_url, &urls, arguments.weaker()).await?;
@@ -98,7 +102,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, MigratorError> {
     let secret = arguments
         .master_secret_file
         .as_deref()
-        .ok_or_else(|| missing("--master-secret-file or LABOR_MASTER_SECRET_FILE"))?;
+        .ok_or(MigratorError::Missing("--master-secret-file or LABOR_MASTER_SECRET_FILE"))?;
     let migrator = Migrator::with_sources(&url, bootstrap::read_master_secrets(secret)?, &sources)?;
     let migrator = migrator.accepting(arguments.weaker());
     on_fleet(json, &migrator, arguments.command).await
@@ -168,6 +172,7 @@ async fn up(json: bool, migrator: &Migrator, arguments: UpArguments) -> Result<E
         waves: arguments.wave,
         pause_between: arguments.pause_between,
         rules: arguments.rules,
+        older_rules: arguments.older_rules,
         workers: usize::from(arguments.run.workers),
         max_failures: arguments.run.max_failures,
         lock_timeout: arguments.run.lock_timeout,
@@ -319,14 +324,23 @@ async fn rehearse(json: bool, migrator: &Migrator, arguments: RehearseArguments)
     let backup = match (arguments.data, arguments.backup_url.as_deref().filter(|url| !url.is_empty())) {
         (false, _) => None,
         (true, Some(url)) => Some(rehearse::backup_login(url)?),
-        (true, None) => return Err(missing("--backup-url or LABOR_BACKUP_URL, with which --data reads the rows,")),
+        (true, None) => {
+            let what = "--backup-url or LABOR_BACKUP_URL, with which --data reads the rows,";
+            return Err(MigratorError::Missing(what));
+        }
     };
     let options = RehearseOptions { to: arguments.to, tenant, backup, allow_lint_errors: arguments.allow_lint_errors };
     let reports = migrator.rehearse(&options, |report| output::rehearse::rehearsal(json, report)).await?;
     if reports.is_empty() && !json {
         output::line(format_args!("nothing to rehearse: no tenant is behind"));
     }
-    Ok(if reports.iter().all(Rehearsal::passed) { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if reports.iter().all(Rehearsal::passed) {
+        ExitCode::SUCCESS
+    } else if reports.iter().any(|report| !report.findings.is_empty()) {
+        ExitCode::from(FINDINGS)
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn check(json: bool, migrator: &Migrator, tenant: Option<String>) -> Result<ExitCode, MigratorError> {
@@ -364,8 +378,4 @@ async fn verify(json: bool, migrator: &Migrator, names: &[String]) -> Result<Exi
         (0, _) => ExitCode::from(INCOMPLETE),
         _ => ExitCode::from(DRIFT),
     })
-}
-
-fn missing(what: &str) -> MigratorError {
-    MigratorError::Invalid(format!("{what} is missing"))
 }

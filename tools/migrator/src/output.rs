@@ -121,16 +121,13 @@ fn one(t: &TenantReport) -> String {
     format!("{name} {} in {} ms{attempts}{error}", t.outcome, t.milliseconds)
 }
 
-/// `stopped`: so many of those that are left were begun, and ended between two batches.
+/// `stopped`: so many of those that are left were begun, and left where they were.
 fn summary(report: &UpReport, stopped: u64) -> String {
     let mut text = format!("version {}: {} migrated, {} failed", report.version, report.migrated, report.failed);
     let untried = report.left.saturating_sub(stopped);
-    for (count, what) in [
-        (stopped, "stopped between two batches"),
-        (untried, "not tried"),
-        (report.held, "held back"),
-        (report.ahead, "ahead"),
-    ] {
+    for (count, what) in
+        [(stopped, "stopped"), (untried, "not tried"), (report.held, "held back"), (report.ahead, "ahead")]
+    {
         if count > 0 {
             text += &format!(", {count} {what}");
         }

@@ -1,6 +1,6 @@
 //! `plan`: what `up` would do, to how many tenants, under which locks, and about how long.
-//! Must stay true: it only reads, and asks a handful of queries whatever the number of tenants; a file that `up` would refuse is
-//! refused here with the same words.
+//! Must stay true: it only reads, and asks a handful of queries whatever the number of tenants; files that are not SQL, were edited, are
+//! missing or come too late are refused here with the words of `up`. What only running them shows, `rehearse` tells and `up`.
 use std::collections::BTreeSet;
 
 use labor_catalog::TenantName;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::chain::{Chain, Target};
 use crate::lint::{self, Finding};
 use crate::locks::Effect;
-use crate::{Migrator, MigratorError, recorded, schema};
+use crate::{Migrator, MigratorError, recorded, schema, superseded};
 
 mod classes;
 mod estimate;
@@ -120,6 +120,7 @@ impl Migrator {
         let control_current = self.control_is_current(&client).await?;
         let chain = self.chain();
         recorded::compare(&client, chain).await?;
+        superseded::refuse_rules(&client, chain).await?;
         let target = target(chain, options.to)?;
         let found = classes::read(&client, chain, &target, &options.tenants).await?;
         let heavy = heavy_tables(chain, found.lowest(target.version), target.version)?;

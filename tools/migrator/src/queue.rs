@@ -11,7 +11,7 @@ use crate::begun::REACHED;
 use crate::named::SLUG;
 use crate::step::Way;
 use crate::worker::reconnect;
-use crate::{Migrator, MigratorError, direction, named};
+use crate::{Migrator, MigratorError, direction, named, recorded};
 
 /// So many names are read at a time.
 const PAGE: i64 = 256;
@@ -70,20 +70,23 @@ pub(crate) struct Selection {
     pub(crate) only: Option<Vec<String>>,
     /// These before all others.
     pub(crate) first: Vec<String>,
+    /// These have failed in this run, and not even that could be written down: they would come again at once.
+    pub(crate) unwritten: Vec<String>,
 }
 
 /// Not at the target, not held, and not yet through in this run.
 const PENDING: &str = "
     FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
    WHERE (l.chain_checksum <> $1 OR $5) AND l.held_at IS NULL AND t.state <> 'deleted'
-     AND ($3::text[] IS NULL OR l.tenant = ANY ($3))
+     AND ($3::text[] IS NULL OR l.tenant = ANY ($3)) AND l.tenant <> ALL ($6)
      AND NOT EXISTS (SELECT FROM control.outcomes o WHERE o.run_id = $4 AND o.tenant = l.tenant AND o.outcome <> 'running')";
 
 impl Selection {
-    /// Upwards also those at the target's version whose row rules are older; back only those after it.
+    /// Upwards also those at the target's version whose row rules are older; back only those after it. Who has begun a later version
+    /// is after it.
     fn pending(&self) -> String {
         match self.way {
-            Way::Up => format!("{PENDING} AND l.version <= $2"),
+            Way::Up => format!("{PENDING} AND {REACHED} <= $2"),
             Way::Back => format!("{PENDING} AND {REACHED} > $2"),
         }
     }
@@ -93,7 +96,10 @@ impl Selection {
         let sql =
             format!("SELECT count(*), coalesce(min(l.version), $2), coalesce(max({REACHED}), $2) {}", self.pending());
         let row = client
-            .query_one(&sql, &[&self.checksum, &self.version, &self.only, &self.task, &self.settled_too])
+            .query_one(
+                &sql,
+                &[&self.checksum, &self.version, &self.only, &self.task, &self.settled_too, &self.unwritten],
+            )
             .await
             .map_err(MigratorError::during("count the tenants"))?;
         Ok((u64::try_from(row.get::<_, i64>(0)).unwrap_or_default(), row.get(1), row.get(2)))
@@ -112,9 +118,20 @@ impl Selection {
         if self.first.is_empty() {
             return Ok(());
         }
-        let sql = format!("SELECT l.tenant {} AND l.tenant = ANY ($6)", self.pending());
+        let sql = format!("SELECT l.tenant {} AND l.tenant = ANY ($7)", self.pending());
         let rows = client
-            .query(&sql, &[&self.checksum, &self.version, &self.only, &self.task, &self.settled_too, &self.first])
+            .query(
+                &sql,
+                &[
+                    &self.checksum,
+                    &self.version,
+                    &self.only,
+                    &self.task,
+                    &self.settled_too,
+                    &self.unwritten,
+                    &self.first,
+                ],
+            )
             .await
             .map_err(MigratorError::during("look up the tenants that come first"))?;
         let mut pending: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
@@ -159,20 +176,40 @@ impl Queue {
     pub(crate) async fn client(&mut self, migrator: &Migrator) -> Result<&mut Client, MigratorError> {
         self.undirected(migrator).await?;
         if !self.directed {
-            // Meanwhile the fleet may have begun to go the other way.
-            direction::take(&self.client, self.selection.way).await?;
+            // Meanwhile the fleet may have gone the other way, or by other files.
+            direction::take(&self.client, self.selection.way, migrator.chain()).await?;
+            if self.selection.way == Way::Up {
+                recorded::require(&self.client, migrator.chain(), self.selection.version).await?;
+            }
             self.directed = true;
         }
         Ok(&mut self.client)
     }
 
     /// The same whichever way the fleet goes by now: only for the run's own record, which is written also when the direction is lost.
-    pub(crate) async fn undirected(&mut self, migrator: &Migrator) -> Result<&mut Client, MigratorError> {
+    async fn undirected(&mut self, migrator: &Migrator) -> Result<&mut Client, MigratorError> {
         if self.client.is_closed() {
             self.directed = false;
             self.client = reconnect(migrator, self.selection.task).await?.client;
         }
         Ok(&mut self.client)
+    }
+
+    /// How many are still to come, while the fleet goes this way.
+    pub(crate) async fn pending(&mut self, migrator: &Migrator) -> Result<u64, MigratorError> {
+        self.client(migrator).await?;
+        Ok(self.selection.count(&self.client).await?.0)
+    }
+
+    /// The same for the run's record, whichever way the fleet goes by now; with the connection that it is written with.
+    pub(crate) async fn left(&mut self, migrator: &Migrator) -> Result<(u64, &Client), MigratorError> {
+        self.undirected(migrator).await?;
+        Ok((self.selection.count(&self.client).await?.0, &self.client))
+    }
+
+    /// Failed, and not even that could be written down: it is not tried again in this run.
+    pub(crate) fn leave_out(&mut self, tenant: &TenantName) {
+        self.selection.unwritten.push(tenant.to_string());
     }
 
     /// Comes again at the end of the wave.
@@ -221,8 +258,8 @@ impl Queue {
     async fn turn_page(&mut self) -> Result<(), MigratorError> {
         let s = &self.selection;
         let sql = format!(
-            "SELECT l.tenant, {SLUG} {} AND l.tenant > $6 AND l.tenant <> ALL ($7) AND NOT ($8 AND t.kind = 'intake')
-                AND NOT ($9 AND t.state IN ('spare', 'frozen'))
+            "SELECT l.tenant, {SLUG} {} AND l.tenant > $7 AND l.tenant <> ALL ($8) AND NOT ($9 AND t.kind = 'intake')
+                AND NOT ($10 AND t.state IN ('spare', 'frozen'))
               ORDER BY l.tenant LIMIT {PAGE}",
             s.pending()
         );
@@ -232,7 +269,18 @@ impl Queue {
             .client
             .query(
                 &sql,
-                &[&s.checksum, &s.version, &s.only, &s.task, &s.settled_too, last, excluded, &no_intake, &no_idle],
+                &[
+                    &s.checksum,
+                    &s.version,
+                    &s.only,
+                    &s.task,
+                    &s.settled_too,
+                    &s.unwritten,
+                    last,
+                    excluded,
+                    &no_intake,
+                    &no_idle,
+                ],
             )
             .await
             .map_err(MigratorError::during("list the tenants"))?;

@@ -28,19 +28,9 @@ pub(crate) async fn compare(client: &impl GenericClient, chain: &Chain) -> Resul
         .await
         .map_err(MigratorError::during("read the applied migrations"))?;
     let applied: i32 = rows.first().map_or(0, |row| row.get(3));
-    let recorded: Vec<(i32, String, String)> =
+    let recorded: Vec<Recorded> =
         rows.iter().filter_map(|row| Some((row.get::<_, Option<i32>>(0)?, row.get(1), row.get(2)))).collect();
-    for (version, name, body) in &recorded {
-        // No version is missing before the last, and a later one is refused below.
-        let Some(file) = chain.migrations().iter().find(|m| m.version == *version) else { continue };
-        if file.name != *name || file.sql != *body {
-            let difference = TextDiff::from_lines(body.as_str(), &file.sql)
-                .unified_diff()
-                .header(&format!("V{version}__{name}.sql as applied"), &format!("{} now", file.file_name()))
-                .to_string();
-            return Err(MigratorError::Edited { file: file.file_name(), difference });
-        }
-    }
+    refuse_edited(chain, &recorded)?;
     if applied > chain.newest().version {
         return Err(older(client, chain, &recorded).await?);
     }
@@ -59,7 +49,37 @@ pub(crate) async fn compare(client: &impl GenericClient, chain: &Chain) -> Resul
     })
 }
 
-/// The same before a tenant is born or adopted. Whether this program is too old for that is judged by the generation and not here:
+/// Refuses files that are not what is recorded up to a version, also of those that no tenant has yet: asked where nobody with other
+/// files can write there any more.
+///
+/// # Errors
+/// When there is one, or the database can't be asked.
+pub(crate) async fn require(client: &impl GenericClient, chain: &Chain, version: i32) -> Result<(), MigratorError> {
+    let sql = "SELECT version, name, body FROM control.migrations WHERE version <= $1 ORDER BY version";
+    let rows = client.query(sql, &[&version]).await.map_err(MigratorError::during("read the recorded migrations"))?;
+    let recorded: Vec<Recorded> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    refuse_edited(chain, &recorded)
+}
+
+/// Version, name and text.
+type Recorded = (i32, String, String);
+
+fn refuse_edited(chain: &Chain, recorded: &[Recorded]) -> Result<(), MigratorError> {
+    for (version, name, body) in recorded {
+        // No version is missing before the last, and a later one is refused elsewhere.
+        let Some(file) = chain.migrations().iter().find(|m| m.version == *version) else { continue };
+        if file.name != *name || file.sql != *body {
+            let difference = TextDiff::from_lines(body.as_str(), &file.sql)
+                .unified_diff()
+                .header(&format!("V{version}__{name}.sql as applied"), &format!("{} now", file.file_name()))
+                .to_string();
+            return Err(MigratorError::Edited { file: file.file_name(), difference });
+        }
+    }
+    Ok(())
+}
+
+/// As [`compare`], before a tenant is born or adopted. Whether this program is too old for that is judged by the generation and not here:
 /// births go on at the old version while the first wave of a newer program is under way.
 ///
 /// # Errors
@@ -75,7 +95,7 @@ pub(crate) async fn compare_for_birth(client: &impl GenericClient, chain: &Chain
 async fn older(
     client: &impl GenericClient,
     chain: &Chain,
-    recorded: &[(i32, String, String)],
+    recorded: &[Recorded],
 ) -> Result<MigratorError, MigratorError> {
     let newest = chain.newest().version;
     let (count, tenants) = ahead::of(client, newest, None).await?;

@@ -198,7 +198,7 @@ impl Migrator {
         };
         self.furnish(connection, options, subject, tenant, &mut report).await?;
         let started = Instant::now();
-        let result = perform::run(self.chain(), connection, subject, tenant, to, &mut report).await;
+        let result = perform::run(self, connection, subject, tenant, to, &mut report).await;
         report.milliseconds = started.elapsed().as_millis();
         match result {
             Err(error) if connection.client.is_closed() => return Err(error),

@@ -39,6 +39,11 @@ pub fn split(sql: &str) -> Result<Vec<Statement>, Fault> {
 
 /// The syntax tree of a file, and the text it is of: the same length as the file, with a number for every `{batch}`.
 pub(crate) fn parse(sql: &str) -> Result<(Parse<SourceFile>, String), Fault> {
+    if sql.starts_with('\u{feff}') {
+        let message =
+            "the file begins with a byte order mark, which the server takes for a word; save it as UTF-8 without one";
+        return Err(Fault { line: 1, message: message.to_owned() });
+    }
     let text = sql.replace(BATCH, BATCH_NUMBER);
     let parsed = SourceFile::parse(&text);
     if let Some(error) = parsed.errors().first() {

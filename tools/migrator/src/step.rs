@@ -16,7 +16,8 @@ use crate::migration::{Kind, Migration};
 use crate::reference::Reference;
 use crate::script::Script;
 use crate::up::Stop;
-use crate::{MigratorError, backfill, begun, concurrent};
+use crate::watch::Watch;
+use crate::{Migrator, MigratorError, backfill, begun, concurrent};
 
 /// Which way the tenants of a run go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +55,10 @@ pub(crate) struct Task {
 pub(crate) struct Attempt {
     pub(crate) number: i32,
     pub(crate) started: Instant,
-    /// Asks it to end between two batches.
+    /// Asks it to end between two batches, or while an index is built.
     pub(crate) stop: Stop,
+    /// For a second connection, while the first is at work for long.
+    pub(crate) migrator: Migrator,
 }
 
 /// What a step did.
@@ -221,9 +224,10 @@ async fn outside(
     migration: &Migration,
 ) -> Result<(), MigratorError> {
     begun::mark(connection, tenant, task.way, from, migration).await?;
+    let watch = Watch { migrator: &attempt.migrator, stop: &attempt.stop };
     match (task.way, migration.kind) {
         (Way::Back, _) => {
-            concurrent::run(connection, tenant, &concurrent::Script::undo(migration)?, task.lock_timeout).await
+            concurrent::run(connection, tenant, &concurrent::Script::undo(migration)?, task.lock_timeout, &watch).await
         }
         (Way::Up, Kind::Backfill { batch, pause }) => {
             let batches =
@@ -231,7 +235,7 @@ async fn outside(
             backfill::run(connection, tenant, Some(from), migration, &batches).await
         }
         (Way::Up, _) => {
-            concurrent::run(connection, tenant, &concurrent::Script::of(migration)?, task.lock_timeout).await
+            concurrent::run(connection, tenant, &concurrent::Script::of(migration)?, task.lock_timeout, &watch).await
         }
     }
 }

@@ -23,7 +23,9 @@ use crate::up::{self, Progress, Stop, UpOptions, UpReport};
 use crate::waves::Tolerance;
 pub use losses::Loss;
 
-use crate::{Migrator, MigratorError, direction, generation, parse_name, recorded, run, statements};
+use crate::{
+    Migrator, MigratorError, direction, generation, locking, parse_name, recorded, run, statements, superseded,
+};
 
 /// How tenants are taken back.
 #[derive(Debug, Clone)]
@@ -100,6 +102,7 @@ impl Migrator {
     ) -> Result<(UndoPlan, Target, Selection), MigratorError> {
         self.require_control(client).await?;
         recorded::compare(client, self.chain()).await?;
+        superseded::refuse_rules(client, self.chain()).await?;
         let target = self.chain().at(options.to)?;
         let names: Vec<String> = options.tenants.iter().map(|name| name.as_str().to_owned()).collect();
         up::known(client, &names).await?;
@@ -111,6 +114,7 @@ impl Migrator {
             version: target.version,
             only: (!names.is_empty()).then_some(names),
             first: Vec::new(),
+            unwritten: Vec::new(),
         };
         let (tenants, _, from) = selection.count(client).await?;
         let mut plan = UndoPlan {
@@ -142,7 +146,7 @@ impl Migrator {
     ) -> Result<UpReport, MigratorError> {
         let started = Instant::now();
         let mut client = self.connect().await?;
-        direction::take(&client, Way::Back).await?;
+        direction::take(&client, Way::Back, self.chain()).await?;
         let (plan, target, selection) = self.judge_undo(&client, options).await?;
         let reference = if plan.tenants == 0 { Reference::default() } else { self.try_undos(&plan).await? };
         if options.tenants.is_empty() {
@@ -153,10 +157,12 @@ impl Migrator {
         let mut report = UpReport::begin(target.version);
         report.leave_out(selection.only.as_deref(), plan.held.clone());
         if total > 0 {
+            locking::warn_of_deadlocks(&client, options.lock_timeout).await?;
             progress(Progress::Started(total));
             let arguments = json!({
                 "tenants": options.tenants, "workers": options.workers, "max_failures": options.max_failures,
                 "retries": options.retries, "files": plan.files, "tenants_pending": total,
+                "rules_checksum": self.chain().rules_checksum(),
             });
             let run_id = run::begin(&client, "undo", Some(target.version), &arguments).await?;
             let lock_timeout = options.lock_timeout;
@@ -258,7 +264,7 @@ fn undo_files(chain: &Chain, from: i32, to: i32) -> Result<(Vec<String>, Vec<Los
 /// Who is held of those that would be migrated.
 pub(crate) async fn held(client: &Client, selection: &Selection) -> Result<Vec<LeftOut>, MigratorError> {
     let would = match selection.way {
-        Way::Up => "l.version <= $1".to_owned(),
+        Way::Up => format!("{REACHED} <= $1"),
         Way::Back => format!("{REACHED} > $1"),
     };
     let rows = client

@@ -18,7 +18,7 @@ use crate::reference::Reference;
 use crate::step::{Task, Way};
 use crate::undo::{self, LeftOut};
 use crate::waves::{Tolerance, Wave, Waves};
-use crate::{Cause, Migrator, MigratorError, ahead, direction, generation, recorded, run};
+use crate::{Cause, Migrator, MigratorError, ahead, direction, generation, locking, recorded, run, superseded};
 
 /// How a run goes about it.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct UpOptions {
     pub pause_between: Duration,
     /// Apply the row rules again, also where nothing else is to be done.
     pub rules: bool,
+    /// Apply row rules and guard also when later ones are there.
+    pub older_rules: bool,
     /// How many tenants at a time.
     pub workers: usize,
     /// How many may fail before the run stops.
@@ -56,6 +58,7 @@ impl Default for UpOptions {
             waves: Waves::default(),
             pause_between: Duration::ZERO,
             rules: false,
+            older_rules: false,
             workers: 4,
             max_failures: Tolerance::Count(3),
             lock_timeout: Duration::from_millis(500),
@@ -77,7 +80,7 @@ pub struct TenantReport {
     pub milliseconds: u128,
     /// How often it was tried.
     pub attempts: i32,
-    /// `migrated`, `undone`, `current`, `passed by`, `stopped` (between two batches of a backfill), `busy` or `failed`.
+    /// `migrated`, `undone`, `current`, `passed by`, `stopped` (begun, and left where it was because the run was), `busy` or `failed`.
     pub outcome: &'static str,
     /// Why it failed, was passed by or stopped.
     pub error: Option<String>,
@@ -201,9 +204,13 @@ impl Migrator {
         mut progress: impl FnMut(Progress<'_>),
     ) -> Result<UpReport, MigratorError> {
         let started = Instant::now();
-        let mut client = self.migrate_control().await?;
-        direction::take(&client, Way::Up).await?;
+        let mut client = self.migrate_control(options.older_rules).await?;
+        direction::take(&client, Way::Up, self.chain()).await?;
         let applied = recorded::compare(&client, self.chain()).await?;
+        if options.older_rules {
+            superseded::forget_later_rules(&client, self.chain()).await?;
+        }
+        superseded::refuse_rules(&client, self.chain()).await?;
         let target = options.to.map_or_else(|| Ok(self.chain().newest()), |version| self.chain().at(version))?;
         let selection = selected(&client, options, &target).await?;
         let (mut total, ..) = selection.count(&client).await?;
@@ -245,15 +252,20 @@ impl Migrator {
         target: Target,
         total: u64,
     ) -> Result<Task, MigratorError> {
+        locking::warn_of_deadlocks(client, options.lock_timeout).await?;
         let mut connection = self.connection().await?;
         let chain = self.chain().clone();
         // From the beginning: one that is released, adopted or restored during the run may be at any version.
         let passed = chain.segments(0, target.version).iter().map(|segment| segment.to).collect::<Vec<_>>();
         let reference = Reference::build(self, &mut connection, &chain, &passed).await?;
         recorded::record(client, &chain, target.version).await?;
+        // Somebody else's text may stand there, which was not to be overwritten: what is run is what is recorded.
+        recorded::require(client, &chain, target.version).await?;
+        superseded::note_rules(client, &chain).await?;
         let arguments = json!({
             "waves": options.waves, "max_failures": options.max_failures, "workers": options.workers,
-            "tenants": options.tenants, "rules": options.rules, "retries": options.retries, "tenants_pending": total,
+            "tenants": options.tenants, "rules": options.rules, "older_rules": options.older_rules, "retries": options.retries, "tenants_pending": total,
+            "rules_checksum": chain.rules_checksum(),
         });
         let run_id = run::begin(client, "up", Some(target.version), &arguments).await?;
         let (lock_timeout, rules_again) = (options.lock_timeout, options.rules);
@@ -276,6 +288,7 @@ async fn selected(
         settled_too: options.rules,
         only: (!options.tenants.is_empty()).then(|| names(&options.tenants)),
         first: names(&options.first),
+        unwritten: Vec::new(),
     };
     known(client, &[names(&options.tenants), names(&options.first)].concat()).await?;
     selection.choose_first(client).await?;

@@ -12,7 +12,7 @@ use crate::connection::Connection;
 use crate::queue::{Queue, Turn};
 use crate::step::{Attempt, Outcome, Task, bring};
 use crate::up::{Stop, TenantReport};
-use crate::{Migrator, MigratorError, drift, holders, run};
+use crate::{Migrator, MigratorError, direction, drift, holders, run};
 
 /// A backend keeps what it learned of each table it has seen, 0.2 MB a tenant, until it ends.
 const TENANTS_PER_CONNECTION: u32 = 250;
@@ -41,14 +41,14 @@ pub(crate) enum Ended {
 
 impl Worker {
     pub(crate) async fn run(self) -> Result<(), Ended> {
-        let mut connection = reconnect(&self.migrator, self.task.run_id).await.map_err(Ended::WithoutTenant)?;
+        let mut connection = self.connect().await.map_err(Ended::WithoutTenant)?;
         for number in 1_u32.. {
-            // One that was lost when its tenant was done is made again before there is another in hand.
-            if number.is_multiple_of(TENANTS_PER_CONNECTION) || connection.client.is_closed() {
-                connection = reconnect(&self.migrator, self.task.run_id).await.map_err(Ended::WithoutTenant)?;
-            }
             if self.stop.reason().is_some() {
                 return Ok(());
+            }
+            // One that was lost when its tenant was done is made again before there is another in hand.
+            if number.is_multiple_of(TENANTS_PER_CONNECTION) || connection.client.is_closed() {
+                connection = self.connect().await.map_err(Ended::WithoutTenant)?;
             }
             let next = self.queue.lock().await.next(&self.migrator).await.map_err(Ended::WithoutTenant)?;
             let Some(turn) = next else { return Ok(()) };
@@ -70,10 +70,18 @@ impl Worker {
         Ok(())
     }
 
+    /// Before it has a tenant in hand it says by which files it goes: the run's own session may be lost.
+    async fn connect(&self) -> Result<Connection, MigratorError> {
+        let connection = reconnect(&self.migrator, self.task.run_id).await?;
+        direction::join(&connection.client, self.task.way, &self.task.chain).await?;
+        Ok(connection)
+    }
+
     /// `None`: another migrator holds it, and it was put back.
     async fn migrate(&self, connection: &mut Connection, turn: Turn) -> Result<Option<TenantReport>, MigratorError> {
         let Turn { tenant, slug, started, busy } = turn;
-        let mut attempt = Attempt { number: busy + 1, started, stop: self.stop.clone() };
+        let mut attempt =
+            Attempt { number: busy + 1, started, stop: self.stop.clone(), migrator: self.migrator.clone() };
         let result = loop {
             let result = bring(connection, &tenant, &self.task, &attempt).await;
             let tries_left = u32::try_from(attempt.number).unwrap_or(u32::MAX) <= self.retries;
@@ -86,7 +94,12 @@ impl Worker {
                 Err(MigratorError::Changed(_)) if tries_left => attempt.number += 1,
                 Err(error) if tries_left && (error.is_passing() || connection.client.is_closed()) => {
                     tracing::info!(%tenant, %error, attempt = attempt.number, "will be tried again");
-                    tokio::time::sleep(rest(attempt.number)).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(rest(attempt.number)) => {}
+                        () = self.stop.asked() => {
+                            break Err(MigratorError::Interrupted { when: "before its next attempt", after: Some(error.to_string()) });
+                        }
+                    }
                     self.regain(connection, &tenant, error).await?;
                     attempt.number += 1;
                 }
@@ -100,11 +113,11 @@ impl Worker {
                 let error = self.regain(connection, &tenant, error).await?;
                 let outcome = match &error {
                     MigratorError::Busy(_) => "busy",
-                    MigratorError::Interrupted => STOPPED,
+                    MigratorError::Interrupted { .. } => STOPPED,
                     error if nobodys_failure(connection, &tenant, error).await => PASSED_BY,
                     _ => "failed",
                 };
-                let left = matches!(error, MigratorError::Held { .. } | MigratorError::Interrupted);
+                let left = matches!(error, MigratorError::Held { .. } | MigratorError::Interrupted { .. });
                 let mut cause = error.cause();
                 if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
                     cause.held_by = holders::of(&connection.client, &tenant).await;
@@ -112,10 +125,17 @@ impl Worker {
                 let text = drift::explain(&self.migrator, connection, &self.task, &tenant, error).await;
                 let text = text + &holders::list(&cause.held_by);
                 // Who is held now may be released while the run goes on, and is then taken along; who was stopped is still to be migrated.
-                if !left && record_failure(connection, &tenant, &self.task, &attempt, outcome, &text).await {
-                    (self.task.way.done(), None, None)
+                let written = if left {
+                    Some(false)
                 } else {
-                    (outcome, Some(text), Some(cause))
+                    record_failure(connection, &tenant, &self.task, &attempt, outcome, &text).await
+                };
+                if written.is_none() {
+                    self.queue.lock().await.leave_out(&tenant);
+                }
+                match written {
+                    Some(true) => (self.task.way.done(), None, None),
+                    _ => (outcome, Some(text), Some(cause)),
                 }
             }
         };
@@ -131,10 +151,11 @@ impl Worker {
         tenant: &TenantName,
         error: MigratorError,
     ) -> Result<MigratorError, MigratorError> {
-        if !connection.client.is_closed() {
+        // Who was asked to stop needs no connection to say so.
+        if !connection.client.is_closed() || matches!(error, MigratorError::Interrupted { .. }) {
             return Ok(error);
         }
-        match reconnect(&self.migrator, self.task.run_id).await {
+        match self.connect().await {
             Ok(again) => {
                 *connection = again;
                 Ok(error)
@@ -157,14 +178,15 @@ fn naming(tenant: &TenantName, error: MigratorError) -> MigratorError {
     }
 }
 
-/// What becomes of a tenant whose backfill ended after a batch because the run was asked to stop.
+/// What becomes of a tenant that was begun, and left where it was because the run was asked to stop.
 pub(crate) const STOPPED: &str = "stopped";
-/// What becomes of a tenant that somebody held, deleted or dropped while the run was under way.
+/// What becomes of a tenant that somebody held, brought further, deleted or dropped while the run was under way.
 pub(crate) const PASSED_BY: &str = "passed by";
 
 /// Whether the tenant is meanwhile not one that is to be migrated.
 async fn nobodys_failure(connection: &Connection, tenant: &TenantName, error: &MigratorError) -> bool {
-    if matches!(error, MigratorError::Held { .. } | MigratorError::UnknownTenant(_) | MigratorError::Changed(_)) {
+    use MigratorError::{Ahead, Changed, Held, UnknownTenant};
+    if matches!(error, Held { .. } | Ahead { .. } | UnknownTenant(_) | Changed(_)) {
         return true;
     }
     let row = connection
@@ -209,7 +231,7 @@ async fn attending(migrator: &Migrator, run: uuid::Uuid) -> Result<Connection, M
 }
 
 /// Writes a failure down, unless this run has committed the tenant after all: the answer to COMMIT may have been lost. Whether it has.
-/// Best effort: when the connection itself is gone, the report of the run still names the failure.
+/// `None`: it could not be written, as on a full disk; the report of the run still names the failure.
 async fn record_failure(
     connection: &Connection,
     tenant: &TenantName,
@@ -217,7 +239,7 @@ async fn record_failure(
     attempt: &Attempt,
     outcome: &str,
     error: &str,
-) -> bool {
+) -> Option<bool> {
     let milliseconds = i32::try_from(attempt.started.elapsed().as_millis()).unwrap_or(i32::MAX);
     let written = connection
         .client
@@ -241,12 +263,13 @@ async fn record_failure(
     match written {
         Ok(0) => {
             let sql = "SELECT FROM control.outcomes WHERE run_id = $1 AND tenant = $2 AND outcome = 'migrated'";
-            connection.client.query(sql, &[&task.run_id, &tenant.as_str()]).await.is_ok_and(|rows| !rows.is_empty())
+            let rows = connection.client.query(sql, &[&task.run_id, &tenant.as_str()]).await;
+            Some(rows.is_ok_and(|rows| !rows.is_empty()))
         }
-        Ok(_) => false,
+        Ok(_) => Some(false),
         Err(error) => {
-            tracing::warn!(%tenant, %error, "the failure could not be written down");
-            false
+            tracing::warn!(%tenant, %error, "the failure could not be written down; it is not tried again in this run");
+            None
         }
     }
 }

@@ -117,6 +117,75 @@ fn what_a_transaction_file_must_not_do() {
     );
 }
 
+/// To the parser of SQL the body is a string.
+#[test]
+fn what_a_block_must_not_do() {
+    for (body, rule) in [
+        ("COMMIT;", "transaction-control"),
+        ("ROLLBACK;", "transaction-control"),
+        ("IF true THEN COMMIT AND CHAIN; END IF;", "transaction-control"),
+        ("SET ROLE postgres;", "migrators-own"),
+        ("SET LOCAL search_path = public;", "migrators-own"),
+        ("RESET ROLE;", "migrators-own"),
+        ("PERFORM set_config('role', 'none', true);", "migrators-own"),
+        ("IF pg_try_advisory_lock(1) THEN NULL; END IF;", "migrators-own"),
+        ("INSERT INTO schema_stamp (version) VALUES (9);", "migrators-own"),
+        ("DELETE FROM refinery_schema_history;", "migrators-own"),
+        ("TRUNCATE refinery_schema_history;", "migrators-own"),
+        ("UPDATE patients SET name = '';", "data-in-transaction"),
+        ("DO $b$ BEGIN COMMIT; END $b$;", "transaction-control"),
+    ] {
+        for sql in [
+            format!("DO $$ BEGIN {body} END $$;"),
+            format!("DO LANGUAGE plpgsql 'BEGIN {} END';", body.replace('\'', "''")),
+        ] {
+            let found = rules("", &sql);
+            assert_eq!(found, ["do-unseen", rule], "{sql}");
+            let found = rules("-- Kind: concurrent\n", &sql);
+            assert!(found.contains(&"migrators-own".to_owned()), "{sql}: {found:?}");
+        }
+    }
+    let unseen = [
+        "DO $$ BEGIN EXECUTE 'SELECT 1'; END $$;",
+        "DO $$ BEGIN PERFORM 'COMMIT; SET ROLE postgres'; END $$;",
+        "DO $$ BEGIN FOR i IN 1..2 LOOP NULL; END LOOP; END $$;",
+    ];
+    each("", &unseen.map(|sql| (sql, "do-unseen")));
+    each("-- Kind: concurrent\n", &unseen.map(|sql| (sql, "do-unseen migrators-own")));
+    let sql = format!("{SAID}DO $$\nBEGIN\n  NULL;\n  COMMIT;\nEND $$;");
+    let findings = lint(&[Migration::parse("V1__a", &sql, None).unwrap()], RULES_SQL);
+    let lines: Vec<_> = findings.iter().map(|finding| (finding.line, finding.rule.as_str())).collect();
+    assert_eq!(lines, [(3, "do-unseen"), (6, "transaction-control")], "a line of the file");
+    let undo = "-- Why: so it is.\nDO $$ BEGIN NULL; END $$;";
+    let concurrent = format!("-- Kind: concurrent\n{SAID}DROP INDEX CONCURRENTLY IF EXISTS i;");
+    let findings = lint(&[Migration::parse("V1__a", &concurrent, Some(undo)).unwrap()], RULES_SQL);
+    assert_eq!(
+        findings.iter().map(|f| (f.file.as_str(), f.rule.as_str())).collect::<Vec<_>>(),
+        [("V1__a.undo.sql", "migrators-own")]
+    );
+}
+
+/// What psql understands, and the server or the migrator doesn't.
+#[test]
+fn what_only_psql_understands() {
+    each(
+        "",
+        &[
+            ("\\i other.sql", "syntax"),
+            ("SELECT 1;\n\\set ON_ERROR_STOP on\n", "syntax"),
+            ("SELECT 1 \\gexec", "syntax"),
+            ("COPY patients (id) TO STDOUT;", "tenant-schema-rules syntax"),
+            ("COPY patients (id) FROM STDIN;", "tenant-schema-rules syntax"),
+            ("COPY patients (id) FROM STDIN;\n018f2f6e-0000-7000-8000-000000000000\n\\.\n", "syntax"),
+        ],
+    );
+    // An editor's mark at the beginning of the file.
+    let sql = format!("\u{feff}{SAID}SELECT 1;");
+    let found = Migration::parse("V1__a", &sql, None).map(|migration| lint(&[migration], RULES_SQL));
+    let said = found.map(|findings| findings.iter().map(|finding| finding.rule.clone()).collect::<Vec<_>>());
+    assert_eq!(said.unwrap(), ["syntax"]);
+}
+
 #[test]
 fn what_a_column_must_not_be() {
     let column = |definition: &str| {

@@ -61,16 +61,18 @@ impl Migrator {
         for finding in self.findings_of_all(&client).await? {
             found(None, &finding);
         }
-        let tenants = expected(&client, only).await?;
-        drop(client);
-        let count = u64::try_from(tenants.len()).unwrap_or(u64::MAX);
+        let (mut count, mut last, mut more) = (0, String::new(), true);
         let sound = Sound::default();
-        let mut pages = tenants.chunks(PAGE).map(<[Expected]>::to_vec);
         let mut running = JoinSet::new();
         loop {
-            while running.len() < CONNECTIONS
-                && let Some(page) = pages.next()
-            {
+            while more && running.len() < CONNECTIONS {
+                let page = expected(&client, only, &last).await?;
+                let Some(end) = page.last() else {
+                    more = false;
+                    break;
+                };
+                end.tenant.as_str().clone_into(&mut last);
+                count += u64::try_from(page.len()).unwrap_or_default();
                 let (migrator, sound) = (self.clone(), Arc::clone(&sound));
                 running.spawn(async move { migrator.check_page(&page, &sound).await });
             }
@@ -136,13 +138,17 @@ fn drift(tenant: &TenantName) -> Finding {
     }
 }
 
-async fn expected(client: &Client, only: &[TenantName]) -> Result<Vec<Expected>, MigratorError> {
+/// The next page after a name.
+async fn expected(client: &Client, only: &[TenantName], after: &str) -> Result<Vec<Expected>, MigratorError> {
     let only: Option<Vec<&str>> = (!only.is_empty()).then(|| only.iter().map(TenantName::as_str).collect());
     let rows = client
         .query(
-            "SELECT t.name, l.fingerprint FROM control.tenants t LEFT JOIN control.ledger l ON l.tenant = t.name
-              WHERE t.state <> 'deleted' AND ($1::text[] IS NULL OR t.name = ANY ($1)) ORDER BY t.name",
-            &[&only],
+            &format!(
+                "SELECT t.name, l.fingerprint FROM control.tenants t LEFT JOIN control.ledger l ON l.tenant = t.name
+                  WHERE t.state <> 'deleted' AND ($1::text[] IS NULL OR t.name = ANY ($1)) AND t.name > $2
+                  ORDER BY t.name LIMIT {PAGE}"
+            ),
+            &[&only, &after],
         )
         .await
         .map_err(MigratorError::during("list the tenants"))?;

@@ -3,7 +3,7 @@
 use squawk_syntax::ast::AstNode as _;
 use squawk_syntax::{Parse, SourceFile, SyntaxKind, SyntaxNode};
 
-use super::{Finding, Severity};
+use super::{Finding, Severity, blocks};
 use crate::statements;
 
 /// A file that is SQL.
@@ -45,6 +45,15 @@ impl File {
         self.parsed.tree().syntax().descendants().filter(|node| kinds.contains(&node.kind())).collect()
     }
 
+    /// The same with their lines, also in the bodies of DO blocks.
+    pub(crate) fn everywhere(&self, kinds: &[SyntaxKind]) -> Vec<(SyntaxNode, usize)> {
+        let mut found: Vec<_> = self.nodes(kinds).into_iter().map(|node| (node.clone(), self.line(&node))).collect();
+        for block in blocks::of(self) {
+            found.extend(block.nodes(kinds).into_iter().map(|node| (node.clone(), block.line(self, &node))));
+        }
+        found
+    }
+
     /// The line in which a node begins.
     pub(crate) fn line(&self, node: &SyntaxNode) -> usize {
         statements::line_of(&self.sql, statements::extent(node).0)
@@ -52,9 +61,14 @@ impl File {
 
     /// An error at a node.
     pub(crate) fn error(&self, node: &SyntaxNode, rule: &str, message: impl Into<String>, help: &str) -> Finding {
+        self.error_at(self.line(node), rule, message, help)
+    }
+
+    /// An error in a line.
+    pub(crate) fn error_at(&self, line: usize, rule: &str, message: impl Into<String>, help: &str) -> Finding {
         Finding {
             file: self.name.clone(),
-            line: self.line(node),
+            line,
             rule: rule.to_owned(),
             message: message.into(),
             help: Some(help.to_owned()),

@@ -27,9 +27,11 @@ pub(crate) const CONTROL: [SyntaxKind; 12] = [
 /// BEGIN, COMMIT and the like.
 pub(crate) fn transaction_control(file: &File) -> Vec<Finding> {
     let help = "take it away: the migrator opens the transaction and commits it together with stamp and ledger";
-    file.nodes(&CONTROL)
+    file.everywhere(&CONTROL)
         .iter()
-        .map(|node| file.error(node, "transaction-control", format!("`{}` in a migration", opening(node)), help))
+        .map(|(node, line)| {
+            file.error_at(*line, "transaction-control", format!("`{}` in a migration", opening(node)), help)
+        })
         .collect()
 }
 
@@ -52,24 +54,48 @@ pub(crate) const SETTINGS: [SyntaxKind; 12] = [
 /// What tells of a schema where it stands.
 const RECORDS: [&str; 2] = ["schema_stamp", "refinery_schema_history"];
 
+const OWN: &str = "migrators-own";
+
 /// Role, settings, advisory locks, stamp and history: the proof and the ledger rest on them.
 pub(crate) fn own(file: &File) -> Vec<Finding> {
-    use SyntaxKind::{CALL_EXPR, DELETE, INSERT, TRUNCATE, UPDATE};
-    const RULE: &str = "migrators-own";
+    let mut findings = settings(file);
+    findings.extend(calls(file));
+    findings.extend(records(file));
+    findings
+}
+
+/// Statements of a file or of a block, not what is a part of one.
+fn settings(file: &File) -> Vec<Finding> {
+    use SyntaxKind::{PLPGSQL_EXEC_SQL_STMT, SOURCE_FILE};
+    let help = "take it away: the migrator sets role, search_path and timeouts, and needs them as it set them";
+    file.everywhere(&SETTINGS)
+        .iter()
+        .filter(|(node, _)| {
+            node.parent().is_some_and(|parent| [SOURCE_FILE, PLPGSQL_EXEC_SQL_STMT].contains(&parent.kind()))
+        })
+        .map(|(node, line)| {
+            let message = format!("`{} …` changes what the migrator has set", opening(node));
+            file.error_at(*line, OWN, message, help)
+        })
+        .collect()
+}
+
+fn calls(file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for statement in file.statements().iter().filter(|statement| SETTINGS.contains(&statement.kind())) {
-        let help = "take it away: the migrator sets role, search_path and timeouts, and needs them as it set them";
-        let message = format!("`{} …` changes what the migrator has set", opening(statement));
-        findings.push(file.error(statement, RULE, message, help));
-    }
-    for call in file.nodes(&[CALL_EXPR]) {
+    for (call, line) in file.everywhere(&[SyntaxKind::CALL_EXPR]) {
         let name = call.first_child().map(|callee| last_part(&callee)).unwrap_or_default();
         if name == "set_config" || name.contains("advisory_") {
             let help = "settings and locks are the migrator's and the application's, not a migration's";
-            findings.push(file.error(&call, RULE, format!("a call of {name}"), help));
+            findings.push(file.error_at(line, OWN, format!("a call of {name}"), help));
         }
     }
-    for write in file.nodes(&[INSERT, UPDATE, DELETE, TRUNCATE]) {
+    findings
+}
+
+fn records(file: &File) -> Vec<Finding> {
+    use SyntaxKind::{DELETE, INSERT, TRUNCATE, UPDATE};
+    let mut findings = Vec::new();
+    for (write, line) in file.everywhere(&[INSERT, UPDATE, DELETE, TRUNCATE]) {
         let table = if write.kind() == TRUNCATE {
             parts(&write).into_iter().find(|part| RECORDS.contains(&part.as_str()))
         } else {
@@ -77,21 +103,36 @@ pub(crate) fn own(file: &File) -> Vec<Finding> {
         };
         if let Some(table) = table.filter(|table| RECORDS.contains(&table.as_str())) {
             let help = "take it away: the migrator writes it with the ledger";
-            findings.push(file.error(&write, RULE, format!("{table} is written"), help));
+            findings.push(file.error_at(line, OWN, format!("{table} is written"), help));
         }
     }
     findings
 }
 
+/// Outside of a transaction nothing takes back what a block sets, and what it runs with EXECUTE is not seen.
+pub(crate) fn blocks(file: &File) -> Vec<Finding> {
+    let help = "write plain statements that can be repeated, or put the block into a file of `Kind: transaction`";
+    let message =
+        "a DO block outside of a transaction: what it sets would stay, and what it runs with EXECUTE is not seen";
+    file.nodes(&[SyntaxKind::DO]).iter().map(|node| file.error(node, OWN, message, help)).collect()
+}
+
+/// Rows come and go beside the statement, as psql sends and takes them: the migrator has none to send.
+pub(crate) fn copies(file: &File) -> Vec<Finding> {
+    let help = "write INSERT, or a file of `Kind: backfill`";
+    let message = |node: &SyntaxNode| format!("`{} …` needs psql, which sends and takes the rows", opening(node));
+    file.nodes(&[SyntaxKind::COPY]).iter().map(|node| file.error(node, "syntax", message(node), help)).collect()
+}
+
 /// Rows of a table that is there: row rules bind even the owner, so it fails, or holds the table for as long as it takes.
 pub(crate) fn data(file: &File, known: &BTreeSet<String>) -> Vec<Finding> {
     let help = "put it into a file of its own with `-- Kind: backfill`: there it is a role that row rules don't bind, batch by batch";
-    file.nodes(&[SyntaxKind::INSERT, SyntaxKind::UPDATE, SyntaxKind::DELETE])
+    file.everywhere(&[SyntaxKind::INSERT, SyntaxKind::UPDATE, SyntaxKind::DELETE])
         .iter()
-        .filter_map(|node| Some((node, table_of(node).filter(|table| known.contains(table))?)))
-        .map(|(node, table)| {
-            file.error(
-                node,
+        .filter_map(|(node, line)| Some((*line, table_of(node).filter(|table| known.contains(table))?)))
+        .map(|(line, table)| {
+            file.error_at(
+                line,
                 "data-in-transaction",
                 format!("rows of {table} are changed in the tenant's transaction"),
                 help,
@@ -126,6 +167,7 @@ pub(crate) fn concurrently(statement: &SyntaxNode) -> bool {
 /// Each statement can be run again after a run that was killed.
 pub(crate) fn concurrent(file: &File) -> Vec<Finding> {
     let mut findings = stray_batch(file);
+    findings.extend(blocks(file));
     for statement in file.statements().iter().filter(|statement| !CONTROL.contains(&statement.kind())) {
         if let Some(help) = not_repeatable(statement) {
             let message = format!("`{} …` can't be run again after a killed run", opening(statement));

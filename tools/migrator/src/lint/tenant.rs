@@ -47,7 +47,7 @@ fn by_statement(file: &File, statement: &SyntaxNode) -> Option<Finding> {
             ..file.error(
                 statement,
                 "do-unseen",
-                "what this DO block does can't be judged here",
+                "what this DO block runs with EXECUTE, and which locks it takes, can't be judged here",
                 "write plain statements if they do",
             )
         }),

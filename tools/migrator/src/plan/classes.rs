@@ -6,6 +6,7 @@ use labor_catalog::TenantName;
 use tokio_postgres::Client;
 
 use crate::MigratorError;
+use crate::begun::REACHED;
 use crate::chain::{Chain, Target};
 
 /// A class as the ledger has it.
@@ -52,13 +53,15 @@ pub(crate) async fn read(
 ) -> Result<Fleet, MigratorError> {
     let rows = client
         .query(
-            "SELECT l.version, l.chain_checksum, coalesce(l.fingerprint, ''), l.rules_checksum IS DISTINCT FROM $2, count(*),
-                    count(l.held_at), count(*) FILTER (WHERE t.state = 'spare'), count(*) FILTER (WHERE t.state = 'frozen'),
-                    count(l.last_error)
-               FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
-              WHERE t.state <> 'deleted' AND ($1::text[] IS NULL OR l.tenant = ANY ($1))
-              GROUP BY 1, 2, 3, 4 ORDER BY 1, 5 DESC, 2, 3",
-            &[&names(only), &chain.rules_checksum()],
+            &format!(
+                "SELECT l.version, l.chain_checksum, coalesce(l.fingerprint, ''), l.rules_checksum IS DISTINCT FROM $2, count(*),
+                        count(l.held_at), count(*) FILTER (WHERE t.state = 'spare'), count(*) FILTER (WHERE t.state = 'frozen'),
+                        count(l.last_error), {REACHED} > $3
+                   FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
+                  WHERE t.state <> 'deleted' AND ($1::text[] IS NULL OR l.tenant = ANY ($1))
+                  GROUP BY 1, 2, 3, 4, 10 ORDER BY 1, 5 DESC, 2, 3"
+            ),
+            &[&names(only), &chain.rules_checksum(), &target.version],
         )
         .await
         .map_err(MigratorError::during("read the ledger"))?;
@@ -77,7 +80,7 @@ pub(crate) async fn read(
         };
         if found.chain == target.checksum {
             fleet.current += found.tenants;
-        } else if found.version > target.version {
+        } else if row.get(9) {
             fleet.ahead += found.tenants;
         } else {
             fleet.classes.push(found);

@@ -13,21 +13,23 @@ use crate::locks::Effect;
 use crate::migration::{Kind, Migration};
 use crate::statements::Statement;
 use crate::up::Stop;
-use crate::{MigratorError, backfill, concurrent, plan, schema};
+use crate::watch::Watch;
+use crate::{Migrator, MigratorError, backfill, concurrent, plan, schema};
 
 /// Runs all segments.
 pub(super) async fn run(
-    chain: &Chain,
+    migrator: &Migrator,
     connection: &mut Connection,
     subject: &Subject,
     tenant: &TenantName,
     to: i32,
     report: &mut Rehearsal,
 ) -> Result<(), MigratorError> {
+    let chain = migrator.chain();
     let (mut from, mut stale) = (subject.version, subject.stale);
     for segment in chain.segments(from, to) {
         if let Some(migration) = segment.outside {
-            outside(connection, tenant, migration, report).await?;
+            outside(migrator, connection, tenant, migration, report).await?;
         }
         inside(chain, connection, tenant, &segment, (from, stale), report).await?;
         (from, stale) = (segment.to, false);
@@ -40,6 +42,7 @@ pub(super) async fn run(
 
 /// What runs outside of a transaction: the whole file as a step runs it; its locks can't be looked at.
 async fn outside(
+    migrator: &Migrator,
     connection: &mut Connection,
     tenant: &TenantName,
     migration: &Migration,
@@ -47,14 +50,16 @@ async fn outside(
 ) -> Result<(), MigratorError> {
     let statements = migration.statements()?;
     let before = observe::look(&connection.client, tenant).await?;
-    let started = Instant::now();
+    let (started, stop) = (Instant::now(), Stop::default());
     match migration.kind {
         Kind::Backfill { batch, pause } => {
-            let stop = Stop::default();
             let batches = backfill::Batches { size: batch, pause, lock_timeout: LOCK_TIMEOUT, stop: &stop };
             backfill::run(connection, tenant, None, migration, &batches).await?;
         }
-        _ => concurrent::run(connection, tenant, &concurrent::Script::of(migration)?, LOCK_TIMEOUT).await?,
+        _ => {
+            let watch = Watch { migrator, stop: &stop };
+            concurrent::run(connection, tenant, &concurrent::Script::of(migration)?, LOCK_TIMEOUT, &watch).await?;
+        }
     }
     let milliseconds = started.elapsed().as_millis();
     let after = observe::look(&connection.client, tenant).await?;
