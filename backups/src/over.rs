@@ -186,6 +186,8 @@ impl Backup {
     /// Nobody is served from here on, and nobody is connected.
     async fn shut(&self, migrator: &Migrator, practice: &Practice) -> Result<(), BackupError> {
         let tenant = &practice.tenant;
+        // Else it could be brought to its version by nobody, and would stay shut.
+        migrator.may_go_up().await?;
         if !practice.there {
             return Ok(());
         }

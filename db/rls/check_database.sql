@@ -83,7 +83,8 @@ SELECT 'role_membership', o.name, format('is a member of %s', m.roleid::regrole)
    AND m.roleid NOT IN (SELECT oid FROM ours)
    AND NOT (o.name = 'labor_migrator' AND pg_get_userbyid(m.roleid) ~ '^t_[a-z0-9]{12}_app$')
 UNION ALL
--- Who reads every table reads the claim keys, too, and can sign claims of every practice. Who replicates is not looked for: a standby does.
+-- Who skips row rules and was given all tables reads every practice, and the claim keys, too. It is told, and stops nothing: somebody let
+-- them in. Who replicates is not looked for: a standby does.
 SELECT 'overseer', r.rolname, 'skips the row rules of every practice'
   FROM pg_roles r WHERE r.rolbypassrls AND NOT r.rolsuper AND r.rolname <> 'labor_tenants' AND r.oid NOT IN (SELECT oid FROM ours)
    AND r.rolname !~ '^t_[a-z0-9]{12}_app$'

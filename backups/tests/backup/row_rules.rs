@@ -92,3 +92,15 @@ async fn of_a_version_that_this_release_does_not_serve_the_data_is_proven_and_th
     let refused = restore_over(&place, &manifest).await;
     assert!(matches!(&refused, Err(BackupError::Refused(why)) if why.contains("does not serve")), "{refused:?}");
 }
+
+#[tokio::test]
+async fn a_practice_that_this_program_could_not_bring_back_is_not_shut_for_a_restore() {
+    let place = Place::with_patients(1).await;
+    let manifest = place.backup().run(&place.tenant).await.unwrap();
+    let later = "UPDATE control.fleet SET guard_order = guard_order || 'of a later release'::text";
+    place.database.batch_execute(later).await.unwrap();
+    let refused = restore_over(&place, &manifest).await.unwrap_err().to_string();
+    assert!(refused.contains("nothing was changed") && refused.contains("newer program"), "{refused}");
+    assert_eq!(state(&place).await, "active");
+    place.log_in().await.unwrap();
+}

@@ -42,9 +42,8 @@ pub const DATABASE_CHECK: &str = concat!(
     include_str!("../../rls/check_plane.sql"),
     ") AS plane"
 );
-/// Kinds of findings that a server which gives no superuser leaves: they are acknowledged, not mended. The first two are
-/// [`SERVER_CHECK`]'s; the third is about roles that reach everything, such as its provider has.
-pub const KINDS_OF_THE_SERVER: [&str; 3] = ["unhardened", "incapable", "overseer"];
+/// Kinds of [`SERVER_CHECK`]'s findings, which a server that gives no superuser leaves: they are acknowledged, not mended.
+pub const KINDS_OF_THE_SERVER: [&str; 2] = ["unhardened", "incapable"];
 
 /// One tenant.
 macro_rules! of_one {

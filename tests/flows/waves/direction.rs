@@ -84,7 +84,11 @@ async fn two_up_go_together_only_by_the_same_files() {
     let along = fleet.ran(fleet.up(&chain, &["--to", "2", "--tenant", "p4"])).await;
     assert_eq!(along.code, Some(0), "another target of the same files: {}", along.text);
     // The run's own session is lost; what its workers have in hand is theirs nevertheless.
-    let holder: i32 = fleet.client.query_one(HOLDER, &[]).await.unwrap().get(0);
+    let holder = until("the other's session to be gone", LIMIT, async || {
+        let holders = fleet.client.query(HOLDER, &[]).await.unwrap();
+        Ok(if holders.len() == 1 { Ok(holders[0].get::<_, i32>(0)) } else { Err(holders.len().to_string()) })
+    });
+    let holder = holder.await.unwrap();
     fleet.client.query_one("SELECT pg_terminate_backend($1, 10000)", &[&holder]).await.unwrap();
     alone().await;
     reader.batch_execute("ROLLBACK").await.unwrap();

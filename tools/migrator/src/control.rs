@@ -26,19 +26,17 @@ const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 const PAUSES: [u64; 9] = [250, 500, 1000, 2000, 3000, 5000, 5000, 5000, 5000];
 
 impl Migrator {
-    /// Brings control schema, queue and guard to the version of this binary, unless they are there; gives the connection.
+    /// Brings control schema, queue and guard to the version of this binary, unless they are there.
     ///
     /// # Errors
     /// When the database was never bootstrapped, or refuses; when a later guard is there, unless that is meant to be taken back.
-    pub async fn migrate_control(&self, older_rules: bool) -> Result<Client, MigratorError> {
-        let mut client = self.connect().await?;
-        self.require_hardened(&client).await?;
+    pub(crate) async fn migrate_control(&self, client: &mut Client, older_rules: bool) -> Result<(), MigratorError> {
+        self.require_hardened(client).await?;
         let checksum = self.control_checksum();
-        if !is_current(&client, &checksum).await? {
-            self.apply_in_turn(&mut client, &checksum, older_rules).await?;
+        if !is_current(client, &checksum).await? {
+            self.apply_in_turn(client, &checksum, older_rules).await?;
         }
-        self.require_secret(&client).await?;
-        Ok(client)
+        self.require_secret(client).await
     }
 
     /// Every sign-in queues behind a lock that we wait for: it is waited for briefly, and again after a pause.
@@ -163,6 +161,7 @@ async fn is_current(client: &Client, checksum: &str) -> Result<bool, MigratorErr
     // Also whether the guard has the key in use: without it nobody is let in anywhere.
     let sql = format!(
         "SELECT control_checksum = $1 AND guard_fingerprint = ({GUARD_FINGERPRINT})
+                AND (SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass('guard.claim_keys'))
                 AND EXISTS (SELECT FROM guard.claim_keys WHERE key_id = claim_key) FROM control.fleet"
     );
     match client.query_opt(&sql, &[&checksum]).await {

@@ -59,11 +59,14 @@ pub(crate) async fn enter(client: &Client, way: Way, chain: &Chain) -> Result<bo
                      ELSE pg_try_advisory_lock_shared(hashtext('labor files'), hashtext($1)) END"
     );
     let course = course(way, chain);
+    let during = || MigratorError::during("look by which files the fleet goes");
+    // Before the turn is taken: what is prepared on the way is run after the COMMIT.
+    let look = client.prepare(&sql).await.map_err(during())?;
     // Sent together, run one after the other.
     let (turn, alone, end) =
-        join3(client.batch_execute(TURN), client.query_one(&sql, &[&course]), client.batch_execute("COMMIT")).await;
+        join3(client.batch_execute(TURN), client.query_one(&look, &[&course]), client.batch_execute("COMMIT")).await;
     let entered = turn.and(alone).and_then(|row| end.map(|()| row.get(0)));
-    entered.map_err(MigratorError::during("look by which files the fleet goes"))
+    entered.map_err(during())
 }
 
 /// As [`enter`], for a further session of a run.

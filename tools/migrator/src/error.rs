@@ -131,7 +131,7 @@ pub enum MigratorError {
     },
     /// The run was asked to stop while the tenant was not at its end.
     #[error(
-        "the run was stopped {when}{}; `labor-migrator up` goes on there",
+        "the run was stopped {when}{}; the same command goes on there",
         .after.as_ref().map(|after| format!(" (the last one failed: {after})")).unwrap_or_default()
     )]
     Interrupted {

@@ -27,14 +27,18 @@ pub(crate) async fn refuse_rules(client: &impl GenericClient, chain: &Chain) -> 
         .await;
     let later: i64 = match row {
         Ok(row) => row.get(0),
-        // `plan` and `undo` before the first `up` of the release that brought the order.
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => 0,
+        // Before the first `up` of the release that brought the order.
+        Err(error) if is_older_control(&error) => 0,
         Err(error) => return Err(MigratorError::during("read in which order row rules came")(error)),
     };
     if later == 0 {
         return Ok(());
     }
     Err(MigratorError::Superseded { what: RULES, by: format!("later ones, which {later} tenant(s) have") })
+}
+
+fn is_older_control(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| [SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_TABLE].contains(code))
 }
 
 /// Row rules are meant to be taken back to these: those after them did not come.
@@ -67,25 +71,43 @@ pub(crate) async fn note_rules(client: &Client, chain: &Chain) -> Result<(), Mig
     Ok(())
 }
 
+/// Refuses this program's guard when a later one is there.
+///
+/// # Errors
+/// [`MigratorError::Superseded`], or when the database can't be asked.
+pub(crate) async fn refuse_guard(client: &impl GenericClient) -> Result<(), MigratorError> {
+    let last = match client.query_one(LAST_GUARD, &[&guard()]).await {
+        Ok(row) => row.get(0),
+        Err(error) if is_older_control(&error) => true,
+        Err(error) => return Err(MigratorError::during("read in which order guards came")(error)),
+    };
+    if last { Ok(()) } else { Err(MigratorError::Superseded { what: GUARD, by: "later ones".to_owned() }) }
+}
+
+/// Whether a guard is the last that came, or none that ever did.
+const LAST_GUARD: &str =
+    "SELECT coalesce(array_position(guard_order, $1) = cardinality(guard_order), true) FROM control.fleet";
+
+fn guard() -> String {
+    hex::encode(digest::digest(&digest::SHA256, sql::GUARD.as_bytes()))
+}
+
 /// Refuses this program's guard when a later one is there, or, if that is meant, forgets the later ones; then it is the last.
 ///
 /// # Errors
 /// [`MigratorError::Superseded`], or when the database can't be asked.
 pub(crate) async fn place_guard(client: &impl GenericClient, older_too: bool) -> Result<(), MigratorError> {
-    let guard = hex::encode(digest::digest(&digest::SHA256, sql::GUARD.as_bytes()));
-    let during = || MigratorError::during("read in which order guards came");
-    let last = "SELECT coalesce(array_position(guard_order, $1) = cardinality(guard_order), true) FROM control.fleet";
-    if !older_too && !client.query_one(last, &[&guard]).await.map_err(during())?.get::<_, bool>(0) {
-        return Err(MigratorError::Superseded { what: GUARD, by: "later ones".to_owned() });
+    if !older_too {
+        refuse_guard(client).await?;
     }
     client
         .execute(
             "UPDATE control.fleet
                 SET guard_order = CASE WHEN $1 = ANY (guard_order) THEN guard_order[:array_position(guard_order, $1)]
                                        ELSE guard_order || $1::text END",
-            &[&guard],
+            &[&guard()],
         )
         .await
-        .map_err(during())?;
+        .map_err(MigratorError::during("note that a guard comes"))?;
     Ok(())
 }

@@ -204,13 +204,14 @@ impl Migrator {
         mut progress: impl FnMut(Progress<'_>),
     ) -> Result<UpReport, MigratorError> {
         let started = Instant::now();
-        let mut client = self.migrate_control(options.older_rules).await?;
+        let mut client = self.connect().await?;
+        // Before anything is changed: the guard is everybody's.
         direction::take(&client, Way::Up, self.chain()).await?;
-        let applied = recorded::compare(&client, self.chain()).await?;
-        if options.older_rules {
-            superseded::forget_later_rules(&client, self.chain()).await?;
+        if !options.older_rules {
+            superseded::refuse_rules(&client, self.chain()).await?;
         }
-        superseded::refuse_rules(&client, self.chain()).await?;
+        self.migrate_control(&mut client, options.older_rules).await?;
+        let applied = recorded::compare(&client, self.chain()).await?;
         let target = options.to.map_or_else(|| Ok(self.chain().newest()), |version| self.chain().at(version))?;
         let selection = selected(&client, options, &target).await?;
         let (mut total, ..) = selection.count(&client).await?;
@@ -244,6 +245,18 @@ impl Migrator {
         Ok(report)
     }
 
+    /// Whether `up` would be let: nobody goes the other way or by other files, and row rules and guard that are there are not later than
+    /// this program's. For whoever shuts a practice that `up` has to bring back.
+    ///
+    /// # Errors
+    /// [`MigratorError::Opposed`], [`MigratorError::Superseded`], or when the database can't be asked.
+    pub async fn may_go_up(&self) -> Result<(), MigratorError> {
+        let client = self.connect().await?;
+        superseded::refuse_rules(&client, self.chain()).await?;
+        superseded::refuse_guard(&client).await?;
+        direction::take(&client, Way::Up, self.chain()).await
+    }
+
     /// Tries the files on an empty schema, keeps them, and records that a run begins.
     async fn begin_up(
         &self,
@@ -261,6 +274,9 @@ impl Migrator {
         recorded::record(client, &chain, target.version).await?;
         // Somebody else's text may stand there, which was not to be overwritten: what is run is what is recorded.
         recorded::require(client, &chain, target.version).await?;
+        if options.older_rules {
+            superseded::forget_later_rules(client, &chain).await?;
+        }
         superseded::note_rules(client, &chain).await?;
         let arguments = json!({
             "waves": options.waves, "max_failures": options.max_failures, "workers": options.workers,

@@ -1,6 +1,6 @@
 //! What a server leaves open that gives no superuser (managed servers), and who agreed to run Labor there.
 //! Must stay true: nothing is begun on such a server before somebody said so (docs/adr/0012-weaker-isolation-is-acknowledged.md); and
-//! only what PostgreSQL is shipped with, and the provider's own roles, can be agreed to, never a right that somebody gave to a practice.
+//! only what PostgreSQL is shipped with can be agreed to, never a right that somebody gave.
 use labor_catalog::sql;
 use tokio_postgres::{Client, GenericClient};
 
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn only_what_the_server_is_shipped_with_can_be_agreed_to() {
         let finding = |kind: &str| Finding { kind: kind.into(), object: String::new(), detail: String::new() };
-        let all = || ["unhardened", "incapable", "overseer", "function_reachable", "rls_off"].map(finding).to_vec();
+        let all = || ["unhardened", "incapable", "function_reachable", "rls_off"].map(finding).to_vec();
         assert_eq!(Weaker::Refused.leave_out(all()), all());
         let left = Weaker::Accepted.leave_out(all());
         assert_eq!(left, ["function_reachable", "rls_off"].map(finding));
