@@ -5,7 +5,7 @@
 //! database has it, so none is forgotten; a filtered read fails instead of counting fewer rows.
 use std::collections::BTreeMap;
 
-use labor_catalog::{TenantName, sql};
+use labor_catalog::{Finding, TenantName, sql};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Transaction;
 
@@ -125,11 +125,10 @@ pub(crate) async fn isolation(
         .map_err(during("prepare the isolation check"))?;
     let own = transaction.query(sql::ISOLATION_CHECK, &[&tenant.as_str()]).await.map_err(during("isolation check"))?;
     let database = transaction.query(sql::DATABASE_CHECK, &[]).await.map_err(during("isolation check"))?;
-    let word = |row: &tokio_postgres::Row, column| row.get::<_, String>(column);
-    let finding = |row: &tokio_postgres::Row| format!("isolation: {} {}: {}", word(row, 0), word(row, 1), word(row, 2));
-    // Who reaches everything does so whatever is restored, and is told by `labor-migrator check`: no reason to leave a practice lost.
-    let database = database.iter().filter(|row| word(row, 0) != "overseer");
-    Ok((own.iter().map(finding).collect(), database.map(finding).collect()))
+    let finding = |row: &tokio_postgres::Row| Finding { kind: row.get(0), object: row.get(1), detail: row.get(2) };
+    let told = |finding: Finding| format!("isolation: {} {}: {}", finding.kind, finding.object, finding.detail);
+    let database = database.iter().map(finding).filter(|finding| !finding.stops_nothing());
+    Ok((own.iter().map(finding).map(told).collect(), database.map(told).collect()))
 }
 
 /// Where what was restored differs from the manifest. Counts and names, no data.

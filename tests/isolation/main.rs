@@ -18,6 +18,7 @@ mod forgeries;
 mod managed;
 mod matrix;
 mod mistakes;
+mod mistakes_beside;
 mod mistakes_everywhere;
 mod mistakes_of_rules;
 mod page;

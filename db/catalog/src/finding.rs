@@ -22,4 +22,11 @@ impl Finding {
     pub fn is_of_the_server(&self) -> bool {
         KINDS_OF_THE_SERVER.contains(&self.kind.as_str())
     }
+
+    /// Whether it is about somebody beside the practices whom an operator let in: `check` tells it, and neither a migration nor a restore
+    /// changes anything about it or waits for its end.
+    #[must_use]
+    pub fn stops_nothing(&self) -> bool {
+        self.kind == "overseer"
+    }
 }

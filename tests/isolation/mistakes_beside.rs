@@ -1,0 +1,20 @@
+//! Mistakes beside the practices: who else was let in, and what the server leaves to PUBLIC; as data, tried with the others in `mistakes`.
+use crate::mistakes::{Mistake, mistake};
+
+#[rustfmt::skip]
+pub(crate) const BESIDE: &[Mistake] = &[
+    // Somebody who is nobody of ours.
+    mistake("CREATE ROLE bi LOGIN BYPASSRLS", "overseer"),
+    mistake("CREATE ROLE bi LOGIN; GRANT pg_read_all_data TO bi", "overseer"),
+    mistake("CREATE ROLE bi LOGIN; GRANT pg_write_all_data TO bi", "overseer"),
+    mistake("CREATE ROLE bi LOGIN; GRANT pg_read_server_files TO bi", "overseer"),
+    mistake("CREATE ROLE bi LOGIN; GRANT pg_write_server_files TO bi", "overseer"),
+    mistake("CREATE ROLE bi LOGIN; GRANT pg_execute_server_program TO bi", "overseer"),
+    mistake("CREATE ROLE bi LOGIN; GRANT labor_tenants TO bi", "role_member"),
+    mistake("ALTER DATABASE isolation OWNER TO labor_control", "owner"),
+    mistake("ALTER DATABASE isolation OWNER TO {b}_app", "owner"),
+    mistake("ALTER TABLE guard.claim_keys DISABLE ROW LEVEL SECURITY", "rls_off"),
+    mistake("GRANT UPDATE ON pg_catalog.pg_settings TO PUBLIC", "unhardened"),
+    mistake("GRANT UPDATE (setting) ON pg_catalog.pg_settings TO labor_tenants", "unhardened"),
+    mistake("GRANT CONNECT ON DATABASE postgres TO PUBLIC", "unhardened"),
+];
