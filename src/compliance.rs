@@ -1,12 +1,21 @@
-//! What compliance does at the command line: ask for an export or a deletion, approve it as a second person, hold a tenant.
-use chrono::NaiveDate;
+//! What compliance does at the command line: ask for an export or a deletion, approve it as a second person, take it back, note that a
+//! practice has its export, hold a tenant.
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Subcommand, ValueEnum};
-use labor_db::requests::{Approval, RequestKind};
+use labor_catalog::TenantName;
+use labor_db::requests::{Approval, Receipt, RequestKind};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::App;
-use crate::admin::{AdminError, practice_named};
+use crate::admin::AdminError;
+
+/// Days between the shutting of a practice and its deletion, unless somebody says otherwise.
+const GRACE_DAYS: i16 = 14;
 
 /// Commands about operators.
 #[derive(Debug, Subcommand)]
@@ -40,6 +49,9 @@ pub enum RequestCommand {
         /// Legal basis or contract; no health data.
         #[arg(long)]
         reason: String,
+        /// Of a deletion: for so many days the practice is shut and kept before anything is dropped; 14 without it.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i16).range(0..=365))]
+        grace_days: Option<i16>,
         /// Operator who asks.
         #[arg(long)]
         by: String,
@@ -49,6 +61,28 @@ pub enum RequestCommand {
         /// Id of the request.
         request: Uuid,
         /// Operator who agrees.
+        #[arg(long)]
+        by: String,
+    },
+    /// Take a request back, as long as nothing was dropped for it; any operator can.
+    Withdraw {
+        /// Id of the request.
+        request: Uuid,
+        /// Operator who takes it back.
+        #[arg(long)]
+        by: String,
+    },
+    /// Note that the practice has an export: a deletion waits for it while records have to be kept.
+    Receipt {
+        /// Id of the export's request.
+        request: Uuid,
+        /// The manifest of the export that was handed over (`manifest.json` in its folder).
+        #[arg(long, value_name = "FILE")]
+        manifest: PathBuf,
+        /// Who of the practice confirmed it, and how; no health data.
+        #[arg(long)]
+        from: String,
+        /// Operator who notes it.
         #[arg(long)]
         by: String,
     },
@@ -109,25 +143,22 @@ pub async fn operator(app: &App, command: &OperatorCommand) -> Result<Value, Adm
     }
 }
 
-/// Asks, approves or lists.
+/// Asks, approves, takes back, notes a receipt or lists.
 ///
 /// # Errors
-/// When the practice, operator or request is unknown, the approver is the one who asked, or the database can't be asked.
+/// When the practice, operator or request is unknown, the approver is the one who asked, something was dropped already, the manifest is
+/// not that of the request, or the database can't be asked.
 pub async fn request(app: &App, command: &RequestCommand) -> Result<Value, AdminError> {
     match command {
-        RequestCommand::Create { kind, practice, patient, reason, by } => {
-            let kind = match (kind, patient) {
-                (Kind::Export, None) => RequestKind::Export,
-                (Kind::Deletion, None) => RequestKind::Deletion,
-                (Kind::Copy, Some(patient)) => RequestKind::Copy(*patient),
-                _ => {
-                    let why = "--patient goes with a copy and with nothing else: an export and a deletion are of a whole practice";
-                    return Err(AdminError::Invalid(why.to_owned()));
-                }
-            };
-            let (tenant, by) = (practice_named(app, practice).await?, operator_named(app, by).await?);
+        RequestCommand::Create { kind, practice, patient, reason, grace_days, by } => {
+            let kind = wanted(*kind, *patient, *grace_days)?;
+            let (tenant, by) = (kept_practice(app, practice).await?, operator_named(app, by).await?);
             let id = app.control.request(kind, &tenant, reason, by).await?;
-            Ok(json!({ "request": id, "tenant": tenant, "patient_id": patient, "state": "requested" }))
+            let mut answer = json!({ "request": id, "tenant": tenant, "patient_id": patient, "state": "requested" });
+            if let RequestKind::Deletion { grace_days } = kind {
+                answer["grace_days"] = json!(grace_days);
+            }
+            Ok(answer)
         }
         RequestCommand::Approve { request, by } => {
             match app.control.approve(*request, operator_named(app, by).await?).await? {
@@ -138,8 +169,63 @@ pub async fn request(app: &App, command: &RequestCommand) -> Result<Value, Admin
                 Approval::NotOpen => Err(AdminError::Invalid(format!("there is no open request {request}"))),
             }
         }
+        RequestCommand::Withdraw { request, by } => {
+            let withdrawn = app.control.withdraw(*request, operator_named(app, by).await?).await?;
+            if withdrawn {
+                return Ok(json!({ "request": request, "state": "withdrawn" }));
+            }
+            let why = format!(
+                "there is no request {request} that could be taken back: it is done, or its practice was dropped already"
+            );
+            Err(AdminError::Invalid(why))
+        }
+        RequestCommand::Receipt { request, manifest, from, by } => {
+            let by = operator_named(app, by).await?;
+            let receipt = receipt(app, *request, manifest, from).await?;
+            app.control.receive(*request, &receipt, by).await?;
+            Ok(
+                json!({ "request": request, "manifest_sha256": receipt.manifest_sha256, "exported_at": receipt.exported_at }),
+            )
+        }
         RequestCommand::List => Ok(json!({ "requests": app.control.requests().await? })),
     }
+}
+
+fn wanted(kind: Kind, patient: Option<Uuid>, grace_days: Option<i16>) -> Result<RequestKind, AdminError> {
+    let why = match (kind, patient, grace_days) {
+        (Kind::Export, None, None) => return Ok(RequestKind::Export),
+        (Kind::Copy, Some(patient), None) => return Ok(RequestKind::Copy(patient)),
+        (Kind::Deletion, None, days) => return Ok(RequestKind::Deletion { grace_days: days.unwrap_or(GRACE_DAYS) }),
+        (_, _, Some(_)) => "--grace-days goes with a deletion and with nothing else",
+        _ => "--patient goes with a copy and with nothing else: an export and a deletion are of a whole practice",
+    };
+    Err(AdminError::Invalid(why.to_owned()))
+}
+
+/// What a manifest says of its export.
+#[derive(Deserialize)]
+struct Manifest {
+    request: Uuid,
+    tenant: String,
+    exported_at: DateTime<Utc>,
+}
+
+async fn receipt(app: &App, request: Uuid, file: &Path, from: &str) -> Result<Receipt, AdminError> {
+    let refused = |why: String| AdminError::Invalid(format!("{}: {why}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| refused(error.to_string()))?;
+    let manifest: Manifest = serde_json::from_slice(&bytes)
+        .map_err(|error| refused(format!("this is not the manifest.json of an export: {error}")))?;
+    let tenant = app.control.exported_tenant(request).await?;
+    let tenant = tenant.ok_or_else(|| AdminError::Invalid(format!("there is no approved export {request}")))?;
+    if manifest.request != request || manifest.tenant != tenant {
+        let of = manifest.request;
+        return Err(refused(format!(
+            "this is the export of {} for request {of}, not of {tenant} for {request}",
+            manifest.tenant
+        )));
+    }
+    let manifest_sha256 = hex::encode(digest(&SHA256, &bytes));
+    Ok(Receipt { manifest_sha256, exported_at: manifest.exported_at, from: from.to_owned() })
 }
 
 /// Adds or removes a hold.
@@ -149,13 +235,22 @@ pub async fn request(app: &App, command: &RequestCommand) -> Result<Value, Admin
 pub async fn hold(app: &App, command: &HoldCommand) -> Result<Value, AdminError> {
     match command {
         HoldCommand::Add { practice, holder, reason, until } => {
-            let tenant = practice_named(app, practice).await?;
+            let tenant = kept_practice(app, practice).await?;
             Ok(json!({ "hold": app.control.hold(&tenant, holder, reason, *until).await? }))
         }
         HoldCommand::List => Ok(json!({ "holds": app.control.holds().await? })),
         HoldCommand::Remove { hold } if app.control.release(*hold).await? => Ok(json!({ "removed": hold })),
         HoldCommand::Remove { hold } => Err(AdminError::Invalid(format!("there is no hold {hold}"))),
     }
+}
+
+/// Open or shut.
+async fn kept_practice(app: &App, slug: &str) -> Result<TenantName, AdminError> {
+    let found = app.control.kept_practice(slug).await?;
+    let found = found.ok_or_else(|| {
+        AdminError::Invalid(format!("there is no practice {slug:?}; `labor-migrator status` lists them"))
+    })?;
+    TenantName::parse(&found).map_err(|error| AdminError::Invalid(error.to_string()))
 }
 
 async fn operator_named(app: &App, username: &str) -> Result<Uuid, AdminError> {

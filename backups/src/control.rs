@@ -25,7 +25,7 @@ const NAME: &str = "control.json.zst.age";
 const FORMAT: u32 = 1;
 
 /// The tables, in the order in which one refers to another, and which of their rows.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 8] = [
     ("operators", "true"),
     ("tenants", "state <> 'spare'"),
     ("tenant_identifiers", "true"),
@@ -33,7 +33,10 @@ const TABLES: [(&str, &str); 7] = [
     ("requests", "true"),
     ("holds", "true"),
     ("backup_schedules", "true"),
+    (RETENTION, "true"),
 ];
+/// A new database has what the law says; what somebody made of it takes its place.
+const RETENTION: &str = "retention";
 
 #[derive(Serialize, Deserialize)]
 struct Document {
@@ -201,13 +204,17 @@ fn key(backup: &BackupId) -> String {
 /// Columns that a row of then did not have get what the table gives new rows.
 async fn insert(transaction: &Transaction<'_>, table: &str, rows: Option<&Vec<Value>>) -> Result<(), BackupError> {
     let Some(columns) = rows.and_then(|rows| rows.first()).and_then(Value::as_object) else { return Ok(()) };
+    let during = || BackupError::during(format!("control schema: restore {table}"));
+    if table == RETENTION {
+        transaction.execute("DELETE FROM control.retention", &[]).await.map_err(during())?;
+    }
     let quoted = columns.keys().map(|column| format!("\"{}\"", column.replace('"', "\"\""))).collect::<Vec<_>>();
     let columns = quoted.join(", ");
     let statement = format!(
         "INSERT INTO control.{table} ({columns}) SELECT {columns} FROM jsonb_populate_recordset(NULL::control.{table}, $1)"
     );
     let inserted = transaction.execute(&statement, &[&Json(rows)]).await;
-    inserted.map(drop).map_err(BackupError::during(format!("control schema: restore {table}")))
+    inserted.map(drop).map_err(during())
 }
 
 /// A tombstone, as `labor-migrator delete` leaves it. Whether there was somebody to bury.

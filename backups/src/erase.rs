@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::request::Request;
 use crate::store::Store;
-use crate::{Backup, BackupError, KeyFate, SigningKey};
+use crate::{Backup, BackupError, KeyFate, KeyReceipt, SigningKey};
 
 /// Proof of a deletion: the database's certificate and what became of the objects.
 #[derive(Debug, Clone, Serialize)]
@@ -25,6 +25,9 @@ pub struct ErasureCertificate {
     pub database: Value,
     /// What became of the key in the folder that was named.
     pub key: KeyFate,
+    /// Which key, when it was destroyed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_receipt: Option<KeyReceipt>,
     /// Objects, versions and delete markers that were deleted.
     pub objects_deleted: usize,
     /// Unfinished uploads that were aborted.
@@ -60,13 +63,15 @@ impl Backup {
         };
         let tenant = request.tenant;
         let prefix = format!("tenants/{tenant}/");
-        if !without_key && !self.keys.holds(&tenant)? && self.store.has_sealed(&prefix).await? {
+        let known = self.keys.holds(&tenant)? || self.keys.receipt(&tenant, request.id)?.is_some();
+        if !without_key && !known && self.store.has_sealed(&prefix).await? {
             return Err(BackupError::Refused(format!(
                 "the key {} is not there, but backups of {tenant} are; nothing was erased. Is LABOR_BACKUP_KEYS (--keys) the right folder? If the key was destroyed before, say so with --key-already-destroyed",
                 self.keys.file(&tenant).display()
             )));
         }
-        let key = self.keys.destroy(&tenant)?;
+        let key_receipt = self.keys.destroy(&tenant, request.id)?;
+        let key = if key_receipt.is_some() { KeyFate::Destroyed } else { KeyFate::WasNotThere };
         self.say(&match key {
             KeyFate::Destroyed => format!("{tenant}: key destroyed"),
             KeyFate::WasNotThere => format!("{tenant}: there was no key to destroy"),
@@ -77,7 +82,7 @@ impl Backup {
         let found_afterwards = self.store.count(&prefix).await?;
         if found_afterwards > 0 {
             return Err(BackupError::Refused(format!(
-                "{found_afterwards} objects of {tenant} are still there (a lock or retention rule keeps them); without the key nobody can read them. Run it again with --key-already-destroyed when the rule has ended"
+                "{found_afterwards} objects of {tenant} are still there (a lock or retention rule keeps them); without the key nobody can read them. Run it again when the rule has ended"
             )));
         }
         let certificate = ErasureCertificate {
@@ -85,6 +90,7 @@ impl Backup {
             tenant,
             database,
             key,
+            key_receipt,
             objects_deleted,
             uploads_aborted,
             found_afterwards,

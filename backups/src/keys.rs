@@ -5,7 +5,8 @@
 //!
 //! Must stay true: a key is on disk before anything is encrypted with it; two processes that make one at once end with one key;
 //! only the owner can read; no key is part of a database or a bucket; a key is called destroyed only when it was there and a search
-//! of the folder finds nothing of it.
+//! of the folder finds nothing of it. That it was there is on disk before it is taken away (`<tenant>.destroyed`), so a killed run is continued
+//! by running it again.
 use std::fmt::Display;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -14,8 +15,9 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
+use chrono::{DateTime, Utc};
 use labor_catalog::TenantName;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::BackupError;
@@ -33,6 +35,17 @@ pub enum KeyFate {
     /// The folder had none.
     #[serde(rename = "was not there")]
     WasNotThere,
+}
+
+/// That a key was there when it was to be destroyed, and for which request. Nothing in it is secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyReceipt {
+    /// The request for the tenant's deletion.
+    pub request: Uuid,
+    /// Which key: the other half, that backups were sealed to. None: the file had no line of it.
+    pub public_key: Option<String>,
+    /// When it was found, and then destroyed.
+    pub at: DateTime<Utc>,
 }
 
 impl KeyFolder {
@@ -83,24 +96,60 @@ impl KeyFolder {
         Ok(!self.traces(tenant).map_err(self.failed("search"))?.is_empty())
     }
 
-    /// Destroys the tenant's key and whatever a killed [`KeyFolder::make`] left of it.
-    pub(crate) fn destroy(&self, tenant: &TenantName) -> Result<KeyFate, BackupError> {
+    /// What an earlier run for this request wrote down before it destroyed the tenant's key.
+    pub(crate) fn receipt(&self, tenant: &TenantName, request: Uuid) -> Result<Option<KeyReceipt>, BackupError> {
+        let path = self.receipt_file(tenant);
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(BackupError::io(format!("read {}", path.display())))?,
+        };
+        let unreadable =
+            |error: serde_json::Error| BackupError::Key { path, reason: format!("is no receipt: {error}") };
+        let receipt: KeyReceipt = serde_json::from_slice(&text).map_err(unreadable)?;
+        Ok(Some(receipt).filter(|receipt| receipt.request == request))
+    }
+
+    /// Destroys the tenant's key and whatever a killed [`KeyFolder::make`] left of it. The receipt: it was there, now or when an earlier run
+    /// for the same request began; none: it was not.
+    pub(crate) fn destroy(&self, tenant: &TenantName, request: Uuid) -> Result<Option<KeyReceipt>, BackupError> {
         let found = self.traces(tenant).map_err(self.failed("search"))?;
+        let known = self.receipt(tenant, request)?;
         if found.is_empty() {
-            return Ok(KeyFate::WasNotThere);
+            return Ok(known);
         }
+        if let Some(path) = found.iter().find(|path| path.is_symlink()) {
+            let reason = "is a symbolic link: destroy what it points to, then the link, by hand".to_owned();
+            return Err(BackupError::Key { path: path.clone(), reason });
+        }
+        let receipt = match known {
+            Some(receipt) => receipt,
+            None => self.write_receipt(tenant, request)?,
+        };
         for path in found {
-            if path.is_symlink() {
-                let reason = "is a symbolic link: destroy what it points to, then the link, by hand".to_owned();
-                return Err(BackupError::Key { path, reason });
-            }
             fs::remove_file(&path).map_err(BackupError::io(format!("destroy {}", path.display())))?;
         }
         File::open(&self.0).and_then(|folder| folder.sync_all()).map_err(self.failed("write"))?;
         match self.traces(tenant).map_err(self.failed("search"))?.pop() {
-            None => Ok(KeyFate::Destroyed),
+            None => Ok(Some(receipt)),
             Some(path) => Err(BackupError::Key { path, reason: "appeared while it was destroyed".to_owned() }),
         }
+    }
+
+    fn receipt_file(&self, tenant: &TenantName) -> PathBuf {
+        self.0.join(format!("{tenant}.destroyed"))
+    }
+
+    fn write_receipt(&self, tenant: &TenantName, request: Uuid) -> Result<KeyReceipt, BackupError> {
+        let public_key = self.open(tenant).ok().map(|identity| identity.to_public().to_string());
+        let receipt = KeyReceipt { request, public_key, at: Utc::now() };
+        let text = serde_json::to_vec(&receipt).map_err(|error| BackupError::Invalid(error.to_string()))?;
+        let (path, temporary) = (self.receipt_file(tenant), self.0.join(format!("{tenant}.destroyed.new")));
+        File::create(&temporary)
+            .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&temporary, &path))
+            .and_then(|()| File::open(&self.0)?.sync_all())
+            .map_err(BackupError::io(format!("write {}", path.display())))?;
+        Ok(receipt)
     }
 
     /// The key's file, and files of the same content under temporary names.
@@ -151,7 +200,7 @@ fn write_new(path: &Path) -> std::io::Result<()> {
     write!(
         file,
         "# created: {}\n# public key: {}\n{}\n",
-        chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ"),
+        Utc::now().format("%Y-%m-%dT%H:%M:%SZ"),
         identity.to_public(),
         identity.to_string().expose_secret()
     )?;
@@ -211,18 +260,25 @@ mod tests {
     #[test]
     fn a_destroyed_key_leaves_no_trace_and_a_missing_one_is_not_called_destroyed() {
         let (_place, keys, tenant) = folder();
-        let other = TenantName::random().unwrap();
-        assert_eq!(keys.destroy(&tenant).unwrap(), KeyFate::WasNotThere, "there is not even a folder");
-        keys.open_or_make(&tenant).unwrap();
+        let (other, request) = (TenantName::random().unwrap(), Uuid::now_v7());
+        assert_eq!(keys.destroy(&tenant, request).unwrap(), None, "there is not even a folder");
+        let public = keys.open_or_make(&tenant).unwrap().to_public().to_string();
         keys.open_or_make(&other).unwrap();
         let left_over = keys.0.join(format!(".{tenant}.{}", Uuid::now_v7()));
         fs::hard_link(keys.file(&tenant), &left_over).unwrap();
-        assert_eq!(keys.destroy(&tenant).unwrap(), KeyFate::Destroyed);
+        let receipt = keys.destroy(&tenant, request).unwrap();
+        assert_eq!(receipt.as_ref().and_then(|receipt| receipt.public_key.as_ref()), Some(&public));
         assert!(!left_over.exists() && !keys.file(&tenant).exists() && keys.file(&other).exists());
-        assert_eq!(keys.destroy(&tenant).unwrap(), KeyFate::WasNotThere);
+        assert_eq!(
+            keys.destroy(&tenant, request).unwrap(),
+            receipt,
+            "run again, it was there when the first one began"
+        );
+        assert_eq!(keys.destroy(&tenant, Uuid::now_v7()).unwrap(), None, "of another request nothing is known");
         fs::write(&left_over, "").unwrap();
         assert!(keys.holds(&tenant).unwrap(), "a left-over holds the private key");
-        assert_eq!(keys.destroy(&tenant).unwrap(), KeyFate::Destroyed);
+        assert_eq!(keys.destroy(&tenant, request).unwrap(), receipt);
+        assert!(!left_over.exists());
     }
 
     #[test]

@@ -41,6 +41,9 @@ impl Request {
             .ok_or_else(|| {
             BackupError::NotFound(format!("there is no request {id} for a {}", kinds.join(" or a ")))
         })?;
+        if row.get::<_, &str>(3) == "withdrawn" {
+            return Err(BackupError::Refused(format!("request {id} was taken back; nothing is done for it")));
+        }
         let Some(approved_by) = row.get(2) else {
             return Err(BackupError::Refused(format!(
                 "request {id} is not approved; a second operator does that with `labor request approve`"

@@ -20,10 +20,10 @@ use crate::blame::{cause, major};
 use crate::manifest::{self, FORMAT};
 use crate::over::Over;
 use crate::pipe::ChunkReader;
+use crate::reading::Pinned;
 use crate::row_rules::{self, Judged};
 use crate::seal;
 use crate::snapshot::Server;
-use crate::store::Pinned;
 use crate::{Backup, BackupError, BackupId, Manifest, Verdict, Verified, load, proof};
 
 /// Which backup.

@@ -1,26 +1,18 @@
-//! The bucket: client, small documents, listing, and reading an object in ranges.
-//! Must stay true: listings are paged to their end; credentials are in the client only; bytes that were [pinned](Store::pin) are
-//! the ones that are read afterwards.
+//! The bucket: client, small documents, listing.
+//! Must stay true: listings are paged to their end; credentials are in the client only.
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime as StoreTime};
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use chrono::Utc;
-use tokio::sync::mpsc;
 
 use crate::bucket::ObjectLock;
 use crate::pace::Pace;
-use crate::pipe::Chunk;
-use crate::{BackupError, StoreSettings, Sum};
+use crate::{BackupError, StoreSettings};
 
-/// Bytes asked for at once: a slow restore never holds a request open, and a failed one is asked again.
-const RANGE: u64 = 8 << 20;
-/// Manifests are a few KiB.
-const LARGEST_DOCUMENT: i64 = 16 << 20;
 /// The bucket that backups go to.
 #[derive(Clone)]
 pub(crate) struct Store {
@@ -41,15 +33,6 @@ pub(crate) struct Object {
     pub(crate) bytes: u64,
     /// Seconds since 1970. Of what the store gives no time it counts as of just now, whenever it is asked: nothing is too old then.
     pub(crate) modified: i64,
-}
-
-/// An object whose bytes were read and found to be the expected ones.
-pub(crate) struct Pinned {
-    key: String,
-    etag: Option<String>,
-    bytes: u64,
-    /// SHA-256 of each range: the second reading need not trust the store, nor who can write into it.
-    ranges: Vec<digest::Digest>,
 }
 
 impl Store {
@@ -143,21 +126,6 @@ impl Store {
         deleted.map(drop).map_err(self.failed(format!("delete {key}")))
     }
 
-    /// Reads a small document, if it is there. Of what is larger than any that this program writes nothing is read: it is nobody's
-    /// manifest and nobody's verification, and no reason to give up what else there is.
-    pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackupError> {
-        let answer = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
-            Ok(answer) => answer,
-            Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => return Ok(None),
-            Err(error) => return Err(self.failed(format!("read {key}"))(error)),
-        };
-        if answer.content_length().is_none_or(|length| length > LARGEST_DOCUMENT) {
-            tracing::warn!(key, "too large to be a document of ours; who put it there?");
-            return Ok(Some(Vec::new()));
-        }
-        Ok(Some(collect(answer.body, key).await?))
-    }
-
     /// All objects under a prefix.
     pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<Object>, BackupError> {
         let mut pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
@@ -184,82 +152,6 @@ impl Store {
         }
         Ok(names)
     }
-
-    /// Reads an object once and keeps its version and digests; refuses it unless it has the expected length and SHA-256.
-    pub(crate) async fn pin(&self, key: &str, expected: &Sum) -> Result<Pinned, BackupError> {
-        let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
-        let head = head.map_err(|error| match error {
-            SdkError::ServiceError(e) if e.err().is_not_found() => BackupError::Damaged(format!("{key} is not there")),
-            error => self.failed(format!("find {key}"))(error),
-        })?;
-        let (stored, bytes) =
-            (u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default(), expected.bytes);
-        if stored != bytes {
-            return Err(BackupError::Damaged(format!("{key} has {stored} bytes instead of {bytes}")));
-        }
-        let mut pinned =
-            Pinned { key: key.to_owned(), etag: head.e_tag().map(str::to_owned), bytes, ranges: Vec::new() };
-        let mut whole = digest::Context::new(&digest::SHA256);
-        for (first, last) in ranges(bytes) {
-            let range = self.range(key, pinned.etag.clone(), first, last).await?;
-            whole.update(&range);
-            pinned.ranges.push(digest::digest(&digest::SHA256, &range));
-        }
-        if hex::encode(whole.finish()) != expected.sha256 {
-            return Err(BackupError::Damaged(format!("the SHA-256 of {key} is not the manifest's")));
-        }
-        Ok(pinned)
-    }
-
-    /// Reads a pinned object again, range by range. At most two ranges are in memory.
-    pub(crate) fn read(&self, pinned: &Pinned) -> mpsc::Receiver<Chunk> {
-        let (sender, receiver) = mpsc::channel(1);
-        let (store, key, etag, bytes) = (self.clone(), pinned.key.clone(), pinned.etag.clone(), pinned.bytes);
-        let digests = pinned.ranges.clone();
-        tokio::spawn(async move {
-            for ((first, last), expected) in ranges(bytes).zip(digests) {
-                let range = store.range(&key, etag.clone(), first, last).await.and_then(|range| {
-                    if digest::digest(&digest::SHA256, &range).as_ref() == expected.as_ref() {
-                        return Ok(range);
-                    }
-                    Err(BackupError::Damaged(format!("{key} changed while it was read")))
-                });
-                let (chunk, failed) = match range {
-                    Ok(range) => (Ok(range), false),
-                    Err(error) => (Err(std::io::Error::other(error)), true),
-                };
-                if sender.send(chunk).await.is_err() || failed {
-                    break;
-                }
-            }
-        });
-        receiver
-    }
-
-    async fn range(&self, key: &str, etag: Option<String>, first: u64, last: u64) -> Result<Vec<u8>, BackupError> {
-        let get = self.client.get_object().bucket(&self.bucket).key(key).set_if_match(etag);
-        let answer =
-            get.range(format!("bytes={first}-{last}")).send().await.map_err(self.failed(format!("read {key}")))?;
-        let bytes = collect(answer.body, key).await?;
-        if bytes.len() as u64 == last - first + 1 {
-            Ok(bytes)
-        } else {
-            Err(BackupError::Store { action: format!("read {key}"), reason: "the answer was cut short".to_owned() })
-        }
-    }
-}
-
-/// First and last byte of each range.
-fn ranges(bytes: u64) -> impl Iterator<Item = (u64, u64)> + Send {
-    (0..bytes.div_ceil(RANGE)).map(move |index| (index * RANGE, ((index + 1) * RANGE).min(bytes) - 1))
-}
-
-async fn collect(body: ByteStream, key: &str) -> Result<Vec<u8>, BackupError> {
-    let cut = |error: aws_sdk_s3::primitives::ByteStreamError| BackupError::Store {
-        action: format!("read {key}"),
-        reason: error.to_string(),
-    };
-    Ok(body.collect().await.map_err(cut)?.to_vec())
 }
 
 #[cfg(test)]
@@ -286,39 +178,5 @@ pub(crate) mod tests {
         store.put("a", b"1".to_vec(), true).await.unwrap();
         assert!(store.put("a", b"2".to_vec(), true).await.is_err());
         assert_eq!(store.get("a").await.unwrap(), Some(b"1".to_vec()));
-    }
-
-    #[tokio::test]
-    async fn what_changes_after_it_was_pinned_is_not_read() {
-        let store = store("unit-pin").await;
-        let sum = |bytes: &[u8]| Sum {
-            bytes: bytes.len() as u64,
-            sha256: hex::encode(digest::digest(&digest::SHA256, bytes)),
-        };
-        store.put("a", b"genuine".to_vec(), false).await.unwrap();
-        assert!(store.pin("a", &sum(b"another")).await.is_err_and(|error| error.condemns()));
-        let mut pinned = store.pin("a", &sum(b"genuine")).await.unwrap();
-        assert_eq!(store.read(&pinned).recv().await.unwrap().unwrap(), b"genuine");
-        store.put("a", b"forged!".to_vec(), false).await.unwrap();
-        assert!(store.read(&pinned).recv().await.unwrap().is_err(), "the version is another");
-        // Even where the store would not tell.
-        pinned.etag = None;
-        assert!(store.read(&pinned).recv().await.unwrap().is_err(), "the bytes are others");
-    }
-
-    #[test]
-    fn ranges_cover_an_object_once() {
-        for bytes in [0, 1, RANGE - 1, RANGE, RANGE + 1, 3 * RANGE] {
-            assert_eq!(ranges(bytes).map(|(first, last)| last + 1 - first).sum::<u64>(), bytes);
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_too_large_for_a_document_is_read_as_nothing() {
-        let store = store("unit-large").await;
-        let large = vec![b'x'; usize::try_from(LARGEST_DOCUMENT).unwrap() + 1];
-        store.put("large", large, false).await.unwrap();
-        assert_eq!(store.get("large").await.unwrap(), Some(Vec::new()));
-        assert_eq!(store.get("none").await.unwrap(), None);
     }
 }

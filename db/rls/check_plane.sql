@@ -16,7 +16,7 @@ WITH ours (oid, name, owner) AS MATERIALIZED (
   VALUES ('sources', 'INSERT'), ('sources', 'UPDATE'), ('operators', 'INSERT'), ('requests', 'INSERT'), ('holds', 'INSERT'), ('holds', 'DELETE')
 ), column_writes (relation, login, privilege, columns) AS (
   -- The same by single columns: approvals, and the backup's own schedule and record of it.
-  VALUES ('requests',         'labor_control', 'UPDATE', ARRAY['approved_by', 'approved_at', 'state']),
+  VALUES ('requests',         'labor_control', 'UPDATE', ARRAY['approved_by', 'approved_at', 'state', 'receipt', 'withdrawn_by', 'withdrawn_at']),
          ('backup_schedules', 'labor_backup',  'INSERT', ARRAY['tenant', 'expression', 'zone', 'jitter_seconds', 'keep_daily', 'keep_weekly',
                                                                'keep_monthly', 'keep_yearly', 'set_by', 'set_at']),
          ('backup_schedules', 'labor_backup',  'UPDATE', ARRAY['expression', 'zone', 'jitter_seconds', 'keep_daily', 'keep_weekly',

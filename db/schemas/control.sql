@@ -469,13 +469,21 @@ CREATE TABLE control.requests (
     finished_at timestamp with time zone,
     certificate jsonb,
     patient_id uuid,
+    grace_days smallint DEFAULT 14 NOT NULL,
+    receipt jsonb,
+    withdrawn_by uuid,
+    withdrawn_at timestamp with time zone,
+    CONSTRAINT requests_agreed CHECK (((state = ANY (ARRAY['requested'::text, 'withdrawn'::text])) OR (approved_by IS NOT NULL))),
     CONSTRAINT requests_check CHECK ((approved_by <> requested_by)),
-    CONSTRAINT requests_check1 CHECK (((state = 'requested'::text) OR (approved_by IS NOT NULL))),
+    CONSTRAINT requests_check1 CHECK (((receipt IS NULL) OR (kind = 'export'::text))),
     CONSTRAINT requests_check2 CHECK (((state = 'done'::text) = (certificate IS NOT NULL))),
+    CONSTRAINT requests_grace_days_check CHECK (((grace_days >= 0) AND (grace_days <= 365))),
     CONSTRAINT requests_kind_check CHECK ((kind = ANY (ARRAY['export'::text, 'copy'::text, 'deletion'::text]))),
     CONSTRAINT requests_patient CHECK (((kind = 'copy'::text) = (patient_id IS NOT NULL))),
     CONSTRAINT requests_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 500))),
-    CONSTRAINT requests_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'approved'::text, 'running'::text, 'done'::text])))
+    CONSTRAINT requests_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'approved'::text, 'running'::text, 'done'::text, 'withdrawn'::text]))),
+    CONSTRAINT requests_waited CHECK (((NOT (steps @> '[{"step": "drop"}]'::jsonb)) OR (steps @> '[{"step": "shut"}]'::jsonb))),
+    CONSTRAINT requests_withdrawn CHECK (((state = 'withdrawn'::text) = ((withdrawn_by IS NOT NULL) AND (withdrawn_at IS NOT NULL))))
 );
 
 ALTER TABLE control.requests OWNER TO labor_owner;
@@ -498,7 +506,7 @@ COMMENT ON COLUMN control.requests.approved_by IS 'The second person; never the 
 
 COMMENT ON COLUMN control.requests.approved_at IS 'When';
 
-COMMENT ON COLUMN control.requests.state IS 'requested, approved, running, done';
+COMMENT ON COLUMN control.requests.state IS 'requested, approved, running, done; withdrawn: nothing was dropped, and nothing will be';
 
 COMMENT ON COLUMN control.requests.steps IS 'Steps done, each with time and counts: where a killed run goes on';
 
@@ -507,6 +515,33 @@ COMMENT ON COLUMN control.requests.finished_at IS 'When it was done';
 COMMENT ON COLUMN control.requests.certificate IS 'Proof of what was done';
 
 COMMENT ON COLUMN control.requests.patient_id IS 'For kind copy: the patient, by the id that the practice''s schema has';
+
+COMMENT ON COLUMN control.requests.grace_days IS 'Of a deletion: for so many days the practice is shut and kept before anything is dropped';
+
+COMMENT ON COLUMN control.requests.receipt IS 'Of an export: that the practice has it: by whom and when, which manifest (SHA-256), when it was exported';
+
+COMMENT ON COLUMN control.requests.withdrawn_by IS 'Who took it back';
+
+COMMENT ON COLUMN control.requests.withdrawn_at IS 'When';
+
+CREATE TABLE control.retention (
+    data_class text NOT NULL,
+    years smallint NOT NULL,
+    basis text NOT NULL,
+    CONSTRAINT retention_basis_check CHECK (((length(basis) >= 1) AND (length(basis) <= 500))),
+    CONSTRAINT retention_data_class_check CHECK ((data_class = ANY (ARRAY['results'::text, 'messages'::text]))),
+    CONSTRAINT retention_years_check CHECK (((years >= 0) AND (years <= 100)))
+);
+
+ALTER TABLE control.retention OWNER TO labor_owner;
+
+COMMENT ON TABLE control.retention IS 'For how long records are kept: a practice with younger ones is deleted only once it has them (requests.receipt)';
+
+COMMENT ON COLUMN control.retention.data_class IS 'results: counted from the newest report; messages: from the newest message';
+
+COMMENT ON COLUMN control.retention.years IS 'Years; 0: not at all';
+
+COMMENT ON COLUMN control.retention.basis IS 'Statute or contract';
 
 CREATE TABLE control.runs (
     id uuid NOT NULL,
@@ -699,6 +734,9 @@ ALTER TABLE ONLY control.refinery_schema_history
 ALTER TABLE ONLY control.requests
     ADD CONSTRAINT requests_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY control.retention
+    ADD CONSTRAINT retention_pkey PRIMARY KEY (data_class);
+
 ALTER TABLE ONLY control.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (id);
 
@@ -760,6 +798,9 @@ ALTER TABLE ONLY control.requests
 
 ALTER TABLE ONLY control.requests
     ADD CONSTRAINT requests_tenant_fkey FOREIGN KEY (tenant) REFERENCES control.tenants(name);
+
+ALTER TABLE ONLY control.requests
+    ADD CONSTRAINT requests_withdrawn_by_fkey FOREIGN KEY (withdrawn_by) REFERENCES control.operators(id);
 
 ALTER TABLE ONLY control.tenant_identifiers
     ADD CONSTRAINT tenant_identifiers_tenant_fkey FOREIGN KEY (tenant) REFERENCES control.tenants(name);
@@ -1606,6 +1647,15 @@ GRANT UPDATE(approved_by) ON TABLE control.requests TO labor_control;
 GRANT UPDATE(approved_at) ON TABLE control.requests TO labor_control;
 
 GRANT UPDATE(state) ON TABLE control.requests TO labor_control;
+
+GRANT UPDATE(receipt) ON TABLE control.requests TO labor_control;
+
+GRANT UPDATE(withdrawn_by) ON TABLE control.requests TO labor_control;
+
+GRANT UPDATE(withdrawn_at) ON TABLE control.requests TO labor_control;
+
+GRANT SELECT ON TABLE control.retention TO labor_control;
+GRANT SELECT ON TABLE control.retention TO labor_backup;
 
 GRANT SELECT ON TABLE control.runs TO labor_control;
 

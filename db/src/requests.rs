@@ -1,7 +1,9 @@
 //! What compliance asks to be done with one tenant. Written here as rows; the tools that have the privilege carry them out.
 //! Must stay true: whoever asks can't approve; the database enforces it too.
+use chrono::{DateTime, Utc};
 use labor_catalog::TenantName;
 use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{Control, DbError};
@@ -13,8 +15,22 @@ pub enum RequestKind {
     Export,
     /// A copy of one patient's data, for the patient (GDPR, Article 15).
     Copy(Uuid),
-    /// Deletion of everything.
-    Deletion,
+    /// Deletion of everything, after so many days in which the practice is shut and kept.
+    Deletion {
+        /// 0 to 365.
+        grace_days: i16,
+    },
+}
+
+/// A practice's word that it has an export: which one, by its manifest.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// SHA-256 of the manifest's file, in hex.
+    pub manifest_sha256: String,
+    /// The time for which the export stands.
+    pub exported_at: DateTime<Utc>,
+    /// Who confirmed it, and how; no health data.
+    pub from: String,
 }
 
 /// A request as operators see it.
@@ -28,8 +44,12 @@ pub struct RequestSummary {
     pub tenant: String,
     /// The patient whose data is asked for, of a copy.
     pub patient_id: Option<Uuid>,
-    /// requested, approved, running or done.
+    /// requested, approved, running, done or withdrawn.
     pub state: String,
+    /// Of a deletion: for so many days the practice is shut and kept before anything is dropped.
+    pub grace_days: Option<i16>,
+    /// Of an export: when the practice confirmed that it has it.
+    pub received_at: Option<DateTime<Utc>>,
     /// Who asked.
     pub requested_by: String,
     /// Who agreed.
@@ -97,6 +117,18 @@ impl Control {
         Ok(found.fetch_optional(self.pool()).await?)
     }
 
+    /// The practice with this sign-in name, also one that is shut: what it wants done with its data it may want then.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn kept_practice(&self, slug: &str) -> Result<Option<String>, DbError> {
+        let found = sqlx::query_scalar!(
+            "SELECT name FROM control.tenants WHERE slug = $1 AND kind = 'practice' AND state IN ('active', 'frozen')",
+            slug
+        );
+        Ok(found.fetch_optional(self.pool()).await?)
+    }
+
     /// Asks for an export, a copy or a deletion.
     ///
     /// # Errors
@@ -108,20 +140,22 @@ impl Control {
         reason: &str,
         by: Uuid,
     ) -> Result<Uuid, DbError> {
-        let (kind, patient) = match kind {
-            RequestKind::Export => ("export", None),
-            RequestKind::Copy(patient) => ("copy", Some(patient)),
-            RequestKind::Deletion => ("deletion", None),
+        let (kind, patient, grace_days) = match kind {
+            RequestKind::Export => ("export", None, None),
+            RequestKind::Copy(patient) => ("copy", Some(patient), None),
+            RequestKind::Deletion { grace_days } => ("deletion", None, Some(grace_days)),
         };
         let id = Uuid::now_v7();
         sqlx::query!(
-            "INSERT INTO control.requests (id, kind, tenant, patient_id, reason, requested_by) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO control.requests (id, kind, tenant, patient_id, reason, requested_by, grace_days)
+             VALUES ($1, $2, $3, $4, $5, $6, coalesce($7::smallint, 14::smallint))",
             id,
             kind,
             tenant.as_str(),
             patient,
             reason,
-            by
+            by,
+            grace_days
         )
         .execute(self.pool())
         .await?;
@@ -154,6 +188,47 @@ impl Control {
         Ok(if done.rows_affected() == 1 { Approval::Approved } else { Approval::NotOpen })
     }
 
+    /// Takes a request back, as long as nothing was dropped for it; false: there is none that could be. One person is enough: nothing happens.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn withdraw(&self, request: Uuid, by: Uuid) -> Result<bool, DbError> {
+        let done = sqlx::query!(
+            r#"UPDATE control.requests SET state = 'withdrawn', withdrawn_by = $2, withdrawn_at = now()
+                WHERE id = $1 AND state IN ('requested', 'approved', 'running') AND NOT steps @> '[{"step": "drop"}]'"#,
+            request,
+            by
+        );
+        Ok(done.execute(self.pool()).await?.rows_affected() == 1)
+    }
+
+    /// Which tenant an approved export is of; `None`: there is no such export.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn exported_tenant(&self, request: Uuid) -> Result<Option<String>, DbError> {
+        let found = sqlx::query_scalar!(
+            "SELECT tenant FROM control.requests WHERE id = $1 AND kind = 'export' AND approved_by IS NOT NULL AND state <> 'withdrawn'",
+            request
+        );
+        Ok(found.fetch_optional(self.pool()).await?)
+    }
+
+    /// Notes that the practice has an export; a later one takes the place of an earlier one.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn receive(&self, request: Uuid, receipt: &Receipt, by: Uuid) -> Result<(), DbError> {
+        let Receipt { manifest_sha256, exported_at, from } = receipt;
+        let receipt = json!({
+            "manifest_sha256": manifest_sha256, "exported_at": exported_at, "from": from, "noted_by": by, "at": Utc::now(),
+        });
+        sqlx::query!("UPDATE control.requests SET receipt = $2 WHERE id = $1 AND kind = 'export'", request, receipt)
+            .execute(self.pool())
+            .await?;
+        Ok(())
+    }
+
     /// All requests, newest first, at most 200.
     ///
     /// # Errors
@@ -161,7 +236,8 @@ impl Control {
     pub async fn requests(&self) -> Result<Vec<RequestSummary>, DbError> {
         let rows = sqlx::query_as!(
             RequestSummary,
-            r#"SELECT r.id, r.kind, r.tenant, r.patient_id, r.state, a.username AS requested_by, b.username AS "approved_by?"
+            r#"SELECT r.id, r.kind, r.tenant, r.patient_id, r.state, a.username AS requested_by, b.username AS "approved_by?",
+                      CASE WHEN r.kind = 'deletion' THEN r.grace_days END AS grace_days, (r.receipt ->> 'at')::timestamptz AS received_at
                  FROM control.requests r
                  JOIN control.operators a ON a.id = r.requested_by
                  LEFT JOIN control.operators b ON b.id = r.approved_by

@@ -13,7 +13,7 @@ pub(crate) async fn labor(clinic: &Clinic, arguments: &[&str]) -> Finished {
     clinic.platform.program("labor").unwrap().args(arguments).run().await.unwrap()
 }
 
-async fn delete(clinic: &Clinic, request: &str) -> Finished {
+pub(crate) async fn delete(clinic: &Clinic, request: &str) -> Finished {
     clinic.platform.program("labor-migrator").unwrap().args(["delete", "--request", request]).run().await.unwrap()
 }
 
@@ -21,7 +21,7 @@ pub(crate) async fn backup(clinic: &Clinic, arguments: &[&str]) -> Finished {
     clinic.platform.program("labor-backup").unwrap().args(["--json"]).args(arguments).run().await.unwrap()
 }
 
-/// A clinic with results, a bucket and two operators.
+/// A clinic with results that need not be kept, a bucket and two operators.
 pub(crate) async fn prepared(name: &str) -> Clinic {
     let mut clinic = clinic(name).await;
     clinic.platform = clinic.platform.with(settings(s3().await, &name.replace('_', "-")));
@@ -32,11 +32,16 @@ pub(crate) async fn prepared(name: &str) -> Clinic {
     for operator in ["anna", "bert"] {
         clinic.platform.json("labor", &["operator", "add", operator, "--name", operator], "").await.unwrap();
     }
+    clinic.execute("UPDATE control.retention SET years = 0").await;
     clinic
 }
 
 pub(crate) async fn request(clinic: &Clinic, kind: &str) -> String {
-    let arguments = ["request", "create", kind, "--practice", "a", "--reason", "contract ended", "--by", "anna"];
+    let mut arguments =
+        vec!["request", "create", kind, "--practice", "a", "--reason", "contract ended", "--by", "anna"];
+    if kind == "deletion" {
+        arguments.extend(["--grace-days", "0"]);
+    }
     clinic.platform.json("labor", &arguments, "").await.unwrap()["request"].as_str().unwrap().to_owned()
 }
 
@@ -91,7 +96,7 @@ async fn a_deleted_practice_is_gone_certified_and_the_other_is_untouched() {
     let certificate: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(
         (certificate["tenant"].as_str(), certificate["steps"].as_array().unwrap().len()),
-        (Some(tenant.as_str()), 6)
+        (Some(tenant.as_str()), 7)
     );
     assert_eq!((&certificate["requested_by"], &certificate["approved_by"]), (&json!("anna"), &json!("bert")));
     assert!(certificate["requested_at"].as_str() < certificate["approved_at"].as_str(), "{certificate}");
@@ -140,12 +145,12 @@ async fn a_deleted_practice_is_gone_certified_and_the_other_is_untouched() {
     assert!(!clinic.platform.folder().join("backup-keys").join(format!("{tenant}.age-identity")).exists());
 }
 
-fn step<'a>(certificate: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+pub(crate) fn step<'a>(certificate: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
     let steps = certificate["steps"].as_array().unwrap();
     &steps.iter().find(|step| step["step"] == name).unwrap()["counts"]
 }
 
-async fn approved(clinic: &Clinic) -> String {
+pub(crate) async fn approved(clinic: &Clinic) -> String {
     let id = request(clinic, "deletion").await;
     assert!(labor(clinic, &["request", "approve", &id, "--by", "bert"]).await.status.success());
     id

@@ -337,7 +337,7 @@ fn program(chain: Option<&Chain>, platform: &Platform, arguments: &[&str]) -> Pr
 }
 
 /// The server has no TLS; a program that would use it first reads the system's certificates, which takes a debug build longer than all else.
-fn url(platform: &Platform) -> String {
+pub(crate) fn url(platform: &Platform) -> String {
     format!("{}?sslmode=disable", platform.setting("LABOR_MIGRATOR_URL"))
 }
 
@@ -349,7 +349,7 @@ fn is_told(run: &Finished) -> bool {
     matches!(run.status.code(), Some(1 | 3)) && (failed || reported) && !run.stderr.contains("panicked")
 }
 
-fn told(run: &Finished) -> String {
+pub(crate) fn told(run: &Finished) -> String {
     format!("{}\n{}{}", run.status, run.stdout, run.stderr)
 }
 
@@ -363,7 +363,7 @@ fn name_of(fault: Fault) -> String {
 }
 
 /// The fault and the statement it concerns, for a message.
-fn place(fault: Fault, statements: &[String]) -> String {
+pub(crate) fn place(fault: Fault, statements: &[String]) -> String {
     let (Fault::Kill { at } | Fault::Cut { at } | Fault::CutAfter { at }) = fault else { return format!("{fault:?}") };
     let statement = usize::try_from(at - 1).ok().and_then(|index| statements.get(index));
     let words: Vec<&str> = statement.map_or("?", String::as_str).split_whitespace().collect();

@@ -11,6 +11,8 @@ pub(crate) const BESIDE: &[Mistake] = &[
     mistake("CREATE ROLE bi LOGIN; GRANT pg_write_server_files TO bi", "overseer"),
     mistake("CREATE ROLE bi LOGIN; GRANT pg_execute_server_program TO bi", "overseer"),
     mistake("CREATE ROLE bi LOGIN; GRANT labor_tenants TO bi", "role_member"),
+    mistake("GRANT UPDATE (grace_days) ON control.requests TO labor_control", "column_grant"),
+    mistake("GRANT UPDATE ON control.retention TO labor_control", "grant"),
     mistake("ALTER DATABASE isolation OWNER TO labor_control", "owner"),
     mistake("ALTER DATABASE isolation OWNER TO {b}_app", "owner"),
     mistake("ALTER TABLE guard.claim_keys DISABLE ROW LEVEL SECURITY", "rls_off"),

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::place::Place;
 
 /// An approved deletion that the database has carried out, as `labor-migrator delete` leaves it.
-async fn deleted(place: &Place) -> Uuid {
+pub(crate) async fn deleted(place: &Place) -> Uuid {
     let (anna, bert, request) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
     for operator in [anna, bert] {
         let add = "INSERT INTO control.operators (id, username, display_name) VALUES ($1, $2, 'x')";
@@ -41,11 +41,15 @@ async fn a_key_is_certified_destroyed_only_when_it_was_there() {
     let certificate = place.backup().erase(request, false, None).await.unwrap();
     assert_eq!((certificate.key, certificate.found_afterwards), (KeyFate::Destroyed, 0));
     assert_eq!((certificate.objects_deleted, certificate.uploads_aborted), (2, 2));
-    assert_eq!(std::fs::read_dir(&place.settings.keys).unwrap().count(), 0);
+    let receipt = certificate.key_receipt.unwrap();
+    assert!(receipt.request == request && receipt.public_key.is_some_and(|key| key.starts_with("age1")));
+    let left: Vec<_> =
+        std::fs::read_dir(&place.settings.keys).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [format!("{}.destroyed", place.tenant).as_str()]);
     assert_eq!(place.objects().await, [format!("certificates/{request}.json")]);
 
     let again = place.backup().erase(request, false, None).await.unwrap();
-    assert_eq!(serde_json::to_value(again.key).unwrap(), "was not there");
+    assert_eq!(serde_json::to_value(again.key).unwrap(), "destroyed", "by the run before");
 }
 
 #[tokio::test]

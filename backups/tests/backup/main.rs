@@ -26,5 +26,6 @@ mod runbooks;
 mod scheduled;
 mod schedules;
 mod standby;
+mod store_faults;
 mod surroundings;
 mod versions;

@@ -29,6 +29,7 @@ mod s3;
 mod secret;
 mod sender;
 mod shared;
+mod store_wire;
 mod wait;
 mod wire;
 
@@ -47,5 +48,6 @@ pub use s3::S3;
 pub use secret::{random_hex, write_private};
 pub use sender::{Answer, Sender};
 pub use shared::{postgres, s3, scratch};
+pub use store_wire::{StoreFault, StoreWire};
 pub use wait::until;
 pub use wire::{Fault, Wire};

@@ -205,6 +205,24 @@ pub enum MigratorError {
     /// There is no schema.
     #[error("the schema of {0} is gone; restore it (`labor-backup restore`), or have the tenant deleted")]
     SchemaGone(TenantName),
+    /// A deletion has to wait.
+    #[error(
+        "{tenant} is shut, and nothing of it was dropped yet: {}. {}Then run the same command again. Until then `labor request withdraw` takes the \
+         deletion back, and `labor-migrator resume` opens the practice",
+        .waits.join("; "),
+        if *.unconfirmed {
+            "What it has to keep it has to get first: `labor request create export` (and approve), `labor-backup export`, and, when the \
+             practice has it, `labor request receipt`. "
+        } else { "" }
+    )]
+    NotYet {
+        /// Which tenant.
+        tenant: TenantName,
+        /// For what, each a sentence.
+        waits: Vec<String>,
+        /// Whether one of them is the practice's receipt.
+        unconfirmed: bool,
+    },
     /// Another migrator holds this tenant.
     #[error("another migrator is at work on {0}; run the command again when it is done")]
     Busy(TenantName),

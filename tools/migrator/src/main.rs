@@ -62,7 +62,10 @@ async fn main() -> ExitCode {
 /// What a script learns of an error: nothing was tried, or something failed.
 fn exit_code(error: &MigratorError) -> ExitCode {
     ExitCode::from(match error {
-        MigratorError::Opposed { .. } | MigratorError::Older { .. } | MigratorError::Superseded { .. } => INCOMPLETE,
+        MigratorError::Opposed { .. }
+        | MigratorError::Older { .. }
+        | MigratorError::Superseded { .. }
+        | MigratorError::NotYet { .. } => INCOMPLETE,
         MigratorError::Isolation(_)
         | MigratorError::Weak(_)
         | MigratorError::Unhardened(_)

@@ -1,11 +1,12 @@
 //! `delete`: carries out an approved deletion of one tenant, step by step, and certifies it.
-//! Must stay true: nothing is dropped before two different people agreed, and every step that takes something away looks for holds
-//! under the tenant's own lock; every step can be repeated, so a killed run is continued by running it again; the certificate
-//! rests on a search afterwards, not on the success of the steps.
+//! Must stay true: nothing is dropped before two different people agreed, the time of grace is over and what has to be kept was handed over,
+//! and every step that takes something away looks for holds under the tenant's own lock; every step can be repeated, so a killed run is
+//! continued by running it again; the certificate rests on a search afterwards, not on the success of the steps.
 mod certificate;
 mod copies;
 mod intake;
 mod steps;
+mod waiting;
 
 use chrono::{DateTime, Utc};
 use labor_catalog::TenantName;
@@ -17,14 +18,17 @@ use uuid::Uuid;
 pub use certificate::Certificate;
 pub(crate) use steps::disconnect;
 
+use self::waiting::Reader;
 use crate::run::{self, Ending};
 use crate::{Migrator, MigratorError};
 
-/// In this order. The login is shut and committed before connections are ended: whoever came in between is ended too. The intake
-/// is searched while the practice's identifiers are still known.
-const STEPS: [(&str, &str); 6] = [
+/// In this order. The login is shut and committed before connections are ended: whoever came in between is ended too. From `shut` on nothing
+/// is added to the practice, and `drop` is the first that takes something away. The intake is searched while the practice's identifiers are
+/// still known.
+const STEPS: [(&str, &str); 7] = [
     ("freeze", "login revoked"),
     ("disconnect", "connections closed"),
+    ("shut", "newest records looked up"),
     ("drop", "schema, restored copies and login roles dropped"),
     ("queue", "queue entries deleted"),
     ("intake", "messages in the intake counted"),
@@ -43,6 +47,8 @@ struct Request {
     reason: String,
     requested: Operator,
     approved: Operator,
+    /// For so long nothing is dropped.
+    grace_days: i16,
     steps: Vec<Value>,
 }
 
@@ -97,16 +103,20 @@ impl Migrator {
         request: &mut Request,
         progress: &mut impl FnMut(&str),
     ) -> Result<Value, MigratorError> {
+        let mut reader = if request.did("shut") { None } else { self.reader(client, &request.tenant).await? };
         for (step, describe) in STEPS {
             // Somebody may have restored a copy since.
             let again = step == "drop" && request.did(step) && left(client, &request.tenant).await?;
             if again || !request.did(step) {
-                self.run_step(client, request, step).await?;
+                self.run_step(client, request, step, reader.as_ref()).await?;
+            }
+            if step == "shut" {
+                reader = None;
             }
             progress(describe);
         }
         // Who was being let in while the login was shut is seen only now; there was nothing left to read.
-        steps::disconnect(client, &request.tenant, &request.roles()).await?;
+        steps::disconnect(client, &request.tenant, &request.roles(), None).await?;
         let certificate = certificate::certify(client, request).await?;
         progress("searched for: nothing found");
         Ok(certificate)
@@ -117,11 +127,13 @@ impl Migrator {
         client: &mut Client,
         request: &mut Request,
         step: &'static str,
+        reader: Option<&Reader>,
     ) -> Result<(), MigratorError> {
         let tenant = &request.tenant;
         let during = |what: &str| MigratorError::during(format!("{tenant}: {step}: {what}"));
         let before = match step {
-            "disconnect" => steps::disconnect(client, tenant, &request.roles()).await?,
+            "disconnect" => steps::disconnect(client, tenant, &request.roles(), reader.map(Reader::pid)).await?,
+            "shut" => waiting::newest(client, tenant, reader).await?,
             "intake" => self.count_in_intake(client, tenant, request.id).await?,
             _ => Value::Null,
         };
@@ -129,21 +141,28 @@ impl Migrator {
         prepare(&transaction, tenant).await?;
         let counts = match step {
             "freeze" => steps::freeze(&transaction, tenant).await?,
-            "drop" => steps::drop_schemas(&transaction, tenant).await?,
+            "drop" => steps::drop_schemas(&transaction, request).await?,
             "queue" => steps::empty_queue(&transaction, tenant).await.map_err(during("statement"))?,
             "registry" => steps::forget(&transaction, tenant).await.map_err(during("statement"))?,
             _ => before,
         };
-        let entry = json!({ "step": step, "at": Utc::now(), "counts": counts });
-        transaction
-            .execute(
-                "UPDATE control.requests SET state = 'running', steps = steps || $2 WHERE id = $1",
-                &[&request.id, &Json(&entry)],
+        // The database's clock: an export is younger or older than a step by it.
+        let row = transaction
+            .query_opt(
+                "UPDATE control.requests
+                    SET state = 'running', steps = steps || jsonb_build_object('step', $2::text, 'at', clock_timestamp(), 'counts', $3::jsonb)
+                  WHERE id = $1 AND state IN ('approved', 'running') RETURNING steps -> -1",
+                &[&request.id, &step, &Json(&counts)],
             )
             .await
             .map_err(during("record the step"))?;
+        let Some(row) = row else {
+            return Err(MigratorError::Invalid(format!(
+                "{tenant}: somebody took the request back meanwhile; this step was not done, and nothing was dropped"
+            )));
+        };
         transaction.commit().await.map_err(during("commit"))?;
-        request.steps.push(entry);
+        request.steps.push(row.get(0));
         Ok(())
     }
 }
@@ -177,7 +196,7 @@ async fn load(client: &Client, id: Uuid) -> Result<Request, MigratorError> {
     let row = client
         .query_opt(
             "SELECT r.kind, r.state, t.kind, r.tenant, r.reason, r.steps, r.requested_by, asked.username, r.requested_at,
-                    r.approved_by, agreed.username, r.approved_at
+                    r.approved_by, agreed.username, r.approved_at, r.grace_days
                FROM control.requests r JOIN control.tenants t ON t.name = r.tenant
                JOIN control.operators asked ON asked.id = r.requested_by
                LEFT JOIN control.operators agreed ON agreed.id = r.approved_by WHERE r.id = $1",
@@ -195,6 +214,11 @@ async fn load(client: &Client, id: Uuid) -> Result<Request, MigratorError> {
             "the intake can't be deleted: messages without a known recipient would have no place".to_owned(),
         ));
     }
+    if state == "withdrawn" {
+        return Err(MigratorError::Invalid(format!(
+            "request {id} was taken back, so nothing is deleted; if the practice is shut, `labor-migrator resume` opens it again"
+        )));
+    }
     let (Some(agreed), Some(username), Some(at), "approved" | "running") =
         (row.get(9), row.get(10), row.get(11), state)
     else {
@@ -209,6 +233,7 @@ async fn load(client: &Client, id: Uuid) -> Result<Request, MigratorError> {
         reason: row.get(4),
         requested: Operator { id: row.get(6), username: row.get(7), at: row.get(8) },
         approved: Operator { id: agreed, username, at },
+        grace_days: row.get(12),
         steps,
     })
 }

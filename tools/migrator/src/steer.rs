@@ -74,7 +74,7 @@ impl Migrator {
             .await
             .map_err(MigratorError::during(format!("{tenant}: look for the role")))?;
         if let Some(row) = row {
-            disconnect(&client, tenant, &[row.get(0)]).await?;
+            disconnect(&client, tenant, &[row.get(0)], None).await?;
         }
         Ok(())
     }

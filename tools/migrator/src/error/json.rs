@@ -53,6 +53,7 @@ impl MigratorError {
             Self::Superseded { .. } => "older_rules",
             Self::Opposed { .. } => "other_direction",
             Self::SchemaGone(_) => "schema_gone",
+            Self::NotYet { .. } => "not_yet",
             Self::Busy(_) => "busy",
             Self::UnknownTenant(_) => "unknown_tenant",
             Self::NotInitialised => "not_initialised",
@@ -114,6 +115,9 @@ impl MigratorError {
             Self::Edited { file, difference } => json!({ "file": file, "difference": difference }),
             Self::Drift { tenant, version, .. } | Self::NoReference { tenant, version } => {
                 json!({ "tenant": tenant, "version": version })
+            }
+            Self::NotYet { tenant, waits, unconfirmed } => {
+                json!({ "tenant": tenant, "waits": waits, "unconfirmed": unconfirmed })
             }
             Self::Held { tenant, reason } => json!({ "tenant": tenant, "reason": reason }),
             Self::Ahead { tenant, version, target } => {

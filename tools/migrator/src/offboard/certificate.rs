@@ -48,6 +48,8 @@ const RESIDUALS: &[&str] = &[
     "backups and exports of this tenant: until `labor-backup erase` has deleted the objects and destroyed the tenant's key",
     "copies restored into other databases or servers: this search was made in one database; until whoever restored them drops them",
     "write-ahead log and physical backups of the whole server: until their retention ends",
+    "values that were gathered for planning (pg_statistic) and the displayed name (control.tenants), as bytes in the empty space of these \
+     tables' pages: until PostgreSQL writes over them, or a superuser runs VACUUM FULL on both",
     "this request with its two approvers, holds that once stood against it, and the tombstone of the opaque name: kept as evidence, without personal data of patients",
 ];
 

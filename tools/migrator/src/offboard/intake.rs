@@ -14,7 +14,7 @@ use crate::{Migrator, MigratorError};
 
 impl Migrator {
     /// With the password of the fleet's master secret, or while that is being changed of another.
-    async fn log_in(&self, tenant: &TenantName, number: SecretNumber) -> Result<Client, MigratorError> {
+    pub(super) async fn log_in(&self, tenant: &TenantName, number: SecretNumber) -> Result<Client, MigratorError> {
         let mut refused = MigratorError::LackingSecret { number, held: self.ring.numbers() };
         for secret in self.ring.trials(number) {
             let mut config = self.config.clone();

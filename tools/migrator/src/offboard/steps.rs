@@ -6,7 +6,7 @@ use labor_catalog::TenantName;
 use serde_json::{Value, json};
 use tokio_postgres::{Client, Transaction};
 
-use super::copies;
+use super::{Request, copies, waiting};
 use crate::{MigratorError, birth};
 
 /// For how long connections may take to end.
@@ -37,17 +37,22 @@ pub(super) async fn freeze(transaction: &Transaction<'_>, tenant: &TenantName) -
     Ok(json!({ "logins_revoked": ids.len(), "role_ids": ids }))
 }
 
-/// Ends every connection of these roles and waits until there is none. Outside of a transaction, which would see its first
-/// picture of the activity again and again.
-pub(crate) async fn disconnect(client: &Client, tenant: &TenantName, roles: &[u32]) -> Result<Value, MigratorError> {
+/// Ends every connection of these roles but one of our own, and waits until there is no other. Outside of a transaction, which would see
+/// its first picture of the activity again and again.
+pub(crate) async fn disconnect(
+    client: &Client,
+    tenant: &TenantName,
+    roles: &[u32],
+    ours: Option<i32>,
+) -> Result<Value, MigratorError> {
     let started = Instant::now();
     let mut closed = BTreeSet::new();
     loop {
         // Waits up to 100 ms for each to end, so this loop needs no pause of its own.
         let rows = client
             .query(
-                "SELECT pid, pg_terminate_backend(pid, 100) FROM pg_stat_activity WHERE usesysid = ANY ($1)",
-                &[&roles],
+                "SELECT pid, pg_terminate_backend(pid, 100) FROM pg_stat_activity WHERE usesysid = ANY ($1) AND pid IS DISTINCT FROM $2",
+                &[&roles, &ours],
             )
             .await
             .map_err(MigratorError::during(format!("{tenant}: disconnect")))?;
@@ -66,9 +71,12 @@ pub(crate) async fn disconnect(client: &Client, tenant: &TenantName, roles: &[u3
     }
 }
 
-pub(super) async fn drop_schemas(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<Value, MigratorError> {
+/// The first step that can't be taken back.
+pub(super) async fn drop_schemas(transaction: &Transaction<'_>, request: &Request) -> Result<Value, MigratorError> {
+    let tenant = &request.tenant;
     let during = |what: &str| MigratorError::during(format!("{tenant}: drop: {what}"));
     lock_unless_held(transaction, tenant).await?;
+    let handed_over = waiting::over(transaction, request).await?;
     let copies = copies::find(transaction, tenant).await?;
     let names: Vec<&str> = copies.iter().chain([tenant]).map(TenantName::as_str).collect();
     let tables = transaction
@@ -85,7 +93,7 @@ pub(super) async fn drop_schemas(transaction: &Transaction<'_>, tenant: &TenantN
         transaction.batch_execute(&statement).await.map_err(during(name.as_str()))?;
         birth::drop_role(transaction, name).await?;
     }
-    Ok(json!({ "tables_dropped": tables.get::<_, i64>(0), "copies_dropped": copies.len() }))
+    Ok(json!({ "tables_dropped": tables.get::<_, i64>(0), "copies_dropped": copies.len(), "handed_over": handed_over }))
 }
 
 pub(super) async fn empty_queue(

@@ -1,0 +1,193 @@
+//! Reading objects: small documents, and dumps in ranges.
+//! Must stay true: bytes that were [pinned](Store::pin) are the ones that are read afterwards; a line that breaks in the middle of an answer
+//! is no reason to give up, and condemns nothing.
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use aws_sdk_s3::error::SdkError;
+use tokio::sync::mpsc;
+
+use crate::pipe::Chunk;
+use crate::store::Store;
+use crate::{BackupError, Sum};
+
+/// Bytes asked for at once: a slow restore never holds a request open, and a failed one is asked again.
+const RANGE: u64 = 8 << 20;
+/// Manifests are a few KiB.
+const LARGEST_DOCUMENT: i64 = 16 << 20;
+/// An answer that breaks off, or brings nothing, is asked for so often.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// An object whose bytes were read and found to be the expected ones.
+pub(crate) struct Pinned {
+    key: String,
+    etag: Option<String>,
+    bytes: u64,
+    /// SHA-256 of each range: the second reading need not trust the store, nor who can write into it.
+    ranges: Vec<digest::Digest>,
+}
+
+impl Store {
+    /// Reads a small document, if it is there. Of what is larger than any that this program writes nothing is read: it is nobody's
+    /// manifest and nobody's verification, and no reason to give up what else there is.
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackupError> {
+        self.get_within(key, TRIES).await
+    }
+
+    async fn get_within(&self, key: &str, tries: u32) -> Result<Option<Vec<u8>>, BackupError> {
+        let answer = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(answer) => answer,
+            Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => return Ok(None),
+            Err(error) => return Err(self.failed(format!("read {key}"))(error)),
+        };
+        if answer.content_length().is_none_or(|length| length > LARGEST_DOCUMENT) {
+            tracing::warn!(key, "too large to be a document of ours; who put it there?");
+            return Ok(Some(Vec::new()));
+        }
+        // From the beginning: it is small, and may be another one by now.
+        match answer.body.collect().await {
+            Ok(body) => Ok(Some(body.to_vec())),
+            Err(_) if tries > 1 => {
+                tokio::time::sleep(PAUSE).await;
+                Box::pin(self.get_within(key, tries - 1)).await
+            }
+            Err(error) => Err(broken(key, error)),
+        }
+    }
+
+    /// Reads an object once and keeps its version and digests; refuses it unless it has the expected length and SHA-256.
+    pub(crate) async fn pin(&self, key: &str, expected: &Sum) -> Result<Pinned, BackupError> {
+        let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
+        let head = head.map_err(|error| match error {
+            SdkError::ServiceError(e) if e.err().is_not_found() => BackupError::Damaged(format!("{key} is not there")),
+            error => self.failed(format!("find {key}"))(error),
+        })?;
+        let (stored, bytes) =
+            (u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default(), expected.bytes);
+        if stored != bytes {
+            return Err(BackupError::Damaged(format!("{key} has {stored} bytes instead of {bytes}")));
+        }
+        let mut pinned =
+            Pinned { key: key.to_owned(), etag: head.e_tag().map(str::to_owned), bytes, ranges: Vec::new() };
+        let mut whole = digest::Context::new(&digest::SHA256);
+        for (first, last) in ranges(bytes) {
+            let range = self.range(key, pinned.etag.clone(), first, last).await?;
+            whole.update(&range);
+            pinned.ranges.push(digest::digest(&digest::SHA256, &range));
+        }
+        if hex::encode(whole.finish()) != expected.sha256 {
+            return Err(BackupError::Damaged(format!("the SHA-256 of {key} is not the manifest's")));
+        }
+        Ok(pinned)
+    }
+
+    /// Reads a pinned object again, range by range. At most two ranges are in memory.
+    pub(crate) fn read(&self, pinned: &Pinned) -> mpsc::Receiver<Chunk> {
+        let (sender, receiver) = mpsc::channel(1);
+        let (store, key, etag, bytes) = (self.clone(), pinned.key.clone(), pinned.etag.clone(), pinned.bytes);
+        let digests = pinned.ranges.clone();
+        tokio::spawn(async move {
+            for ((first, last), expected) in ranges(bytes).zip(digests) {
+                let range = store.range(&key, etag.clone(), first, last).await.and_then(|range| {
+                    if digest::digest(&digest::SHA256, &range).as_ref() == expected.as_ref() {
+                        return Ok(range);
+                    }
+                    Err(BackupError::Damaged(format!("{key} changed while it was read")))
+                });
+                let (chunk, failed) = match range {
+                    Ok(range) => (Ok(range), false),
+                    Err(error) => (Err(std::io::Error::other(error)), true),
+                };
+                if sender.send(chunk).await.is_err() || failed {
+                    break;
+                }
+            }
+        });
+        receiver
+    }
+
+    /// The driver tries a request again until it has an answer; whose body then breaks off is asked for what is missing. Every part is of the
+    /// same version, if the store tells versions apart.
+    async fn range(&self, key: &str, etag: Option<String>, first: u64, last: u64) -> Result<Vec<u8>, BackupError> {
+        let mut bytes = Vec::new();
+        let mut tries = TRIES;
+        loop {
+            let (from, before) = (first + bytes.len() as u64, bytes.len());
+            let get = self.client.get_object().bucket(&self.bucket).key(key).set_if_match(etag.clone());
+            let answer = get.range(format!("bytes={from}-{last}")).send().await;
+            let mut body = answer.map_err(self.failed(format!("read {key}")))?.body;
+            let ended = loop {
+                match body.try_next().await {
+                    Ok(Some(piece)) => bytes.extend_from_slice(&piece),
+                    Ok(None) => break None,
+                    Err(error) => break Some(error),
+                }
+            };
+            match (bytes.len() as u64).cmp(&(last - first + 1)) {
+                Ordering::Equal => return Ok(bytes),
+                Ordering::Greater => return Err(broken(key, "the answer is longer than what was asked for")),
+                Ordering::Less => {}
+            }
+            // As long as anything comes it goes on.
+            tries = if bytes.len() > before { TRIES } else { tries - 1 };
+            if tries == 0 {
+                return Err(broken(
+                    key,
+                    ended.map_or_else(|| "the answer was cut short".to_owned(), |e| e.to_string()),
+                ));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// First and last byte of each range.
+fn ranges(bytes: u64) -> impl Iterator<Item = (u64, u64)> + Send {
+    (0..bytes.div_ceil(RANGE)).map(move |index| (index * RANGE, ((index + 1) * RANGE).min(bytes) - 1))
+}
+
+fn broken(key: &str, reason: impl std::fmt::Display) -> BackupError {
+    BackupError::Store { action: format!("read {key}"), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::store;
+
+    #[tokio::test]
+    async fn what_changes_after_it_was_pinned_is_not_read() {
+        let store = store("unit-pin").await;
+        let sum = |bytes: &[u8]| Sum {
+            bytes: bytes.len() as u64,
+            sha256: hex::encode(digest::digest(&digest::SHA256, bytes)),
+        };
+        store.put("a", b"genuine".to_vec(), false).await.unwrap();
+        assert!(store.pin("a", &sum(b"another")).await.is_err_and(|error| error.condemns()));
+        let mut pinned = store.pin("a", &sum(b"genuine")).await.unwrap();
+        assert_eq!(store.read(&pinned).recv().await.unwrap().unwrap(), b"genuine");
+        store.put("a", b"forged!".to_vec(), false).await.unwrap();
+        assert!(store.read(&pinned).recv().await.unwrap().is_err(), "the version is another");
+        // Even where the store would not tell.
+        pinned.etag = None;
+        assert!(store.read(&pinned).recv().await.unwrap().is_err(), "the bytes are others");
+    }
+
+    #[test]
+    fn ranges_cover_an_object_once() {
+        for bytes in [0, 1, RANGE - 1, RANGE, RANGE + 1, 3 * RANGE] {
+            assert_eq!(ranges(bytes).map(|(first, last)| last + 1 - first).sum::<u64>(), bytes);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_for_a_document_is_read_as_nothing() {
+        let store = store("unit-large").await;
+        let large = vec![b'x'; usize::try_from(LARGEST_DOCUMENT).unwrap() + 1];
+        store.put("large", large, false).await.unwrap();
+        assert_eq!(store.get("large").await.unwrap(), Some(Vec::new()));
+        assert_eq!(store.get("none").await.unwrap(), None);
+    }
+}

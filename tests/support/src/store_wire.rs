@@ -1,0 +1,216 @@
+//! A proxy in front of an S3 server that knows where requests begin, and makes one fault: at one of them, or at all from one on.
+//!
+//! What must stay true: a request is passed on as it came, `Host` included, because that is what the client signed; bodies are streamed in
+//! both directions, never held as a whole; requests are counted from 1 in the order in which they came; whatever the fault does not name
+//! passes unchanged.
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Response, StatusCode, header};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::{Result, error::Doing as _};
+
+/// What the store, or the way to it, does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreFault {
+    /// Nothing: requests are only counted.
+    None,
+    /// Whoever asks ([`StoreWire::victim`]) is killed with signal 9 before this request is passed on.
+    Kill {
+        /// Which request.
+        at: usize,
+    },
+    /// This request is carried out, and its answer breaks off after the headers, or is another's (a HEAD has nothing else): what became of it
+    /// is unknown.
+    LostAnswer {
+        /// Which request.
+        at: usize,
+    },
+    /// These requests are answered with a status, and the store never hears of them.
+    Status {
+        /// The first.
+        from: usize,
+        /// How many; `usize::MAX`: all from then on.
+        count: usize,
+        /// Such as 503.
+        status: u16,
+    },
+    /// The answer to this request breaks off after so many bytes of its body.
+    Cut {
+        /// Which request.
+        at: usize,
+        /// Bytes that pass.
+        after: usize,
+    },
+    /// One bit of the body that answers this request is another one.
+    Damaged {
+        /// Which request.
+        at: usize,
+        /// In which byte of the body, from 0; the last one of a shorter body.
+        byte: usize,
+    },
+    /// Every answer comes so much later.
+    Slow(Duration),
+}
+
+/// A running proxy, driven by the runtime it was started on. Dropping it ends it.
+#[derive(Debug)]
+pub struct StoreWire {
+    endpoint: String,
+    shared: Arc<Shared>,
+    serving: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: String,
+    fault: StoreFault,
+    client: reqwest::Client,
+    victim: AtomicU32,
+    log: Mutex<Vec<String>>,
+}
+
+impl StoreWire {
+    /// Listens on a port of its own in front of the S3 server with this URL.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start(store: &str, fault: StoreFault) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.doing(|| "listen on 127.0.0.1".into())?;
+        let address = listener.local_addr().doing(|| "find out our port".into())?;
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build();
+        let client = client.map_err(io::Error::other).doing(|| "make an HTTP client".into())?;
+        let (store, victim) = (store.trim_end_matches('/').to_owned(), AtomicU32::new(0));
+        let shared = Arc::new(Shared { store, fault, client, victim, log: Mutex::default() });
+        let router = Router::new().fallback(pass).with_state(shared.clone());
+        let serving = tokio::spawn(async move {
+            // It ends when it is dropped, and not before.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { endpoint: format!("http://{address}"), shared, serving })
+    }
+
+    /// Where to send requests instead.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.endpoint.clone()
+    }
+
+    /// Who is killed.
+    pub fn victim(&self, pid: u32) {
+        self.shared.victim.store(pid, SeqCst);
+    }
+
+    /// Method and path of each request that came.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for StoreWire {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Shared {
+    fn count(&self, request: &Request) -> usize {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.push(format!("{} {}", request.method(), request.uri()));
+        log.len()
+    }
+
+    fn kill(&self) {
+        let pid = i32::try_from(self.victim.load(SeqCst)).ok().and_then(Pid::from_raw);
+        // It may have ended by itself.
+        let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
+    }
+}
+
+async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+    let number = shared.count(&request);
+    match shared.fault {
+        StoreFault::Kill { at } if number >= at => {
+            shared.kill();
+            return std::future::pending().await;
+        }
+        StoreFault::Status { from, count, status } if number >= from && number - from < count => {
+            return plain(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+        }
+        StoreFault::Slow(late) => tokio::time::sleep(late).await,
+        _ => {}
+    }
+    match forward(&shared, request, number).await {
+        Ok(answer) => answer,
+        Err(_) => plain(StatusCode::BAD_GATEWAY),
+    }
+}
+
+async fn forward(shared: &Shared, request: Request, number: usize) -> reqwest::Result<Response<Body>> {
+    let (head, body) = request.into_parts();
+    let is_head = head.method == axum::http::Method::HEAD;
+    let url = format!("{}{}", shared.store, head.uri);
+    let asked = shared.client.request(head.method, url).headers(head.headers);
+    let answer = asked.body(reqwest::Body::wrap_stream(body.into_data_stream())).send().await?;
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let body = answer.bytes_stream().map_err(io::Error::other);
+    let broken = || stream::once(async { Err(io::Error::other("the line broke")) });
+    Ok(match shared.fault {
+        StoreFault::LostAnswer { at } if at == number && is_head => plain(StatusCode::BAD_GATEWAY),
+        StoreFault::LostAnswer { at } if at == number => {
+            // All of it was heard, so that it was carried out.
+            let bytes: usize =
+                body.map_ok(|piece| piece.len()).try_fold(0, |sum, n| async move { Ok(sum + n) }).await.unwrap_or(0);
+            let mut headers = headers;
+            headers.insert(header::CONTENT_LENGTH, (bytes + 1).into());
+            response(StatusCode::OK, headers, Body::from_stream(broken()))
+        }
+        StoreFault::Cut { at, after } if at == number => {
+            let mut left = after;
+            let passing = body.map_ok(move |piece| {
+                let passes = piece.len().min(left);
+                left -= passes;
+                piece.slice(..passes)
+            });
+            let mut passed = 0;
+            let passing = passing.take_while(move |piece| {
+                let go_on = passed < after;
+                passed += piece.as_ref().map_or(0, |piece| piece.len());
+                std::future::ready(go_on)
+            });
+            response(status, headers, Body::from_stream(passing.chain(broken())))
+        }
+        StoreFault::Damaged { at, byte } if at == number => {
+            let whole: Vec<_> = body.try_collect().await.unwrap_or_default();
+            let mut whole = whole.concat();
+            if let Some(last) = whole.len().checked_sub(1) {
+                whole[byte.min(last)] ^= 1;
+            }
+            response(status, headers, Body::from(whole))
+        }
+        _ => response(status, headers, Body::from_stream(body)),
+    })
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    // How it comes to us is not how it goes on.
+    response.headers_mut().remove(header::TRANSFER_ENCODING);
+    response
+}
+
+fn plain(status: StatusCode) -> Response<Body> {
+    response(status, HeaderMap::new(), Body::empty())
+}
