@@ -52,6 +52,9 @@ pub enum RequestCommand {
         /// Of a deletion: for so many days the practice is shut and kept before anything is dropped; 14 without it.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(i16).range(0..=365))]
         grace_days: Option<i16>,
+        /// Of a deletion: the practice need not get first what it has to keep, and why (such as: its written word that it has all of it).
+        #[arg(long, value_name = "WHY")]
+        no_receipt: Option<String>,
         /// Operator who asks.
         #[arg(long)]
         by: String,
@@ -150,14 +153,14 @@ pub async fn operator(app: &App, command: &OperatorCommand) -> Result<Value, Adm
 /// not that of the request, or the database can't be asked.
 pub async fn request(app: &App, command: &RequestCommand) -> Result<Value, AdminError> {
     match command {
-        RequestCommand::Create { kind, practice, patient, reason, grace_days, by } => {
-            let kind = wanted(*kind, *patient, *grace_days)?;
+        RequestCommand::Create { kind, practice, patient, reason, grace_days, no_receipt, by } => {
+            let kind = wanted(*kind, *patient, *grace_days, no_receipt.clone())?;
             let (tenant, by) = (kept_practice(app, practice).await?, operator_named(app, by).await?);
-            let id = app.control.request(kind, &tenant, reason, by).await?;
-            let mut answer = json!({ "request": id, "tenant": tenant, "patient_id": patient, "state": "requested" });
-            if let RequestKind::Deletion { grace_days } = kind {
+            let mut answer = json!({ "tenant": tenant, "patient_id": patient, "state": "requested" });
+            if let RequestKind::Deletion { grace_days, .. } = kind {
                 answer["grace_days"] = json!(grace_days);
             }
+            answer["request"] = json!(app.control.request(kind, &tenant, reason, by).await?);
             Ok(answer)
         }
         RequestCommand::Approve { request, by } => {
@@ -175,14 +178,21 @@ pub async fn request(app: &App, command: &RequestCommand) -> Result<Value, Admin
                 return Ok(json!({ "request": request, "state": "withdrawn" }));
             }
             let why = format!(
-                "there is no request {request} that could be taken back: it is done, or its practice was dropped already"
+                "there is no request {request} that could be taken back: it is unknown, done, or taken back already, or its practice was dropped already"
             );
             Err(AdminError::Invalid(why))
         }
         RequestCommand::Receipt { request, manifest, from, by } => {
             let by = operator_named(app, by).await?;
             let receipt = receipt(app, *request, manifest, from).await?;
-            app.control.receive(*request, &receipt, by).await?;
+            if !app.control.receive(*request, &receipt, by).await? {
+                let why = format!(
+                    "{}: an export of {} can't be one for {request}: that was approved later, was taken back, or the time has not come",
+                    manifest.display(),
+                    receipt.exported_at
+                );
+                return Err(AdminError::Invalid(why));
+            }
             Ok(
                 json!({ "request": request, "manifest_sha256": receipt.manifest_sha256, "exported_at": receipt.exported_at }),
             )
@@ -191,12 +201,21 @@ pub async fn request(app: &App, command: &RequestCommand) -> Result<Value, Admin
     }
 }
 
-fn wanted(kind: Kind, patient: Option<Uuid>, grace_days: Option<i16>) -> Result<RequestKind, AdminError> {
-    let why = match (kind, patient, grace_days) {
-        (Kind::Export, None, None) => return Ok(RequestKind::Export),
-        (Kind::Copy, Some(patient), None) => return Ok(RequestKind::Copy(patient)),
-        (Kind::Deletion, None, days) => return Ok(RequestKind::Deletion { grace_days: days.unwrap_or(GRACE_DAYS) }),
-        (_, _, Some(_)) => "--grace-days goes with a deletion and with nothing else",
+fn wanted(
+    kind: Kind,
+    patient: Option<Uuid>,
+    grace_days: Option<i16>,
+    no_receipt: Option<String>,
+) -> Result<RequestKind, AdminError> {
+    let why = match (kind, patient, grace_days, no_receipt) {
+        (Kind::Export, None, None, None) => return Ok(RequestKind::Export),
+        (Kind::Copy, Some(patient), None, None) => return Ok(RequestKind::Copy(patient)),
+        (Kind::Deletion, None, days, no_receipt) => {
+            return Ok(RequestKind::Deletion { grace_days: days.unwrap_or(GRACE_DAYS), no_receipt });
+        }
+        (Kind::Export | Kind::Copy, _, Some(_), _) | (Kind::Export | Kind::Copy, _, _, Some(_)) => {
+            "--grace-days and --no-receipt go with a deletion and with nothing else"
+        }
         _ => "--patient goes with a copy and with nothing else: an export and a deletion are of a whole practice",
     };
     Err(AdminError::Invalid(why.to_owned()))
@@ -205,6 +224,8 @@ fn wanted(kind: Kind, patient: Option<Uuid>, grace_days: Option<i16>) -> Result<
 /// What a manifest says of its export.
 #[derive(Deserialize)]
 struct Manifest {
+    what: String,
+    patient: Option<Uuid>,
     request: Uuid,
     tenant: String,
     exported_at: DateTime<Utc>,
@@ -215,6 +236,12 @@ async fn receipt(app: &App, request: Uuid, file: &Path, from: &str) -> Result<Re
     let bytes = std::fs::read(file).map_err(|error| refused(error.to_string()))?;
     let manifest: Manifest = serde_json::from_slice(&bytes)
         .map_err(|error| refused(format!("this is not the manifest.json of an export: {error}")))?;
+    if manifest.what != "labor export" || manifest.patient.is_some() {
+        return Err(refused("this is not the manifest.json of the export of a whole practice".to_owned()));
+    }
+    if from.trim().is_empty() || from.len() > 200 {
+        return Err(AdminError::Invalid("--from says in 1 to 200 characters who confirmed it, and how".to_owned()));
+    }
     let tenant = app.control.exported_tenant(request).await?;
     let tenant = tenant.ok_or_else(|| AdminError::Invalid(format!("there is no approved export {request}")))?;
     if manifest.request != request || manifest.tenant != tenant {

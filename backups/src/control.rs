@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use labor_catalog::TenantName;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::types::Json;
 use tokio_postgres::{IsolationLevel, Transaction};
 
@@ -115,7 +115,11 @@ impl Backup {
             ));
         }
         for (table, _) in TABLES {
-            insert(&transaction, table, document.tables.get(table)).await?;
+            let mut rows = document.tables.get(table).cloned();
+            if table == "requests" {
+                rows.iter_mut().flatten().for_each(begin_anew);
+            }
+            insert(&transaction, table, rows.as_ref()).await?;
         }
         let mut erased_since = Vec::new();
         for tenant in erased {
@@ -201,6 +205,29 @@ fn key(backup: &BackupId) -> String {
     format!("{FOLDER}{backup}/{NAME}")
 }
 
+/// A deletion that dropped nothing begins anew: what its steps say of logins and times is of the lost server. One that dropped goes on, also
+/// if it was recorded before deletions waited (version 9 of the control schema).
+fn begin_anew(request: &mut Value) {
+    let Some(steps) = request["steps"].as_array_mut() else { return };
+    let has = |steps: &[Value], name: &str| steps.iter().any(|step| step["step"] == name);
+    if !has(steps, "drop") {
+        steps.clear();
+        if request["state"] == "running" {
+            request["state"] = "approved".into();
+        }
+        return;
+    }
+    if !has(steps, "shut") {
+        steps.push(json!({ "step": "shut", "counts": {}, "before": "version 9" }));
+    }
+    for step in steps {
+        // Numbers of roles on the lost server: here they may be somebody else's.
+        if let Some(counts) = step["counts"].as_object_mut() {
+            counts.remove("role_ids");
+        }
+    }
+}
+
 /// Columns that a row of then did not have get what the table gives new rows.
 async fn insert(transaction: &Transaction<'_>, table: &str, rows: Option<&Vec<Value>>) -> Result<(), BackupError> {
     let Some(columns) = rows.and_then(|rows| rows.first()).and_then(Value::as_object) else { return Ok(()) };
@@ -227,4 +254,21 @@ async fn bury(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<bool
     let bury = "UPDATE control.tenants SET state = 'deleted', slug = replace(name, '_', '-'), display_name = 'deleted'
                  WHERE name = $1 AND state <> 'deleted'";
     Ok(transaction.execute(bury, &[&tenant.as_str()]).await.map_err(during())? > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deletion_of_a_lost_server_begins_anew_unless_it_dropped() {
+        let mut waits = json!({ "state": "running", "steps": [{ "step": "freeze", "counts": { "role_ids": [1] } }] });
+        begin_anew(&mut waits);
+        assert_eq!(waits, json!({ "state": "approved", "steps": [] }));
+        let mut done = json!({ "state": "done", "steps": [{ "step": "freeze", "counts": { "role_ids": [1] } }, { "step": "drop" }] });
+        begin_anew(&mut done);
+        assert_eq!(done["state"], "done");
+        assert_eq!(done["steps"][0], json!({ "step": "freeze", "counts": {} }));
+        assert_eq!(done["steps"][2]["step"], "shut", "version 9 of the control schema wants it");
+    }
 }

@@ -77,12 +77,15 @@ impl Backup {
             KeyFate::WasNotThere => format!("{tenant}: there was no key to destroy"),
         });
         let uploads_aborted = self.store.abort_all(&prefix).await?;
-        let objects_deleted = self.store.delete_all(&prefix).await?;
+        let (objects_deleted, refused) = self.store.delete_all(&prefix).await?;
         self.say(&format!("{tenant}: {objects_deleted} objects deleted"));
         let found_afterwards = self.store.count(&prefix).await?;
         if found_afterwards > 0 {
             return Err(BackupError::Refused(format!(
-                "{found_afterwards} objects of {tenant} are still there (a lock or retention rule keeps them); without the key nobody can read them. Run it again when the rule has ended"
+                "{found_afterwards} objects of {tenant} are still there (the store said: {}); without the key nobody can read them. Does a lock or \
+                 retention rule keep them? Then run it again when that has ended. Else these credentials may lack the right to delete versions \
+                 (s3:DeleteObjectVersion)",
+                refused.as_deref().unwrap_or("nothing")
             )));
         }
         let certificate = ErasureCertificate {
@@ -138,7 +141,8 @@ impl Store {
         }
     }
 
-    async fn delete_all(&self, prefix: &str) -> Result<usize, BackupError> {
+    /// How many it was told to delete, and what it said of the first that it did not.
+    async fn delete_all(&self, prefix: &str) -> Result<(usize, Option<String>), BackupError> {
         let mut ids = self.versions(prefix).await?;
         for object in self.list(prefix).await? {
             if !ids.iter().any(|id| id.key() == object.key) {
@@ -146,14 +150,20 @@ impl Store {
                 ids.push(id.map_err(|error| BackupError::Invalid(error.to_string()))?);
             }
         }
+        let mut refused = None;
         // The store takes at most a thousand at once.
         for batch in ids.chunks(1000) {
             let delete = Delete::builder().set_objects(Some(batch.to_vec())).quiet(true).build();
             let delete = delete.map_err(|error| BackupError::Invalid(error.to_string()))?;
             let deleted = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
-            deleted.map_err(self.failed(format!("delete {prefix}")))?;
+            let deleted = deleted.map_err(self.failed(format!("delete {prefix}")))?;
+            // A lock and a missing right are answered for each object, in an answer that is well.
+            refused = refused.or_else(|| {
+                let error = deleted.errors().first()?;
+                Some(format!("{}: {}", error.code().unwrap_or("refused"), error.message().unwrap_or_default()))
+            });
         }
-        Ok(ids.len())
+        Ok((ids.len(), refused))
     }
 
     async fn abort_all(&self, prefix: &str) -> Result<usize, BackupError> {

@@ -67,7 +67,7 @@ pub struct ExportManifest {
     pub requested_by: Uuid,
     /// The other operator, who agreed.
     pub approved_by: Uuid,
-    /// The time for which it stands: whatever was committed by then is in it.
+    /// The time for which it stands, by the database's clock: whatever was committed by then is in it.
     pub exported_at: DateTime<Utc>,
     /// Version of the schema.
     pub schema_version: i32,
@@ -149,7 +149,7 @@ impl Backup {
             request: request.id,
             requested_by: request.requested_by,
             approved_by: request.approved_by,
-            exported_at: snapshot.begun,
+            exported_at: snapshot.of_database,
             schema_version: version.map_err(BackupError::during("read the stamp"))?.get(0),
             software: concat!("labor-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
             left_out,

@@ -5,7 +5,7 @@
 //!
 //! Must stay true: a key is on disk before anything is encrypted with it; two processes that make one at once end with one key;
 //! only the owner can read; no key is part of a database or a bucket; a key is called destroyed only when it was there and a search
-//! of the folder finds nothing of it. That it was there is on disk before it is taken away (`<tenant>.destroyed`), so a killed run is continued
+//! of the folder finds nothing of it. That it was there is on disk before it is taken away (`<tenant>.<request>.destroyed`), so a killed run is continued
 //! by running it again.
 use std::fmt::Display;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -42,7 +42,7 @@ pub enum KeyFate {
 pub struct KeyReceipt {
     /// The request for the tenant's deletion.
     pub request: Uuid,
-    /// Which key: the other half, that backups were sealed to. None: the file had no line of it.
+    /// Which key: the other half, that backups were sealed to. None: its file could not be read as a key.
     pub public_key: Option<String>,
     /// When it was found, and then destroyed.
     pub at: DateTime<Utc>,
@@ -98,13 +98,15 @@ impl KeyFolder {
 
     /// What an earlier run for this request wrote down before it destroyed the tenant's key.
     pub(crate) fn receipt(&self, tenant: &TenantName, request: Uuid) -> Result<Option<KeyReceipt>, BackupError> {
-        let path = self.receipt_file(tenant);
+        let path = self.receipt_file(tenant, request);
         let text = match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             read => read.map_err(BackupError::io(format!("read {}", path.display())))?,
         };
-        let unreadable =
-            |error: serde_json::Error| BackupError::Key { path, reason: format!("is no receipt: {error}") };
+        let unreadable = |error: serde_json::Error| BackupError::Key {
+            path,
+            reason: format!("is no receipt of a key ({error}): look who wrote it, remove it, and run this again"),
+        };
         let receipt: KeyReceipt = serde_json::from_slice(&text).map_err(unreadable)?;
         Ok(Some(receipt).filter(|receipt| receipt.request == request))
     }
@@ -135,15 +137,16 @@ impl KeyFolder {
         }
     }
 
-    fn receipt_file(&self, tenant: &TenantName) -> PathBuf {
-        self.0.join(format!("{tenant}.destroyed"))
+    fn receipt_file(&self, tenant: &TenantName, request: Uuid) -> PathBuf {
+        self.0.join(format!("{tenant}.{request}.destroyed"))
     }
 
     fn write_receipt(&self, tenant: &TenantName, request: Uuid) -> Result<KeyReceipt, BackupError> {
-        let public_key = self.open(tenant).ok().map(|identity| identity.to_public().to_string());
+        let key = fs::read_to_string(self.file(tenant)).ok().and_then(|text| parse(&text).ok());
+        let public_key = key.map(|identity| identity.to_public().to_string());
         let receipt = KeyReceipt { request, public_key, at: Utc::now() };
         let text = serde_json::to_vec(&receipt).map_err(|error| BackupError::Invalid(error.to_string()))?;
-        let (path, temporary) = (self.receipt_file(tenant), self.0.join(format!("{tenant}.destroyed.new")));
+        let (path, temporary) = (self.receipt_file(tenant, request), self.0.join(format!("{tenant}.{request}.new")));
         File::create(&temporary)
             .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&temporary, &path))

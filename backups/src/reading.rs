@@ -1,7 +1,6 @@
 //! Reading objects: small documents, and dumps in ranges.
 //! Must stay true: bytes that were [pinned](Store::pin) are the ones that are read afterwards; a line that breaks in the middle of an answer
 //! is no reason to give up, and condemns nothing.
-use std::cmp::Ordering;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -18,6 +17,8 @@ const RANGE: u64 = 8 << 20;
 const LARGEST_DOCUMENT: i64 = 16 << 20;
 /// An answer that breaks off, or brings nothing, is asked for so often.
 const TRIES: u32 = 4;
+/// Bytes of an answer after which the tries are counted anew.
+const PROGRESS: usize = 64 << 10;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// An object whose bytes were read and found to be the expected ones.
@@ -117,21 +118,27 @@ impl Store {
             let (from, before) = (first + bytes.len() as u64, bytes.len());
             let get = self.client.get_object().bucket(&self.bucket).key(key).set_if_match(etag.clone());
             let answer = get.range(format!("bytes={from}-{last}")).send().await;
-            let mut body = answer.map_err(self.failed(format!("read {key}")))?.body;
+            let answer = answer.map_err(self.failed(format!("read {key}")))?;
+            if answer.content_range().is_none_or(|range| !range.starts_with(&format!("bytes {from}-"))) {
+                return Err(broken(key, "the store answers with other bytes than were asked for"));
+            }
+            let mut body = answer.body;
             let ended = loop {
                 match body.try_next().await {
+                    // Never more in memory than was asked for.
+                    Ok(Some(piece)) if bytes.len() as u64 + piece.len() as u64 > last - first + 1 => {
+                        return Err(broken(key, "the answer is longer than what was asked for"));
+                    }
                     Ok(Some(piece)) => bytes.extend_from_slice(&piece),
                     Ok(None) => break None,
                     Err(error) => break Some(error),
                 }
             };
-            match (bytes.len() as u64).cmp(&(last - first + 1)) {
-                Ordering::Equal => return Ok(bytes),
-                Ordering::Greater => return Err(broken(key, "the answer is longer than what was asked for")),
-                Ordering::Less => {}
+            if bytes.len() as u64 == last - first + 1 {
+                return Ok(bytes);
             }
-            // As long as anything comes it goes on.
-            tries = if bytes.len() > before { TRIES } else { tries - 1 };
+            // As long as something worth the while comes it goes on.
+            tries = if bytes.len() - before >= PROGRESS { TRIES } else { tries - 1 };
             if tries == 0 {
                 return Err(broken(
                     key,

@@ -33,6 +33,8 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) transaction: Transaction<'a>,
     /// Before it was taken, and on a standby before the last change that it has: whatever was committed by then is in it.
     pub(crate) begun: DateTime<Utc>,
+    /// The same by the database's own clock, by which everything that is in it is dated.
+    pub(crate) of_database: DateTime<Utc>,
     /// For `pg_dump --snapshot`.
     pub(crate) name: String,
     /// Where the write-ahead log stood.
@@ -45,7 +47,7 @@ impl<'a> Snapshot<'a> {
     /// Waits for DDL to end, and opens it.
     pub(crate) async fn open(client: &'a mut Client, tenant: &TenantName) -> Result<Self, BackupError> {
         let during = |what: &str| BackupError::during(format!("{tenant}: {what}"));
-        let (begun, names) = {
+        let ((begun, of_database), names) = {
             let look = client.transaction().await.map_err(during("begin"))?;
             let begun = state_of(&look).await?;
             let tables = proof::tables(&look, tenant).await?;
@@ -77,19 +79,20 @@ impl<'a> Snapshot<'a> {
             )
             .await
             .map_err(during("export the snapshot"))?;
-        Ok(Self { begun, name: row.get(0), lsn: row.get(1), ledger_fingerprint: row.get(2), transaction })
+        Ok(Self { begun, of_database, name: row.get(0), lsn: row.get(1), ledger_fingerprint: row.get(2), transaction })
     }
 }
 
-/// The time for which the database stands: now; of a standby, that of the last change that came to it. When it is asked before a
-/// snapshot is taken, whatever was committed by then is in that.
-async fn state_of(transaction: &Transaction<'_>) -> Result<DateTime<Utc>, BackupError> {
+/// The time for which the database stands, by our clock and by its own: now; of a standby, that of the last change that came to it. When it
+/// is asked before a snapshot is taken, whatever was committed by then is in that.
+async fn state_of(transaction: &Transaction<'_>) -> Result<(DateTime<Utc>, DateTime<Utc>), BackupError> {
     let now = Utc::now();
-    let row = transaction.query_one("SELECT pg_is_in_recovery(), pg_last_xact_replay_timestamp()", &[]).await;
+    let sql = "SELECT pg_is_in_recovery(), pg_last_xact_replay_timestamp(), clock_timestamp()";
+    let row = transaction.query_one(sql, &[]).await;
     let row = row.map_err(BackupError::during("ask whether the database is a standby"))?;
     match (row.get(0), row.get::<_, Option<DateTime<Utc>>>(1)) {
-        (false, _) => Ok(now),
-        (true, Some(replayed)) => Ok(now.min(replayed)),
+        (false, _) => Ok((now, row.get(2))),
+        (true, Some(replayed)) => Ok((now.min(replayed), replayed)),
         (true, None) => Err(BackupError::Refused(
             "the database is a standby to which nothing came since it was started: until when its state is that of the primary, nobody knows"
                 .to_owned(),

@@ -13,10 +13,12 @@ WITH ours (oid, name, owner) AS MATERIALIZED (
   VALUES ('labor_control'), ('labor_backup'), ('labor_migrator'), ('labor_backfill'), ('labor_guard')
 ), writes (relation, privilege) AS (
   -- What the web process and the workers may do in the control schema besides reading.
-  VALUES ('sources', 'INSERT'), ('sources', 'UPDATE'), ('operators', 'INSERT'), ('requests', 'INSERT'), ('holds', 'INSERT'), ('holds', 'DELETE')
+  VALUES ('sources', 'INSERT'), ('sources', 'UPDATE'), ('operators', 'INSERT'), ('holds', 'INSERT'), ('holds', 'DELETE')
 ), column_writes (relation, login, privilege, columns) AS (
-  -- The same by single columns: approvals, and the backup's own schedule and record of it.
-  VALUES ('requests',         'labor_control', 'UPDATE', ARRAY['approved_by', 'approved_at', 'state', 'receipt', 'withdrawn_by', 'withdrawn_at']),
+  -- The same by single columns: requests and approvals, and the backup's own schedule and record of it.
+  VALUES ('requests',         'labor_control', 'INSERT', ARRAY['id', 'kind', 'tenant', 'patient_id', 'reason', 'requested_by', 'grace_days',
+                                                               'no_receipt']),
+         ('requests',         'labor_control', 'UPDATE', ARRAY['approved_by', 'approved_at', 'state', 'receipt', 'withdrawn_by', 'withdrawn_at']),
          ('backup_schedules', 'labor_backup',  'INSERT', ARRAY['tenant', 'expression', 'zone', 'jitter_seconds', 'keep_daily', 'keep_weekly',
                                                                'keep_monthly', 'keep_yearly', 'set_by', 'set_at']),
          ('backup_schedules', 'labor_backup',  'UPDATE', ARRAY['expression', 'zone', 'jitter_seconds', 'keep_daily', 'keep_weekly',

@@ -470,19 +470,21 @@ CREATE TABLE control.requests (
     certificate jsonb,
     patient_id uuid,
     grace_days smallint DEFAULT 14 NOT NULL,
+    no_receipt text,
     receipt jsonb,
     withdrawn_by uuid,
     withdrawn_at timestamp with time zone,
     CONSTRAINT requests_agreed CHECK (((state = ANY (ARRAY['requested'::text, 'withdrawn'::text])) OR (approved_by IS NOT NULL))),
     CONSTRAINT requests_check CHECK ((approved_by <> requested_by)),
-    CONSTRAINT requests_check1 CHECK (((receipt IS NULL) OR (kind = 'export'::text))),
+    CONSTRAINT requests_check1 CHECK (((no_receipt IS NULL) OR ((kind = 'deletion'::text) AND ((length(no_receipt) >= 1) AND (length(no_receipt) <= 500))))),
     CONSTRAINT requests_check2 CHECK (((state = 'done'::text) = (certificate IS NOT NULL))),
+    CONSTRAINT requests_check3 CHECK (((receipt IS NULL) OR (kind = 'export'::text))),
     CONSTRAINT requests_grace_days_check CHECK (((grace_days >= 0) AND (grace_days <= 365))),
     CONSTRAINT requests_kind_check CHECK ((kind = ANY (ARRAY['export'::text, 'copy'::text, 'deletion'::text]))),
     CONSTRAINT requests_patient CHECK (((kind = 'copy'::text) = (patient_id IS NOT NULL))),
     CONSTRAINT requests_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 500))),
     CONSTRAINT requests_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'approved'::text, 'running'::text, 'done'::text, 'withdrawn'::text]))),
-    CONSTRAINT requests_waited CHECK (((NOT (steps @> '[{"step": "drop"}]'::jsonb)) OR (steps @> '[{"step": "shut"}]'::jsonb))),
+    CONSTRAINT requests_waited CHECK (((NOT (steps @> '[{"step": "drop"}]'::jsonb)) OR ((steps @> '[{"step": "shut"}]'::jsonb) AND (state <> 'withdrawn'::text)))),
     CONSTRAINT requests_withdrawn CHECK (((state = 'withdrawn'::text) = ((withdrawn_by IS NOT NULL) AND (withdrawn_at IS NOT NULL))))
 );
 
@@ -517,6 +519,8 @@ COMMENT ON COLUMN control.requests.certificate IS 'Proof of what was done';
 COMMENT ON COLUMN control.requests.patient_id IS 'For kind copy: the patient, by the id that the practice''s schema has';
 
 COMMENT ON COLUMN control.requests.grace_days IS 'Of a deletion: for so many days the practice is shut and kept before anything is dropped';
+
+COMMENT ON COLUMN control.requests.no_receipt IS 'Of a deletion: why the practice need not get its records first, as two people agreed; null: it has to';
 
 COMMENT ON COLUMN control.requests.receipt IS 'Of an export: that the practice has it: by whom and when, which manifest (SHA-256), when it was exported';
 
@@ -1639,14 +1643,30 @@ GRANT SELECT ON TABLE control.operators TO labor_backup;
 
 GRANT SELECT ON TABLE control.outcomes TO labor_control;
 
-GRANT SELECT,INSERT ON TABLE control.requests TO labor_control;
+GRANT SELECT ON TABLE control.requests TO labor_control;
 GRANT SELECT ON TABLE control.requests TO labor_backup;
+
+GRANT INSERT(id) ON TABLE control.requests TO labor_control;
+
+GRANT INSERT(kind) ON TABLE control.requests TO labor_control;
+
+GRANT INSERT(tenant) ON TABLE control.requests TO labor_control;
+
+GRANT INSERT(reason) ON TABLE control.requests TO labor_control;
+
+GRANT INSERT(requested_by) ON TABLE control.requests TO labor_control;
 
 GRANT UPDATE(approved_by) ON TABLE control.requests TO labor_control;
 
 GRANT UPDATE(approved_at) ON TABLE control.requests TO labor_control;
 
 GRANT UPDATE(state) ON TABLE control.requests TO labor_control;
+
+GRANT INSERT(patient_id) ON TABLE control.requests TO labor_control;
+
+GRANT INSERT(grace_days) ON TABLE control.requests TO labor_control;
+
+GRANT INSERT(no_receipt) ON TABLE control.requests TO labor_control;
 
 GRANT UPDATE(receipt) ON TABLE control.requests TO labor_control;
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{Control, DbError};
 
 /// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestKind {
     /// A copy of everything, for the practice.
     Export,
@@ -19,6 +19,8 @@ pub enum RequestKind {
     Deletion {
         /// 0 to 365.
         grace_days: i16,
+        /// Why the practice need not get first what it has to keep; `None`: it has to.
+        no_receipt: Option<String>,
     },
 }
 
@@ -42,16 +44,24 @@ pub struct RequestSummary {
     pub kind: String,
     /// Which tenant.
     pub tenant: String,
+    /// Its sign-in name; of a deleted one nobody knows it any more.
+    pub practice: String,
+    /// Legal basis or contract.
+    pub reason: String,
     /// The patient whose data is asked for, of a copy.
     pub patient_id: Option<Uuid>,
     /// requested, approved, running, done or withdrawn.
     pub state: String,
     /// Of a deletion: for so many days the practice is shut and kept before anything is dropped.
     pub grace_days: Option<i16>,
+    /// Of a deletion: why the practice need not get its records first.
+    pub no_receipt: Option<String>,
     /// Of an export: when the practice confirmed that it has it.
     pub received_at: Option<DateTime<Utc>>,
     /// Who asked.
     pub requested_by: String,
+    /// When.
+    pub requested_at: DateTime<Utc>,
     /// Who agreed.
     pub approved_by: Option<String>,
 }
@@ -140,22 +150,23 @@ impl Control {
         reason: &str,
         by: Uuid,
     ) -> Result<Uuid, DbError> {
-        let (kind, patient, grace_days) = match kind {
-            RequestKind::Export => ("export", None, None),
-            RequestKind::Copy(patient) => ("copy", Some(patient), None),
-            RequestKind::Deletion { grace_days } => ("deletion", None, Some(grace_days)),
+        let (kind, patient, grace_days, no_receipt) = match kind {
+            RequestKind::Export => ("export", None, None, None),
+            RequestKind::Copy(patient) => ("copy", Some(patient), None, None),
+            RequestKind::Deletion { grace_days, no_receipt } => ("deletion", None, Some(grace_days), no_receipt),
         };
         let id = Uuid::now_v7();
         sqlx::query!(
-            "INSERT INTO control.requests (id, kind, tenant, patient_id, reason, requested_by, grace_days)
-             VALUES ($1, $2, $3, $4, $5, $6, coalesce($7::smallint, 14::smallint))",
+            "INSERT INTO control.requests (id, kind, tenant, patient_id, reason, requested_by, grace_days, no_receipt)
+             VALUES ($1, $2, $3, $4, $5, $6, coalesce($7::smallint, 14::smallint), $8)",
             id,
             kind,
             tenant.as_str(),
             patient,
             reason,
             by,
-            grace_days
+            grace_days,
+            no_receipt
         )
         .execute(self.pool())
         .await?;
@@ -214,19 +225,24 @@ impl Control {
         Ok(found.fetch_optional(self.pool()).await?)
     }
 
-    /// Notes that the practice has an export; a later one takes the place of an earlier one.
+    /// Notes that the practice has an export; a later one takes the place of an earlier one. False: the export was taken back, or is of a time
+    /// at which it was not approved yet, or that has not come.
     ///
     /// # Errors
     /// When the database can't be asked.
-    pub async fn receive(&self, request: Uuid, receipt: &Receipt, by: Uuid) -> Result<(), DbError> {
+    pub async fn receive(&self, request: Uuid, receipt: &Receipt, by: Uuid) -> Result<bool, DbError> {
         let Receipt { manifest_sha256, exported_at, from } = receipt;
         let receipt = json!({
             "manifest_sha256": manifest_sha256, "exported_at": exported_at, "from": from, "noted_by": by, "at": Utc::now(),
         });
-        sqlx::query!("UPDATE control.requests SET receipt = $2 WHERE id = $1 AND kind = 'export'", request, receipt)
-            .execute(self.pool())
-            .await?;
-        Ok(())
+        let noted = sqlx::query!(
+            "UPDATE control.requests SET receipt = $2
+              WHERE id = $1 AND kind = 'export' AND state <> 'withdrawn' AND approved_at <= $3 AND $3 <= clock_timestamp()",
+            request,
+            receipt,
+            exported_at
+        );
+        Ok(noted.execute(self.pool()).await?.rows_affected() == 1)
     }
 
     /// All requests, newest first, at most 200.
@@ -236,9 +252,10 @@ impl Control {
     pub async fn requests(&self) -> Result<Vec<RequestSummary>, DbError> {
         let rows = sqlx::query_as!(
             RequestSummary,
-            r#"SELECT r.id, r.kind, r.tenant, r.patient_id, r.state, a.username AS requested_by, b.username AS "approved_by?",
-                      CASE WHEN r.kind = 'deletion' THEN r.grace_days END AS grace_days, (r.receipt ->> 'at')::timestamptz AS received_at
+            r#"SELECT r.id, r.kind, r.tenant, t.slug AS practice, r.reason, r.patient_id, r.state, a.username AS requested_by, r.requested_at,
+                      b.username AS "approved_by?", CASE WHEN r.kind = 'deletion' THEN r.grace_days END AS grace_days, r.no_receipt, (r.receipt ->> 'at')::timestamptz AS received_at
                  FROM control.requests r
+                 JOIN control.tenants t ON t.name = r.tenant
                  JOIN control.operators a ON a.id = r.requested_by
                  LEFT JOIN control.operators b ON b.id = r.approved_by
                 ORDER BY r.requested_at DESC LIMIT 200"#

@@ -61,6 +61,13 @@ impl Ward {
     async fn round(&self, number: u32, fault: Fault, known: &[String]) -> Result<(Vec<String>, String), String> {
         let tenant = self.platform.practice(&format!("k{number}"), "Praxis", &format!("2{number:08}")).await.unwrap();
         let request = self.fill(&tenant, number).await;
+        // Somebody who is in; ended with the practice.
+        let name = labor_catalog::TenantName::parse(&tenant).unwrap();
+        let secret = std::fs::read_to_string(self.platform.setting("LABOR_MASTER_SECRET_FILE")).unwrap();
+        let password = labor_catalog::MasterSecret::from_hex(&secret).unwrap().tenant_password(&name);
+        let login = self.postgres.url_as(&name.role(), &password, self.platform.database());
+        let (_user, connection) = tokio_postgres::connect(&login, tokio_postgres::NoTls).await.unwrap();
+        let ended = tokio::spawn(connection);
         let wire = Wire::start_counting(("127.0.0.1", self.postgres.port()), fault, is_counted).await.unwrap();
         let program =
             self.platform.program("labor-migrator").unwrap().args(["delete", "--request", &request]).limit(LIMIT);
@@ -83,6 +90,7 @@ impl Ward {
                 return Err(format!("{}, run again: {}", place(fault, known), told(&second)));
             }
         }
+        assert!(ended.await.unwrap().is_err(), "somebody is still in");
         Ok((wire.log(), self.facts(&tenant, &request, number).await))
     }
 
@@ -119,7 +127,8 @@ impl Ward {
 
     /// The server notices a broken connection only when it reads or writes next; until then its locks are held.
     async fn alone(&self) {
-        let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'kill_delete' AND pid <> pg_backend_pid()";
+        let count = "SELECT count(*) FROM pg_stat_activity
+                      WHERE datname = 'kill_delete' AND pid <> pg_backend_pid() AND usename !~ '^t_[a-z0-9]{12}_app$'";
         until("the end of the broken sessions", LIMIT, async || {
             let sessions: i64 = self.client.query_one(count, &[]).await.unwrap().get(0);
             Ok(if sessions == 0 { Ok(()) } else { Err(format!("{sessions} sessions")) })

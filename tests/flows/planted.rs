@@ -33,6 +33,10 @@ async fn what_was_planted_everywhere_is_found_nowhere_after_a_deletion() {
     let files = Files::of(&superuser, &clinic).await;
     assert!(!files.database(&superuser).await.is_empty(), "the search finds nothing while all is there");
     assert_eq!(files.elsewhere(), NOWHERE, "a log or an object has it in clear");
+    let marker = clinic.platform.folder().join("marker");
+    std::fs::write(&marker, WORD).unwrap();
+    assert_eq!(files.elsewhere(), [marker.to_str().unwrap()], "the search finds nothing where something is");
+    std::fs::remove_file(marker).unwrap();
 
     let id = approved(&clinic).await;
     let done = delete(&clinic, &id).await;
@@ -152,8 +156,10 @@ impl Files {
 }
 
 fn with_the_word(place: &str) -> Vec<String> {
-    let found = Command::new("grep").args(["-r", "-l", "-a", "-F", WORD, place]).output().unwrap();
-    // 2: some file went away meanwhile; what it found it says all the same.
-    assert!(found.status.code().is_some(), "grep was ended");
+    assert!(Path::new(place).exists(), "{place}");
+    let found = Command::new("grep").env("LC_ALL", "C").args(["-r", "-l", "-a", "-F", WORD, place]).output().unwrap();
+    // A file may go away meanwhile; one that can't be read would prove nothing.
+    let told = String::from_utf8(found.stderr).unwrap();
+    assert!(told.lines().all(|line| line.ends_with("No such file or directory")), "{told}");
     String::from_utf8(found.stdout).unwrap().lines().map(str::to_owned).collect()
 }

@@ -12,6 +12,7 @@ pub(crate) const BESIDE: &[Mistake] = &[
     mistake("CREATE ROLE bi LOGIN; GRANT pg_execute_server_program TO bi", "overseer"),
     mistake("CREATE ROLE bi LOGIN; GRANT labor_tenants TO bi", "role_member"),
     mistake("GRANT UPDATE (grace_days) ON control.requests TO labor_control", "column_grant"),
+    mistake("GRANT INSERT ON control.requests TO labor_control", "grant"),
     mistake("GRANT UPDATE ON control.retention TO labor_control", "grant"),
     mistake("ALTER DATABASE isolation OWNER TO labor_control", "owner"),
     mistake("ALTER DATABASE isolation OWNER TO {b}_app", "owner"),

@@ -45,7 +45,7 @@ async fn a_key_is_certified_destroyed_only_when_it_was_there() {
     assert!(receipt.request == request && receipt.public_key.is_some_and(|key| key.starts_with("age1")));
     let left: Vec<_> =
         std::fs::read_dir(&place.settings.keys).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, [format!("{}.destroyed", place.tenant).as_str()]);
+    assert_eq!(left, [format!("{}.{request}.destroyed", place.tenant).as_str()]);
     assert_eq!(place.objects().await, [format!("certificates/{request}.json")]);
 
     let again = place.backup().erase(request, false, None).await.unwrap();

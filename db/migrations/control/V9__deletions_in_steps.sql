@@ -7,6 +7,7 @@
 
 ALTER TABLE control.requests
   ADD COLUMN grace_days   smallint NOT NULL DEFAULT 14 CHECK (grace_days BETWEEN 0 AND 365),
+  ADD COLUMN no_receipt   text CHECK (no_receipt IS NULL OR (kind = 'deletion' AND length(no_receipt) BETWEEN 1 AND 500)),
   ADD COLUMN receipt      jsonb CHECK (receipt IS NULL OR kind = 'export'),
   ADD COLUMN withdrawn_by uuid REFERENCES control.operators (id),
   ADD COLUMN withdrawn_at timestamptz,
@@ -17,13 +18,17 @@ ALTER TABLE control.requests
   ADD CONSTRAINT requests_withdrawn CHECK ((state = 'withdrawn') = (withdrawn_by IS NOT NULL AND withdrawn_at IS NOT NULL));
 COMMENT ON COLUMN control.requests.state        IS 'requested, approved, running, done; withdrawn: nothing was dropped, and nothing will be';
 COMMENT ON COLUMN control.requests.grace_days   IS 'Of a deletion: for so many days the practice is shut and kept before anything is dropped';
+COMMENT ON COLUMN control.requests.no_receipt   IS 'Of a deletion: why the practice need not get its records first, as two people agreed; null: it has to';
 COMMENT ON COLUMN control.requests.receipt      IS 'Of an export: that the practice has it: by whom and when, which manifest (SHA-256), when it was exported';
 COMMENT ON COLUMN control.requests.withdrawn_by IS 'Who took it back';
 COMMENT ON COLUMN control.requests.withdrawn_at IS 'When';
 -- Whoever was dropped already goes on.
-UPDATE control.requests SET steps = steps || '[{"step": "shut", "counts": {}}]' WHERE steps @> '[{"step": "drop"}]';
+UPDATE control.requests SET steps = steps || '[{"step": "shut", "counts": {}, "before": "version 9"}]' WHERE steps @> '[{"step": "drop"}]';
 ALTER TABLE control.requests
-  ADD CONSTRAINT requests_waited CHECK (NOT steps @> '[{"step": "drop"}]' OR steps @> '[{"step": "shut"}]');
+  ADD CONSTRAINT requests_waited CHECK (NOT steps @> '[{"step": "drop"}]' OR (steps @> '[{"step": "shut"}]' AND state <> 'withdrawn'));
+-- The web process asks; what was done is for the migrator alone to say.
+REVOKE INSERT ON control.requests FROM labor_control;
+GRANT INSERT (id, kind, tenant, patient_id, reason, requested_by, grace_days, no_receipt) ON control.requests TO labor_control;
 GRANT UPDATE (receipt, withdrawn_by, withdrawn_at) ON control.requests TO labor_control;
 
 CREATE TABLE control.retention (

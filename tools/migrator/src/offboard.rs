@@ -22,8 +22,8 @@ use self::waiting::Reader;
 use crate::run::{self, Ending};
 use crate::{Migrator, MigratorError};
 
-/// In this order. The login is shut and committed before connections are ended: whoever came in between is ended too. From `shut` on nothing
-/// is added to the practice, and `drop` is the first that takes something away. The intake is searched while the practice's identifiers are
+/// In this order. The login is shut and committed before connections are ended: whoever came in between is ended too. From `shut` on nobody of
+/// the practice adds anything, and `drop` is the first that takes something away. The intake is searched while the practice's identifiers are
 /// still known.
 const STEPS: [(&str, &str); 7] = [
     ("freeze", "login revoked"),
@@ -49,6 +49,8 @@ struct Request {
     approved: Operator,
     /// For so long nothing is dropped.
     grace_days: i16,
+    /// Why it need not wait for the practice's receipt.
+    no_receipt: Option<String>,
     steps: Vec<Value>,
 }
 
@@ -87,6 +89,7 @@ impl Migrator {
         let deleted = self.delete_requested(&mut client, &mut request, &mut progress).await;
         let (ending, message) = match &deleted {
             Ok(_) => (Ending::Completed, None),
+            Err(error @ MigratorError::NotYet { .. }) => (Ending::Stopped, Some(error.told())),
             Err(error) => (Ending::Failed, Some(error.told())),
         };
         // Answered after a transaction that failed was rolled back: its locks are given back, so that the next try is not refused.
@@ -104,6 +107,12 @@ impl Migrator {
         progress: &mut impl FnMut(&str),
     ) -> Result<Value, MigratorError> {
         let mut reader = if request.did("shut") { None } else { self.reader(client, &request.tenant).await? };
+        if request.did("shut") && !request.did("drop") && self.came_back(client, request).await? {
+            for step in ["freeze", "disconnect", "shut"] {
+                self.run_step(client, request, step, None).await?;
+            }
+            progress("somebody of the practice had been let in again: shut anew, and the waiting begins anew");
+        }
         for (step, describe) in STEPS {
             // Somebody may have restored a copy since.
             let again = step == "drop" && request.did(step) && left(client, &request.tenant).await?;
@@ -120,6 +129,20 @@ impl Migrator {
         let certificate = certificate::certify(client, request).await?;
         progress("searched for: nothing found");
         Ok(certificate)
+    }
+
+    /// Whether anybody of the practice was let in since it was shut: somebody opened its login, or was connecting at that moment.
+    async fn came_back(&self, client: &Client, request: &Request) -> Result<bool, MigratorError> {
+        let row = client
+            .query_one(
+                "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1 AND rolcanlogin)
+                     OR EXISTS (SELECT FROM control.tenants WHERE name = $2 AND state = 'active')
+                     OR EXISTS (SELECT FROM pg_stat_activity WHERE usename = $1)",
+                &[&request.tenant.role(), &request.tenant.as_str()],
+            )
+            .await
+            .map_err(MigratorError::during(format!("{}: look whether it is still shut", request.tenant)))?;
+        Ok(row.get(0))
     }
 
     async fn run_step(
@@ -158,7 +181,8 @@ impl Migrator {
             .map_err(during("record the step"))?;
         let Some(row) = row else {
             return Err(MigratorError::Invalid(format!(
-                "{tenant}: somebody took the request back meanwhile; this step was not done, and nothing was dropped"
+                "{tenant}: the request was carried out by another run, or taken back, meanwhile; this step was not done again. `labor request \
+                 list` says which, and the same command prints the certificate if there is one"
             )));
         };
         transaction.commit().await.map_err(during("commit"))?;
@@ -196,7 +220,8 @@ async fn load(client: &Client, id: Uuid) -> Result<Request, MigratorError> {
     let row = client
         .query_opt(
             "SELECT r.kind, r.state, t.kind, r.tenant, r.reason, r.steps, r.requested_by, asked.username, r.requested_at,
-                    r.approved_by, agreed.username, r.approved_at, r.grace_days
+                    r.approved_by, agreed.username, r.approved_at, r.grace_days,
+                    r.no_receipt
                FROM control.requests r JOIN control.tenants t ON t.name = r.tenant
                JOIN control.operators asked ON asked.id = r.requested_by
                LEFT JOIN control.operators agreed ON agreed.id = r.approved_by WHERE r.id = $1",
@@ -234,6 +259,7 @@ async fn load(client: &Client, id: Uuid) -> Result<Request, MigratorError> {
         requested: Operator { id: row.get(6), username: row.get(7), at: row.get(8) },
         approved: Operator { id: agreed, username, at },
         grace_days: row.get(12),
+        no_receipt: row.get(13),
         steps,
     })
 }

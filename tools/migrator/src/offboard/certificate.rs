@@ -45,12 +45,15 @@ pub struct Certificate {
 }
 
 const RESIDUALS: &[&str] = &[
-    "backups and exports of this tenant: until `labor-backup erase` has deleted the objects and destroyed the tenant's key",
+    "backups of this tenant: until `labor-backup erase` has deleted the objects and destroyed the tenant's key",
+    "exports and copies for patients that were made of it, and copies of the folder of keys: until whoever has them removes them",
+    "backups of the control schema (control/ in the bucket), with its names, identifiers and requests: until they are removed by hand",
     "copies restored into other databases or servers: this search was made in one database; until whoever restored them drops them",
     "write-ahead log and physical backups of the whole server: until their retention ends",
     "values that were gathered for planning (pg_statistic) and the displayed name (control.tenants), as bytes in the empty space of these \
      tables' pages: until PostgreSQL writes over them, or a superuser runs VACUUM FULL on both",
-    "this request with its two approvers, holds that once stood against it, and the tombstone of the opaque name: kept as evidence, without personal data of patients",
+    "this and its earlier requests with who asked and agreed (a copy's with the opaque id of its patient, an export's with who confirmed it), \
+     holds that once stood against it, and the tombstone of the opaque name: kept as evidence, without health data",
 ];
 
 fn residuals(intake_messages: u64) -> Vec<String> {

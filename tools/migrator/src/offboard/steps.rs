@@ -16,6 +16,7 @@ const DISCONNECT_LIMIT: Duration = Duration::from_secs(30);
 pub(super) async fn freeze(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<Value, MigratorError> {
     let during = |what: &str| MigratorError::during(format!("{tenant}: freeze: {what}"));
     lock_unless_held(transaction, tenant).await?;
+    none_kept(transaction, tenant).await?;
     transaction
         .execute(
             "UPDATE control.tenants SET state = 'frozen' WHERE name = $1 AND state <> 'deleted'",
@@ -124,6 +125,24 @@ pub(super) async fn forget(transaction: &Transaction<'_>, tenant: &TenantName) -
         )
         .await?;
     Ok(json!({ "identifiers_deleted": identifiers }))
+}
+
+/// What a restore over the practice set aside may be all that there is of some work, and no export has it.
+async fn none_kept(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<(), MigratorError> {
+    let kept = transaction
+        .query_opt(
+            "SELECT nspname::text FROM pg_namespace
+              WHERE obj_description(oid, 'pg_namespace') LIKE 'labor: restored over: ' || $1 || ' %' LIMIT 1",
+            &[&tenant.as_str()],
+        )
+        .await
+        .map_err(MigratorError::during(format!("{tenant}: look for what a restore set aside")))?;
+    let Some(kept) = kept else { return Ok(()) };
+    Err(MigratorError::Invalid(format!(
+        "{tenant} was restored over, and what was there before is kept as {}: no export has it. Decide first which of the two it is to have \
+         (`labor-backup restore back` or `restore confirm`; take this deletion back for that, and ask for it anew)",
+        kept.get::<_, &str>(0)
+    )))
 }
 
 /// A hold's foreign key locks the same row: one that is being written is waited for, and none can come until we commit.

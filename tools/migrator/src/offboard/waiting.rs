@@ -26,7 +26,7 @@ impl Reader {
 }
 
 impl Migrator {
-    /// None: its login is shut already, or gone with its schema.
+    /// None: its login is shut already, can't be used, or is gone with its schema.
     pub(super) async fn reader(&self, client: &Client, tenant: &TenantName) -> Result<Option<Reader>, MigratorError> {
         let open = client
             .query_one(
@@ -40,7 +40,13 @@ impl Migrator {
         }
         let key = keys::read(client, Lock::None).await?.current;
         let signer = ClaimKey::new(key, self.secret(key.secret())?);
-        let client = self.log_in(tenant, key.secret()).await?;
+        let client = match self.log_in(tenant, key.secret()).await {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::warn!(%tenant, error = error.told(), "its newest records can't be looked up: it counts as one that has some of today");
+                return Ok(None);
+            }
+        };
         let pid = client
             .query_one("SELECT pg_backend_pid()", &[])
             .await
@@ -51,7 +57,8 @@ impl Migrator {
     }
 }
 
-/// When the practice got its newest record of each class; an empty object: there is no schema with any.
+/// When the practice got its newest record of each class. Where nobody can look, also because the schema is gone (its backups may be all
+/// that there is), it counts as now.
 pub(super) async fn newest(
     client: &Client,
     tenant: &TenantName,
@@ -59,15 +66,8 @@ pub(super) async fn newest(
 ) -> Result<Value, MigratorError> {
     let during = |what: &str| MigratorError::during(format!("{tenant}: look up its newest records: {what}"));
     let Some(reader) = reader else {
-        let row = client
-            .query_one(
-                "SELECT CASE WHEN to_regnamespace($1) IS NULL THEN '{}'
-                        ELSE jsonb_build_object('results', clock_timestamp(), 'messages', clock_timestamp()) END",
-                &[&tenant.as_str()],
-            )
-            .await
-            .map_err(during("ask for the time"))?;
-        return Ok(row.get(0));
+        let sql = "SELECT jsonb_build_object('results', now(), 'messages', now(), 'not_looked_up', true)";
+        return Ok(client.query_one(sql, &[]).await.map_err(during("ask for the time"))?.get(0));
     };
     let batch = format!("BEGIN READ ONLY; SET LOCAL labor.claim = '{}'", reader.claim.as_str());
     reader.client.batch_execute(&batch).await.map_err(during("begin"))?;
@@ -84,7 +84,7 @@ pub(super) async fn newest(
     Ok(row.get(0))
 }
 
-/// Whether nothing has to be waited for any more: then what was handed over, or null when there was nothing to keep.
+/// Whether nothing has to be waited for any more: then what had to be kept, and what was handed over or why nothing.
 pub(super) async fn over(transaction: &Transaction<'_>, request: &Request) -> Result<Value, MigratorError> {
     let tenant = &request.tenant;
     let during = |what: &str| MigratorError::during(format!("{tenant}: {what}"));
@@ -101,14 +101,20 @@ pub(super) async fn over(transaction: &Transaction<'_>, request: &Request) -> Re
     if !grace.get::<_, bool>(0) {
         waits.push(format!("it is kept until {} ({} days of grace)", grace.get::<_, &str>(1), request.grace_days));
     }
-    let (kept, receipt) = (kept(transaction, request).await?, receipt(transaction, tenant, shut).await?);
-    if receipt.is_none() {
+    let (kept, newest) = (kept(transaction, request).await?, receipt(transaction, tenant, shut).await?);
+    let receipt = newest.as_ref().filter(|newest| newest.in_time).map(|newest| &newest.receipt);
+    let unconfirmed = receipt.is_none() && request.no_receipt.is_none() && !kept.is_empty();
+    if unconfirmed {
         waits.extend(kept.iter().cloned());
+        waits.extend(newest.as_ref().map(|early| {
+            let at = &early.receipt["exported_at"];
+            format!("what the practice confirmed to have was exported at {at}, before it was shut at {shut}")
+        }));
     }
     if waits.is_empty() {
-        return Ok(json!(receipt));
+        return Ok(json!({ "receipt": receipt, "no_receipt": request.no_receipt, "kept": kept }));
     }
-    Err(MigratorError::NotYet { tenant: tenant.clone(), waits, unconfirmed: receipt.is_none() && !kept.is_empty() })
+    Err(MigratorError::NotYet { tenant: tenant.clone(), waits, unconfirmed })
 }
 
 /// Which records have to be kept still, and until when.
@@ -127,20 +133,29 @@ async fn kept(transaction: &Transaction<'_>, request: &Request) -> Result<Vec<St
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// The newest export of the whole practice that it has confirmed, if it was made after nobody could write any more.
+/// What a practice confirmed to have.
+struct Confirmed {
+    /// Without who confirmed it: that stays with the request.
+    receipt: Value,
+    /// Exported after nobody of the practice could write any more.
+    in_time: bool,
+}
+
+/// The newest export of the whole practice that it has confirmed.
 async fn receipt(
     transaction: &Transaction<'_>,
     tenant: &TenantName,
     shut: &Value,
-) -> Result<Option<Value>, MigratorError> {
+) -> Result<Option<Confirmed>, MigratorError> {
     let row = transaction
         .query_opt(
-            "SELECT receipt || jsonb_build_object('request', id) FROM control.requests
-              WHERE tenant = $1 AND kind = 'export' AND (receipt ->> 'exported_at')::timestamptz > ($2::jsonb #>> '{}')::timestamptz
+            "SELECT (receipt - 'from') || jsonb_build_object('request', id),
+                    coalesce((receipt ->> 'exported_at')::timestamptz > ($2::jsonb #>> '{}')::timestamptz, false)
+               FROM control.requests WHERE tenant = $1 AND kind = 'export' AND state <> 'withdrawn' AND receipt IS NOT NULL
               ORDER BY (receipt ->> 'exported_at')::timestamptz DESC LIMIT 1",
             &[&tenant.as_str(), &Json(shut)],
         )
         .await
         .map_err(MigratorError::during(format!("{tenant}: look for its receipt")))?;
-    Ok(row.map(|row| row.get(0)))
+    Ok(row.map(|row| Confirmed { receipt: row.get(0), in_time: row.get(1) }))
 }
