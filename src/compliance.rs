@@ -15,7 +15,7 @@ use crate::App;
 use crate::admin::AdminError;
 
 /// Days between the shutting of a practice and its deletion, unless somebody says otherwise.
-const GRACE_DAYS: i16 = 14;
+const GRACE_DAYS: i32 = 14;
 
 /// Commands about operators.
 #[derive(Debug, Subcommand)]
@@ -50,8 +50,8 @@ pub enum RequestCommand {
         #[arg(long)]
         reason: String,
         /// Of a deletion: for so many days the practice is shut and kept before anything is dropped; 14 without it.
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i16).range(0..=365))]
-        grace_days: Option<i16>,
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..=365))]
+        grace_days: Option<i32>,
         /// Of a deletion: the practice need not get first what it has to keep, and why (such as: its written word that it has all of it).
         #[arg(long, value_name = "WHY")]
         no_receipt: Option<String>,
@@ -204,7 +204,7 @@ pub async fn request(app: &App, command: &RequestCommand) -> Result<Value, Admin
 fn wanted(
     kind: Kind,
     patient: Option<Uuid>,
-    grace_days: Option<i16>,
+    grace_days: Option<i32>,
     no_receipt: Option<String>,
 ) -> Result<RequestKind, AdminError> {
     let why = match (kind, patient, grace_days, no_receipt) {

@@ -469,7 +469,7 @@ CREATE TABLE control.requests (
     finished_at timestamp with time zone,
     certificate jsonb,
     patient_id uuid,
-    grace_days smallint DEFAULT 14 NOT NULL,
+    grace_days integer DEFAULT 14 NOT NULL,
     no_receipt text,
     receipt jsonb,
     withdrawn_by uuid,
@@ -530,7 +530,7 @@ COMMENT ON COLUMN control.requests.withdrawn_at IS 'When';
 
 CREATE TABLE control.retention (
     data_class text NOT NULL,
-    years smallint NOT NULL,
+    years integer NOT NULL,
     basis text NOT NULL,
     CONSTRAINT retention_basis_check CHECK (((length(basis) >= 1) AND (length(basis) <= 500))),
     CONSTRAINT retention_data_class_check CHECK ((data_class = ANY (ARRAY['results'::text, 'messages'::text]))),

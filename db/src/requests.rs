@@ -18,7 +18,7 @@ pub enum RequestKind {
     /// Deletion of everything, after so many days in which the practice is shut and kept.
     Deletion {
         /// 0 to 365.
-        grace_days: i16,
+        grace_days: i32,
         /// Why the practice need not get first what it has to keep; `None`: it has to.
         no_receipt: Option<String>,
     },
@@ -53,7 +53,7 @@ pub struct RequestSummary {
     /// requested, approved, running, done or withdrawn.
     pub state: String,
     /// Of a deletion: for so many days the practice is shut and kept before anything is dropped.
-    pub grace_days: Option<i16>,
+    pub grace_days: Option<i32>,
     /// Of a deletion: why the practice need not get its records first.
     pub no_receipt: Option<String>,
     /// Of an export: when the practice confirmed that it has it.
@@ -158,7 +158,7 @@ impl Control {
         let id = Uuid::now_v7();
         sqlx::query!(
             "INSERT INTO control.requests (id, kind, tenant, patient_id, reason, requested_by, grace_days, no_receipt)
-             VALUES ($1, $2, $3, $4, $5, $6, coalesce($7::smallint, 14::smallint), $8)",
+             VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, 14), $8)",
             id,
             kind,
             tenant.as_str(),

@@ -6,7 +6,7 @@
 --      wait for nothing: a constraint refuses the step in which it drops.
 
 ALTER TABLE control.requests
-  ADD COLUMN grace_days   smallint NOT NULL DEFAULT 14 CHECK (grace_days BETWEEN 0 AND 365),
+  ADD COLUMN grace_days   integer NOT NULL DEFAULT 14 CHECK (grace_days BETWEEN 0 AND 365),
   ADD COLUMN no_receipt   text CHECK (no_receipt IS NULL OR (kind = 'deletion' AND length(no_receipt) BETWEEN 1 AND 500)),
   ADD COLUMN receipt      jsonb CHECK (receipt IS NULL OR kind = 'export'),
   ADD COLUMN withdrawn_by uuid REFERENCES control.operators (id),
@@ -32,9 +32,9 @@ GRANT INSERT (id, kind, tenant, patient_id, reason, requested_by, grace_days, no
 GRANT UPDATE (receipt, withdrawn_by, withdrawn_at) ON control.requests TO labor_control;
 
 CREATE TABLE control.retention (
-  data_class text     PRIMARY KEY CHECK (data_class IN ('results', 'messages')),
-  years      smallint NOT NULL CHECK (years BETWEEN 0 AND 100),
-  basis      text     NOT NULL CHECK (length(basis) BETWEEN 1 AND 500)
+  data_class text    PRIMARY KEY CHECK (data_class IN ('results', 'messages')),
+  years      integer NOT NULL CHECK (years BETWEEN 0 AND 100),
+  basis      text    NOT NULL CHECK (length(basis) BETWEEN 1 AND 500)
 );
 COMMENT ON TABLE  control.retention            IS 'For how long records are kept: a practice with younger ones is deleted only once it has them (requests.receipt)';
 COMMENT ON COLUMN control.retention.data_class IS 'results: counted from the newest report; messages: from the newest message';

@@ -48,7 +48,7 @@ struct Request {
     requested: Operator,
     approved: Operator,
     /// For so long nothing is dropped.
-    grace_days: i16,
+    grace_days: i32,
     /// Why it need not wait for the practice's receipt.
     no_receipt: Option<String>,
     steps: Vec<Value>,

@@ -93,7 +93,7 @@ pub(super) async fn over(transaction: &Transaction<'_>, request: &Request) -> Re
         .query_one(
             "SELECT until <= now(), to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI UTC')
                FROM (SELECT coalesce(($1::jsonb #>> '{}')::timestamptz, now()) + make_interval(days => $2) AS until) grace",
-            &[&Json(shut), &i32::from(request.grace_days)],
+            &[&Json(shut), &request.grace_days],
         )
         .await
         .map_err(during("look at the time of grace"))?;
