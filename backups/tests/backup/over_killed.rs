@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
-use labor_testing::{Fault, Finished, Program, Wire, postgres, until};
+use labor_testing::{Fault, Finished, Wire, postgres, until};
 use uuid::Uuid;
 
 use crate::over::{NAME, accept, backed_up_and_changed, patients, restore_over, state, waits};
@@ -17,9 +17,7 @@ async fn run(place: &Place, words: &[&str], fault: Fault) -> (Finished, u64) {
     // The server has no TLS; a program that would use it first reads the system's certificates.
     let name = format!("killed-{}", place.tenant);
     let url = format!("{url}?sslmode=disable&application_name={name}");
-    let plain = place.program();
-    let variables = plain.as_std().get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
-    let program = Program::at(env!("CARGO_BIN_EXE_labor-backup").into()).envs(variables);
+    let program = place.victim();
     let program =
         program.env("LABOR_RESTORE_URL", url).env("LABOR_MASTER_SECRET_FILE", place.secret_file()).args(words);
     let running = program.begin().unwrap();

@@ -10,7 +10,7 @@ use labor_migrator::isolation::weaker::Weaker;
 use labor_migrator::provision::{Kind, NewTenant};
 use labor_migrator::up::{Stop, UpOptions};
 use labor_migrator::{MasterSecret, Migrator};
-use labor_testing::Postgres;
+use labor_testing::{Postgres, Program};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
@@ -201,6 +201,14 @@ impl Place {
             .env("AWS_SECRET_ACCESS_KEY", &store.secret_key)
             .stdin(std::process::Stdio::null());
         program
+    }
+
+    /// The same, to be killed while it runs.
+    pub(crate) fn victim(&self) -> Program {
+        let program = self.program();
+        let variables =
+            program.as_std().get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+        Program::at(env!("CARGO_BIN_EXE_labor-backup").into()).envs(variables)
     }
 
     pub(crate) fn bucket(&self) -> &str {

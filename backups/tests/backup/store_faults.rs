@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 
 use futures_util::{StreamExt as _, stream};
 use labor_backup::{Backup, BackupError, Settings, State, StoreSettings, Which};
-use labor_testing::{Program, StoreFault, StoreWire, s3};
+use labor_testing::{StoreFault, StoreWire, s3};
 
 use crate::erased::deleted;
 use crate::place::Place;
@@ -137,12 +137,9 @@ async fn an_erasure_ends_the_same_wherever_it_was_killed() {
         place.backup().run(&place.tenant).await.unwrap();
         let request = deleted(&place).await;
         let wire = wire(StoreFault::Kill { at }).await;
-        let plain = place.program();
-        let variables =
-            plain.as_std().get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
         let id = request.to_string();
-        let program = Program::at(env!("CARGO_BIN_EXE_labor-backup").into()).envs(variables);
-        let program = program.env("LABOR_S3_ENDPOINT", wire.endpoint()).args(["erase", "--request", &id, "--unsigned"]);
+        let program =
+            place.victim().env("LABOR_S3_ENDPOINT", wire.endpoint()).args(["erase", "--request", &id, "--unsigned"]);
         let running = program.begin().unwrap();
         wire.victim(running.pid());
         let first = running.end().await.unwrap();

@@ -6,7 +6,6 @@
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -58,8 +57,6 @@ pub enum StoreFault {
         /// In which byte of the body, from 0; the last one of a shorter body.
         byte: usize,
     },
-    /// Every answer comes so much later.
-    Slow(Duration),
 }
 
 /// A running proxy, driven by the runtime it was started on. Dropping it ends it.
@@ -147,7 +144,6 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
         StoreFault::Status { from, count, status } if number >= from && number - from < count => {
             return plain(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
         }
-        StoreFault::Slow(late) => tokio::time::sleep(late).await,
         _ => {}
     }
     match forward(&shared, request, number).await {
