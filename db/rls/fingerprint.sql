@@ -17,18 +17,37 @@
 --   to it by the table's oid. LATERAL … OFFSET 0 keeps the planner from turning that into joins over whole catalogs.
 -- - A definition is written out once, and only where there is no cheaper way to say it: this runs in every tenant's transaction.
 -- Locks: ACCESS SHARE on each table until the transaction ends, as writing out a definition takes it.
+--
+-- The same text has a second reading. To write out a constraint, an index or a policy PostgreSQL opens the table, which is most of what
+-- a fingerprint costs. Where this says
+--   /*written*/ one expression /*stored: another */
+-- the program puts the other in its place, and has what the catalogs hold instead of what PostgreSQL makes of it: the digest of those
+-- lines is the **shape** of the schema. In one database equal shapes have equal lines, hence one fingerprint. Unequal shapes say nothing:
+-- then the fingerprint is asked for. A shape is kept nowhere and is good for one run.
+-- Must stay true of the stored form:
+-- - Whatever the written form can show is in it, or in another line. Stored expressions name columns by number, so the lines of columns
+--   have their numbers (and not their places).
+-- - A value says where it ends, and one that is not there shows: ROW(…)::text, and not concat_ws.
+-- - Of what belongs to the schema, object ids are names (oid::regclass) and the tenant's name, also as the bytes of a constant, is
+--   {tenant}. What is not normalised makes shapes differ, which costs time and hides nothing. What stands elsewhere is the same
+--   object for all tenants; that it is renamed during a run shows in the next one.
+-- - A column that only newer versions of PostgreSQL have is looked for in the catalog first and then in `relations`, which has what
+--   older ones mean.
 , schemas AS MATERIALIZED (
-  SELECT w.tenant, n.oid, n.nspowner, n.nspacl
+  SELECT w.tenant, n.oid, n.nspowner, n.nspacl /*written*/ /*stored:,
+         (SELECT string_agg(get_byte(convert_to(w.tenant, 'UTF8'), i)::text, ' ' ORDER BY i)
+            FROM generate_series(0, length(w.tenant) - 1) AS i) AS bytes */
     FROM wanted w CROSS JOIN LATERAL (
            SELECT oid, nspowner, nspacl FROM pg_namespace WHERE nspname = w.tenant OFFSET 0) n
 ), objects AS MATERIALIZED (
-  SELECT s.tenant, d.classid, d.objid
+  SELECT s.tenant /*written*/ /*stored:, s.bytes */, d.classid, d.objid
     FROM schemas s CROSS JOIN LATERAL (
            SELECT classid, objid FROM pg_depend
             WHERE refclassid = 'pg_namespace'::regclass AND refobjid = s.oid OFFSET 0) d
 ), relations AS MATERIALIZED (
-  SELECT o.tenant, c.oid, c.name, c.relkind, c.relpersistence, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity,
-         c.relreplident, c.relispartition, c.relpartbound, c.reloptions
+  SELECT o.tenant /*written*/ /*stored:, o.bytes */,
+         c.oid, c.name, c.relkind, c.relpersistence, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity,
+         c.relreplident, c.relispartition, c.relpartbound, c.reloptions /*written*/ /*stored:, true AS conenforced, false AS conperiod */
     FROM objects o CROSS JOIN LATERAL (
            SELECT oid, quote_ident(relname) AS name, relkind, relpersistence, relowner, relacl, relrowsecurity, relforcerowsecurity,
                   relreplident, relispartition, relpartbound, reloptions
@@ -64,7 +83,8 @@
                              'compression ' || nullif(a.attcompression::text, ''),
                              'statistics ' || nullif(a.attstattarget, -1)::text, 'options ' || a.attoptions::text)
     FROM relations r CROSS JOIN LATERAL (
-           SELECT row_number() OVER (ORDER BY attnum) AS number, attname, format_type(atttypid, atttypmod) AS type, attnotnull,
+           SELECT /*written*/ row_number() OVER (ORDER BY attnum) /*stored: attnum */ AS number,
+                  attname, format_type(atttypid, atttypmod) AS type, attnotnull,
                   attgenerated, attidentity, attstorage, attcompression, attstattarget, attoptions,
                   -- A default names no column, and without a table to look into PostgreSQL need not open it.
                   CASE WHEN atthasdef THEN (SELECT pg_get_expr(d.adbin, CASE attgenerated WHEN '' THEN 0 ELSE d.adrelid END)
@@ -75,18 +95,32 @@
   -- The definition also says NOT VALID, DEFERRABLE and NO INHERIT.
   SELECT r.tenant, concat_ws(' ', 'constraint', r.name, quote_ident(k.conname), k.definition)
     FROM relations r CROSS JOIN LATERAL (
-           SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = r.oid OFFSET 0) k
+           SELECT conname,
+                  /*written*/ pg_get_constraintdef(oid)
+                  /*stored: ROW(contype, condeferrable, condeferred, convalidated, conenforced, connoinherit, conperiod, conkey,
+                                confrelid::regclass, confkey, confupdtype, confdeltype, confmatchtype, confdelsetcols,
+                                conpfeqop, conppeqop, conffeqop, conexclop, conindid::regclass,
+                                sha256(convert_to(conbin::text, 'UTF8')))::text */ AS definition
+             FROM pg_constraint WHERE conrelid = r.oid OFFSET 0) k
   UNION ALL
   -- The index of a constraint is what the constraint says, but for its options. To write out any other one, PostgreSQL looks
   -- through all operator classes of the access method, for each column.
   SELECT r.tenant, concat_ws(' ', 'index', r.name, i.definition, CASE WHEN NOT i.usable THEN 'invalid' END,
                              CASE WHEN i.indisclustered THEN 'clustered' END, CASE WHEN i.indisreplident THEN 'identity' END)
     FROM relations r CROSS JOIN LATERAL (
-           SELECT CASE WHEN indexrelid = ANY (ARRAY(SELECT conindid FROM pg_constraint
+           SELECT /*written*/
+                  CASE WHEN indexrelid = ANY (ARRAY(SELECT conindid FROM pg_constraint
                                                      WHERE conrelid = r.oid AND contype IN ('p', 'u', 'x')))
                        THEN (SELECT concat_ws(' ', 'of constraint', quote_ident(relname), 'options ' || reloptions::text)
                                FROM pg_class WHERE oid = indexrelid)
-                       ELSE pg_get_indexdef(indexrelid) END AS definition,
+                       ELSE pg_get_indexdef(indexrelid) END
+                  /*stored:
+                  (SELECT ROW(relname, relkind, relam, reltablespace, reloptions,
+                              indnatts, indnkeyatts, indisunique, indnullsnotdistinct, indisexclusion, indimmediate,
+                              indkey, indcollation, indclass, indoption, indexprs, indpred,
+                              ARRAY(SELECT attnum || attoptions::text FROM pg_attribute
+                                     WHERE attrelid = indexrelid AND attoptions IS NOT NULL ORDER BY attnum))::text
+                     FROM pg_class WHERE oid = indexrelid) */ AS definition,
                   indisvalid AND indisready AND indislive AS usable, indisclustered, indisreplident
              FROM pg_index WHERE indrelid = r.oid OFFSET 0) i
   UNION ALL
@@ -95,8 +129,20 @@
                              'using ' || p.reading, 'check ' || p.writing)
     FROM relations r CROSS JOIN LATERAL (
            SELECT polname, polcmd, polpermissive, polroles,
-                  pg_get_expr(polqual, polrelid) AS reading, pg_get_expr(polwithcheck, polrelid) AS writing
-             FROM pg_policy WHERE polrelid = r.oid OFFSET 0) p
+                  /*written*/ pg_get_expr(polqual, polrelid) AS reading, pg_get_expr(polwithcheck, polrelid) AS writing
+             FROM pg_policy
+                  /*stored:
+                  -- Cut where the object id of a table follows, and its name put there.
+                  sha256(convert_to(
+                    CASE strpos(trees, ':relid ') WHEN 0 THEN trees
+                    ELSE (SELECT string_agg(CASE n WHEN 1 THEN piece
+                                            ELSE replace(split_part(piece, ' ', 1)::oid::regclass::text, r.tenant, '{tenant}')
+                                                 || substr(piece, strpos(piece, ' ')) END, ':relid ' ORDER BY n)
+                            FROM unnest(string_to_array(replace(trees, ':resorigtbl ', ':resorigtbl :relid '), ':relid '))
+                                 WITH ORDINALITY AS pieces (piece, n)) END, 'UTF8'))::text AS reading, NULL AS writing
+             FROM pg_policy CROSS JOIN LATERAL (
+                    SELECT replace(concat('using ', polqual, ' check ', polwithcheck), r.bytes, '{tenant}') AS trees OFFSET 0) t */
+            WHERE polrelid = r.oid OFFSET 0) p
   UNION ALL
   -- Those of foreign keys belong to the constraint; only that one of them was switched off shows here.
   SELECT r.tenant, concat_ws(' ', 'trigger', r.name, 'enabled', g.tgenabled,

@@ -3,6 +3,8 @@
 //! Must stay true: the checks and the fingerprints are run with `search_path = pg_catalog`; else names are written in
 //! another way, and a prepared statement is planned anew for every tenant.
 
+use std::sync::LazyLock;
+
 /// Roles and hardening of a database, run once by a superuser.
 pub const DATABASE: &str = include_str!("../../rls/database.sql");
 /// Claim verification, run as `labor_guard`.
@@ -75,10 +77,72 @@ pub const FLEET_FINGERPRINTS: &str = of_many!(
     "SELECT tenant, encode(sha256(convert_to(string_agg(line, E'\\n' ORDER BY line), 'UTF8')), 'hex') AS fingerprint
        FROM lines GROUP BY tenant"
 );
+/// The shape of one tenant's schema (`$1`: its name), from the same text as [`FINGERPRINT`] and for less: in one database schemas of one
+/// shape have one fingerprint. Two shapes say nothing. Null when there is no such schema.
+pub static SHAPE: LazyLock<String> = LazyLock::new(|| stored(FINGERPRINT));
+/// [`SHAPE`] of many tenants (`$1`: their names): rows of tenant and shape, none for a schema that is not there.
+pub static FLEET_SHAPES: LazyLock<String> = LazyLock::new(|| stored(FLEET_FINGERPRINTS));
+
+/// Before what the fingerprint has and the shape has not.
+const WRITTEN: &str = "/*written*/";
+/// Before what the shape has in its place, to the end of the comment.
+const STORED: &str = "/*stored:";
+
+/// The second reading of db/rls/fingerprint.sql: what is stored instead of what PostgreSQL writes out.
+fn stored(sql: &str) -> String {
+    let mut pieces = sql.split(WRITTEN);
+    let mut turned = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let comment = piece.split_once(STORED).and_then(|(_, comment)| comment.split_once("*/"));
+        let (stored, rest) = comment.unwrap_or((piece, ""));
+        turned.push_str(stored);
+        turned.push_str(rest);
+    }
+    turned
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What PostgreSQL runs, with nothing in it that is there for readers or for the other reading.
+    fn bare(sql: &str) -> String {
+        let mut rest = sql;
+        let mut text = String::new();
+        while let Some((before, comment)) = rest.split_once("/*") {
+            text.push_str(before);
+            rest = comment.split_once("*/").unwrap().1;
+        }
+        text.push_str(rest);
+        let lines = text.lines().map(|line| line.split_once("--").map_or(line, |(line, _)| line));
+        lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ").replace(" ,", ",")
+    }
+
+    #[test]
+    fn every_marker_is_turned_round() {
+        for (written, turned) in [(FINGERPRINT, &*SHAPE), (FLEET_FINGERPRINTS, &*FLEET_SHAPES)] {
+            let pieces: Vec<&str> = written.split(WRITTEN).skip(1).collect();
+            assert!(pieces.len() >= 9, "{} markers", pieces.len());
+            assert!(pieces.iter().all(|piece| piece.matches(STORED).count() == 1), "a marker without its other form");
+            assert_eq!(written.matches(STORED).count(), pieces.len());
+            assert!(!turned.contains("/*") && !turned.contains("*/"), "{turned}");
+            // What is dear: it opens a table.
+            let turned = bare(turned);
+            for written_out in ["pg_get_indexdef", "pg_get_expr(polqual", "pg_get_constraintdef(oid)"] {
+                assert!(bare(written).contains(written_out));
+                assert!(!turned.contains(written_out), "{written_out}");
+            }
+        }
+        assert_eq!(stored("a /*written*/ b /*stored: c */ d /*written*/ /*stored:, e */ f"), "a  c  d , e  f");
+    }
+
+    /// Fingerprints are in ledgers, backups and certificates. Whoever changes the written form changes them all: every practice is then
+    /// told as changed by hand, until a run has brought it to a new version.
+    #[test]
+    fn the_written_form_is_what_it_was() {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bare(FINGERPRINT).as_bytes());
+        assert_eq!(hex::encode(digest), "0234f2ad06f1538adfe5e9a41234fe6ddb99d7585760b6b40c6dbc14b27df95e");
+    }
 
     /// The regular expression of functions that tenants can't call, without white space.
     fn functions(sql: &str) -> String {

@@ -2,11 +2,12 @@
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 
-use labor_catalog::{TenantName, sql};
+use labor_catalog::TenantName;
 use serde::Serialize;
 
 use crate::begun::{self, Begun};
 use crate::connection::Connection;
+use crate::isolation::Known;
 use crate::named::SLUG;
 use crate::step::Task;
 use crate::{Migrator, MigratorError, isolation, parse_name, reference};
@@ -46,12 +47,12 @@ impl Migrator {
         mut found: impl FnMut(&Drift),
     ) -> Result<u64, MigratorError> {
         let only: Option<Vec<&str>> = (!only.is_empty()).then(|| only.iter().map(TenantName::as_str).collect());
-        let (mut last, mut count, mut made) = (String::new(), 0, BTreeMap::new());
+        let (mut last, mut count, mut made, known) = (String::new(), 0, BTreeMap::new(), Known::default());
         loop {
             // A connection of its own for each page: what the server process keeps of so many tables goes with it.
             let mut connection = self.connection().await?;
             self.require_control(&connection.client).await?;
-            let page = page(&connection, only.as_deref(), &last).await?;
+            let page = page(&connection, &known, only.as_deref(), &last).await?;
             let Some(end) = page.last() else { return Ok(count) };
             end.tenant.as_str().clone_into(&mut last);
             for mut drift in page.into_iter().filter(|tenant| tenant.found != tenant.expected) {
@@ -84,8 +85,10 @@ impl Migrator {
     }
 }
 
+/// Some tenants and how they stand, whether they differ or not; `known` is the run's.
 pub(crate) async fn page(
     connection: &Connection,
+    known: &Known,
     only: Option<&[&str]>,
     after: &str,
 ) -> Result<Vec<Drift>, MigratorError> {
@@ -102,8 +105,7 @@ pub(crate) async fn page(
         .await
         .map_err(during())?;
     let names: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
-    let found = client.query(sql::FLEET_FINGERPRINTS, &[&names]).await.map_err(during())?;
-    let found: std::collections::BTreeMap<&str, &str> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let mut found = known.fingerprints(client, &names).await?;
     rows.iter()
         .map(|row| {
             Ok(Drift {
@@ -111,7 +113,7 @@ pub(crate) async fn page(
                 slug: row.get(3),
                 version: row.get(1),
                 expected: row.get(2),
-                found: found.get(row.get::<_, &str>(0)).map_or_else(String::new, |text| (*text).to_owned()),
+                found: found.remove(row.get::<_, &str>(0)).unwrap_or_default(),
                 difference: Vec::new(),
             })
         })
@@ -183,7 +185,7 @@ async fn changed_by_hand(
     connection: &mut Connection,
     tenant: &TenantName,
 ) -> Result<Vec<String>, MigratorError> {
-    let pages = page(connection, Some(&[tenant.as_str()]), "").await?;
+    let pages = page(connection, &Known::default(), Some(&[tenant.as_str()]), "").await?;
     match pages.first() {
         Some(drift) if drift.found != drift.expected => migrator.difference(connection, tenant, drift.version).await,
         _ => Ok(Vec::new()),

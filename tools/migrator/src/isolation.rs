@@ -4,6 +4,7 @@
 mod database;
 mod fleet;
 mod keys;
+mod known;
 pub mod weaker;
 
 pub use labor_catalog::Finding;
@@ -13,6 +14,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{GenericClient, Row, Statement};
 
 pub(crate) use self::database::guard_findings;
+pub(crate) use self::known::Known;
 use crate::MigratorError;
 
 /// What is asked for first. LOCAL: a step's own search_path comes back with its transaction.
@@ -31,6 +33,7 @@ pub struct Proof {
     findings: OnceCell<Statement>,
     reach: OnceCell<Statement>,
     fingerprint: OnceCell<Statement>,
+    shape: OnceCell<Statement>,
 }
 
 impl Proof {
@@ -83,6 +86,20 @@ impl Proof {
     ) -> Result<Option<String>, MigratorError> {
         let rows = ask(&self.fingerprint, sql::FINGERPRINT, transaction, tenant).await;
         let rows = rows.map_err(MigratorError::during(format!("fingerprint of {tenant}")))?;
+        Ok(rows.first().and_then(|row| row.get(0)))
+    }
+
+    /// As [`Proof::fingerprint`], for less: in one database schemas of one shape have one fingerprint; two shapes say nothing.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub async fn shape(
+        &self,
+        transaction: &impl GenericClient,
+        tenant: &TenantName,
+    ) -> Result<Option<String>, MigratorError> {
+        let rows = ask(&self.shape, &sql::SHAPE, transaction, tenant).await;
+        let rows = rows.map_err(MigratorError::during(format!("shape of {tenant}")))?;
         Ok(rows.first().and_then(|row| row.get(0)))
     }
 }

@@ -8,6 +8,7 @@ use tokio_postgres::Transaction;
 
 use crate::chain::Chain;
 use crate::connection::{Connection, begin};
+use crate::isolation::Known;
 use crate::{Migrator, MigratorError, birth, drift, isolation, schema, undo};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(crate) struct Reference {
     expected: BTreeMap<i32, String>,
+    /// With the shapes of what was built, so that a tenant that looks the same needs no fingerprint of its own.
+    pub(crate) known: Known,
 }
 
 /// Nobody else knows the schema, so nobody holds a lock on it.
@@ -31,7 +34,7 @@ impl Reference {
         chain: &Chain,
         versions: &[i32],
     ) -> Result<Self, MigratorError> {
-        let mut expected = BTreeMap::new();
+        let (mut expected, known) = (BTreeMap::new(), Known::default());
         let Connection { client, proof, .. } = connection;
         let transaction = begin(client, LOCK_TIMEOUT).await?;
         let tenant = migrator.scratch(&transaction).await?;
@@ -46,7 +49,11 @@ impl Reference {
             if !findings.is_empty() {
                 return Err(MigratorError::Unsound { version: at, findings });
             }
-            expected.insert(at, proof.fingerprint(&transaction, &tenant).await?.unwrap_or_default());
+            let fingerprint = proof.fingerprint(&transaction, &tenant).await?.unwrap_or_default();
+            if let Some(shape) = proof.shape(&transaction, &tenant).await? {
+                known.keep(&shape, &fingerprint);
+            }
+            expected.insert(at, fingerprint);
         }
         // Within the transaction: what a file does to the whole database shows too, and is rolled back.
         let findings = migrator.findings_of_database(&transaction).await?;
@@ -60,7 +67,7 @@ impl Reference {
             });
         }
         transaction.rollback().await.map_err(MigratorError::during("roll back the reference"))?;
-        Ok(Self { expected })
+        Ok(Self { expected, known })
     }
 
     /// Takes an empty schema back from one version to another, as tenants will be: the lines in which it is not what the files make.

@@ -273,13 +273,15 @@ impl Part<'_> {
     async fn change(&self, connection: &Connection) -> Result<String, MigratorError> {
         let (client, proof, tenant) = (&connection.client, &connection.proof, self.tenant);
         let version = self.segment.to;
-        let expected = self.task.reference.expected(version);
+        let reference = &self.task.reference;
+        let expected = reference.expected(version);
         let expected = expected.ok_or_else(|| MigratorError::NoReference { tenant: tenant.clone(), version })?;
         let script = Script::of(self)?;
         let sent = join_all(script.messages.iter().map(|message| client.batch_execute(&message.sql)));
-        // Polled in this order, so sent in this order; after an error the server refuses the rest.
+        // Polled in this order, so sent in this order; after an error the server refuses the rest. The shape is what is sent: a fingerprint
+        // is asked for only when the shape is none that the run knows.
         let (results, fingerprint, findings) =
-            join3(sent, proof.fingerprint(client, tenant), proof.reach(client, tenant)).await;
+            join3(sent, reference.known.fingerprint(proof, client, tenant), proof.reach(client, tenant)).await;
         for (message, result) in script.messages.iter().zip(results) {
             result.map_err(|source| message.failed(tenant, source))?;
         }

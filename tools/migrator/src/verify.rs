@@ -11,6 +11,7 @@ use labor_catalog::TenantName;
 use serde::Serialize;
 
 use crate::connection::Connection;
+use crate::isolation::Known;
 use crate::{Migrator, MigratorError, mended};
 
 /// Something that does not agree.
@@ -92,7 +93,7 @@ impl Migrator {
                 tell(rows, &mut verified);
             }
         }
-        let mut last = String::new();
+        let (mut last, known) = (String::new(), Known::default());
         loop {
             // A connection of its own for each page: what the server process keeps of so many tables goes with it.
             let connection = self.connection().await?;
@@ -106,7 +107,7 @@ impl Migrator {
             last.clone_from(end);
             let failures = mended::failures(&connection.client, &newest.checksum, Some(names.as_slice())).await?;
             verified.tenants += u64::try_from(names.len()).unwrap_or_default();
-            let (rows, unsettled) = self.settled(&connection, &names, &mut verified).await?;
+            let (rows, unsettled) = self.settled(&connection, &known, &names, &mut verified).await?;
             for failure in failures.iter().filter(|failure| !unsettled.contains(&failure.tenant)) {
                 failure.forget(&connection.client).await?;
             }
@@ -118,10 +119,11 @@ impl Migrator {
     async fn settled(
         &self,
         connection: &Connection,
+        known: &Known,
         names: &[String],
         verified: &mut Verified,
     ) -> Result<(Vec<Row>, BTreeSet<String>), MigratorError> {
-        let rows = tenants::look(connection, self.chain(), names).await?;
+        let rows = tenants::look(connection, self.chain(), known, names).await?;
         let suspects: BTreeSet<String> = rows.into_iter().filter_map(|row| row.tenant).collect();
         let (mut rows, mut locked) = (Vec::new(), Vec::new());
         for name in &suspects {
@@ -133,7 +135,7 @@ impl Migrator {
             }
         }
         if !locked.is_empty() {
-            rows = tenants::look(connection, self.chain(), &locked).await?;
+            rows = tenants::look(connection, self.chain(), known, &locked).await?;
             tenants::name(&connection.client, &mut rows).await?;
         }
         for name in &locked {

@@ -74,8 +74,8 @@ async fn loop_over(client: Client, list: List, sql: String, proven: bool) -> Res
 /// As a step of the product asks: both sent together.
 async fn prove(client: &Client, proof: &Proof, tenant: &TenantName) -> Result<f64, Failure> {
     let began = Instant::now();
-    let (findings, fingerprint) = tokio::join!(proof.reach(client, tenant), proof.fingerprint(client, tenant));
-    if !findings?.is_empty() || fingerprint?.is_none() {
+    let (findings, shape) = tokio::join!(proof.reach(client, tenant), proof.shape(client, tenant));
+    if !findings?.is_empty() || shape?.is_none() {
         return Err(format!("{tenant} is not sound").into());
     }
     Ok(milliseconds(began))

@@ -1,14 +1,14 @@
 //! `labor-migrator check`: one tenant, or all of them.
-//! Must stay true: every schema is looked at. Of those with one fingerprint one is checked wholly, for equal definitions have equal
-//! findings; what no definition shows is asked of each.
-use std::collections::{BTreeMap, BTreeSet};
+//! Must stay true: every schema is looked at. Of those with one shape one is fingerprinted, and of those with one fingerprint one is
+//! checked wholly, for equal definitions have equal findings; what no definition shows is asked of each.
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use labor_catalog::{TenantName, sql};
+use labor_catalog::TenantName;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
-use super::{Finding, Proof, database};
+use super::{Finding, Known, Proof, database};
 use crate::{Migrator, MigratorError};
 
 /// So many tenants are checked over one connection: what a server process keeps of their tables is given back with it.
@@ -16,8 +16,13 @@ const PAGE: usize = 250;
 /// So many connections at a time.
 const CONNECTIONS: usize = 4;
 
-/// Fingerprints of schemas that were checked wholly, and without a finding.
-type Sound = Arc<Mutex<BTreeSet<String>>>;
+/// What the check has seen so far.
+#[derive(Default)]
+struct Seen {
+    known: Known,
+    /// Fingerprints of schemas that were checked wholly, and without a finding.
+    sound: Mutex<BTreeSet<String>>,
+}
 
 /// A tenant and the fingerprint that the ledger has of it, if it has any.
 #[derive(Clone)]
@@ -41,7 +46,7 @@ impl Migrator {
             .map_err(MigratorError::during(format!("{tenant}: read the ledger")))?;
         // Also of one that nobody registered, such as a restored copy.
         let fingerprint = ledger.and_then(|row| row.get(0));
-        let page = self.check_page(&[Expected { tenant: tenant.clone(), fingerprint }], &Sound::default()).await?;
+        let page = self.check_page(&[Expected { tenant: tenant.clone(), fingerprint }], &Seen::default()).await?;
         findings.extend(page.into_iter().map(|(_, finding)| finding));
         Ok(findings)
     }
@@ -62,7 +67,7 @@ impl Migrator {
             found(None, &finding);
         }
         let (mut count, mut last, mut more) = (0, String::new(), true);
-        let sound = Sound::default();
+        let seen = Arc::new(Seen::default());
         let mut running = JoinSet::new();
         loop {
             while more && running.len() < CONNECTIONS {
@@ -73,8 +78,8 @@ impl Migrator {
                 };
                 end.tenant.as_str().clone_into(&mut last);
                 count += u64::try_from(page.len()).unwrap_or_default();
-                let (migrator, sound) = (self.clone(), Arc::clone(&sound));
-                running.spawn(async move { migrator.check_page(&page, &sound).await });
+                let (migrator, seen) = (self.clone(), Arc::clone(&seen));
+                running.spawn(async move { migrator.check_page(&page, &seen).await });
             }
             let Some(page) = running.join_next().await else { return Ok(count) };
             let page =
@@ -92,16 +97,14 @@ impl Migrator {
         Ok(findings)
     }
 
-    async fn check_page(&self, page: &[Expected], sound: &Sound) -> Result<Vec<(TenantName, Finding)>, MigratorError> {
+    async fn check_page(&self, page: &[Expected], seen: &Seen) -> Result<Vec<(TenantName, Finding)>, MigratorError> {
         let (mut client, proof) = self.proving().await?;
         let names: Vec<&str> = page.iter().map(|expected| expected.tenant.as_str()).collect();
-        let rows = client.query(sql::FLEET_FINGERPRINTS, &[&names]).await;
-        let rows = rows.map_err(MigratorError::during("fingerprint the fleet"))?;
-        let is: BTreeMap<&str, &str> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let is = seen.known.fingerprints(&client, &names).await?;
         let mut found = Vec::new();
         for Expected { tenant, fingerprint } in page {
-            let is = is.get(tenant.as_str()).copied();
-            let mut findings = check_one(&mut client, &proof, tenant, is, sound).await?;
+            let is = is.get(tenant.as_str()).map(String::as_str);
+            let mut findings = check_one(&mut client, &proof, tenant, is, &seen.sound).await?;
             if fingerprint.as_deref().is_some_and(|expected| Some(expected) != is) {
                 findings.push(drift(tenant));
             }
@@ -116,7 +119,7 @@ async fn check_one(
     proof: &Proof,
     tenant: &TenantName,
     fingerprint: Option<&str>,
-    sound: &Sound,
+    sound: &Mutex<BTreeSet<String>>,
 ) -> Result<Vec<Finding>, MigratorError> {
     let transaction = client.transaction().await.map_err(MigratorError::during("begin"))?;
     let known = |fingerprint: &str| sound.lock().unwrap_or_else(PoisonError::into_inner).contains(fingerprint);

@@ -7,6 +7,7 @@ use super::Row;
 use super::standing::{self, Inside};
 use crate::chain::Chain;
 use crate::connection::Connection;
+use crate::isolation::Known;
 use crate::named::SLUG;
 use crate::schema::PLAIN_TABLE;
 use crate::{MigratorError, drift};
@@ -62,7 +63,12 @@ impl Outside {
 }
 
 /// Everything about these tenants.
-pub(super) async fn look(connection: &Connection, chain: &Chain, names: &[String]) -> Result<Vec<Row>, MigratorError> {
+pub(super) async fn look(
+    connection: &Connection,
+    chain: &Chain,
+    known: &Known,
+    names: &[String],
+) -> Result<Vec<Row>, MigratorError> {
     let client = &connection.client;
     let tenants = outside(client, names).await?;
     let there: Vec<&str> = tenants.iter().filter(|t| t.schema).map(|t| t.name.as_str()).collect();
@@ -75,7 +81,7 @@ pub(super) async fn look(connection: &Connection, chain: &Chain, names: &[String
     }
     let begun: Vec<&str> = tenants.iter().filter(|t| t.begun().is_some()).map(|t| t.name.as_str()).collect();
     rows.extend(invalid_indexes(client, &there, &begun).await?);
-    for tenant in drift::page(connection, Some(&there), "").await? {
+    for tenant in drift::page(connection, known, Some(&there), "").await? {
         let name = tenant.tenant.as_str();
         // Some of what was begun may be done; the run that ends it proves the whole.
         if tenant.found != tenant.expected && !begun.contains(&name) {
