@@ -24,7 +24,7 @@ async fn after(client: &Client, tenant: &TenantName, other: &TenantName, sql: &s
 }
 
 #[rustfmt::skip]
-const CHANGES: &[&str] = &[
+pub(crate) const CHANGES: &[&str] = &[
     // The schema and what is in it.
     "ALTER SCHEMA {t} OWNER TO postgres",
     "GRANT USAGE ON SCHEMA {t} TO labor_control",
@@ -74,11 +74,41 @@ const CHANGES: &[&str] = &[
     "ALTER TABLE {t}.users ALTER CONSTRAINT users_patient_id_fkey DEFERRABLE",
     "ALTER TABLE {t}.users DROP CONSTRAINT users_patient_id_fkey; ALTER TABLE {t}.users ADD CONSTRAINT users_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES {t}.patients ON DELETE CASCADE",
     "ALTER TABLE {t}.users DISABLE TRIGGER ALL",
+    "ALTER TABLE {t}.reports ADD CONSTRAINT more CHECK (genetic OR kind <> '')",
+    "ALTER TABLE {t}.reports ADD CONSTRAINT more CHECK (genetic OR kind <> 'x')",
+    "ALTER TABLE {t}.reports ADD CONSTRAINT more CHECK (genetic OR kind = '')",
+    "ALTER TABLE {t}.reports ADD CONSTRAINT more UNIQUE (id, kind)",
+    "ALTER TABLE {t}.reports ADD CONSTRAINT more UNIQUE (kind, id)",
+    "ALTER TABLE {t}.reports ADD CONSTRAINT more UNIQUE (id) INCLUDE (kind)",
+    "ALTER TABLE {t}.reports ADD CONSTRAINT more UNIQUE NULLS NOT DISTINCT (id, kind)",
+    "ALTER TABLE {t}.reports ADD CONSTRAINT more UNIQUE (id, kind) DEFERRABLE",
+    "ALTER TABLE {t}.reports ADD CONSTRAINT more UNIQUE (id, kind) DEFERRABLE INITIALLY DEFERRED",
+    "ALTER TABLE {t}.reports ADD CONSTRAINT more EXCLUDE USING hash (id WITH =)",
+    "ALTER TABLE {t}.reports ADD CONSTRAINT more EXCLUDE USING hash (id WITH =) WHERE (genetic)",
+    "ALTER TABLE {t}.users DROP CONSTRAINT users_patient_id_fkey; ALTER TABLE {t}.users ADD CONSTRAINT users_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES {t}.reports",
+    "ALTER TABLE {t}.users DROP CONSTRAINT users_patient_id_fkey; ALTER TABLE {t}.users ADD CONSTRAINT users_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES {t}.patients ON UPDATE CASCADE",
+    "ALTER TABLE {t}.users DROP CONSTRAINT users_patient_id_fkey; ALTER TABLE {t}.users ADD CONSTRAINT users_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES {t}.patients ON DELETE SET NULL",
+    "ALTER TABLE {t}.users DROP CONSTRAINT users_patient_id_fkey; ALTER TABLE {t}.users ADD CONSTRAINT users_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES {t}.patients ON DELETE SET NULL (patient_id)",
+    "ALTER TABLE {t}.users DROP CONSTRAINT users_patient_id_fkey; ALTER TABLE {t}.users ADD CONSTRAINT users_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES {t}.patients MATCH FULL",
+    "ALTER TABLE {t}.users DROP CONSTRAINT users_patient_id_fkey; ALTER TABLE {t}.users ADD CONSTRAINT users_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES {t}.patients NOT VALID",
     // Indexes.
     "DROP INDEX {t}.reports_patient_id",
     "DROP INDEX {t}.reports_patient_id; CREATE INDEX reports_patient_id ON {t}.reports USING hash (patient_id)",
     "DROP INDEX {t}.reports_patient_id; CREATE INDEX reports_patient_id ON {t}.reports (patient_id) WHERE critical",
+    "DROP INDEX {t}.reports_patient_id; CREATE INDEX reports_patient_id ON {t}.reports (patient_id) WHERE genetic",
+    "DROP INDEX {t}.reports_patient_id; CREATE INDEX reports_patient_id ON {t}.reports (patient_id DESC)",
+    "DROP INDEX {t}.reports_patient_id; CREATE INDEX reports_patient_id ON {t}.reports (patient_id NULLS FIRST)",
+    "DROP INDEX {t}.reports_patient_id; CREATE INDEX reports_patient_id ON {t}.reports (order_id)",
+    "DROP INDEX {t}.reports_patient_id; CREATE INDEX reports_patient_id ON {t}.reports (patient_id) INCLUDE (kind)",
+    "DROP INDEX {t}.reports_patient_id; CREATE INDEX reports_patient_id ON {t}.reports (patient_id, kind)",
     "CREATE INDEX more ON {t}.reports (kind)",
+    "CREATE INDEX more ON {t}.reports (kind text_pattern_ops)",
+    "CREATE INDEX more ON {t}.reports (kind COLLATE \"C\")",
+    "CREATE INDEX more ON {t}.reports (lower(kind))",
+    "CREATE INDEX more ON {t}.reports (upper(kind))",
+    "CREATE INDEX more ON {t}.reports USING gist (to_tsvector('simple', kind) tsvector_ops (siglen = 100))",
+    "CREATE INDEX more ON {t}.reports USING gist (to_tsvector('simple', kind) tsvector_ops (siglen = 200))",
+    "CREATE UNIQUE INDEX more ON {t}.reports (id, kind) NULLS NOT DISTINCT",
     "CREATE UNIQUE INDEX more ON {t}.reports (id, kind)",
     "ALTER INDEX {t}.reports_patient_id RENAME TO another",
     "ALTER INDEX {t}.reports_pkey SET (fillfactor = 70)",
@@ -91,6 +121,11 @@ const CHANGES: &[&str] = &[
     "ALTER POLICY claim_select ON {t}.reports TO {t}_app",
     "ALTER POLICY claim_select ON {t}.reports TO {t}_app, {b}_app",
     "ALTER POLICY claim_select ON {t}.reports USING ((SELECT guard.permits('{b}', '{doctor}')))",
+    "ALTER POLICY claim_select ON {t}.reports USING (genetic)",
+    "ALTER POLICY claim_select ON {t}.reports USING (critical)",
+    "ALTER POLICY claim_select ON {t}.reports USING (EXISTS (SELECT FROM {t}.users u WHERE u.id = reports.id))",
+    "ALTER POLICY claim_select ON {t}.reports USING (EXISTS (SELECT FROM {b}.users u WHERE u.id = reports.id))",
+    "ALTER POLICY claim_select ON {t}.reports USING (EXISTS (SELECT FROM {t}.patients u WHERE u.id = reports.id))",
     "ALTER POLICY claim_update ON {t}.reports WITH CHECK (true)",
     "DROP POLICY tenant_login ON {t}.audit; CREATE POLICY tenant_login ON {t}.audit FOR SELECT TO {t}_app USING (true)",
     // Triggers and rules.
@@ -109,7 +144,7 @@ const CHANGES: &[&str] = &[
 
 /// What a restored copy may have otherwise, or nobody's behaviour depends on.
 #[rustfmt::skip]
-const NO_CHANGES: &[&str] = &[
+pub(crate) const NO_CHANGES: &[&str] = &[
     "COMMENT ON TABLE {t}.reports IS 'another'",
     "COMMENT ON SCHEMA {t} IS 'another'",
     "ALTER TABLE {t}.audit ADD COLUMN gone text; ALTER TABLE {t}.audit DROP COLUMN gone",

@@ -26,5 +26,7 @@ mod proof_cost;
 mod released_rows;
 mod seed;
 mod sessions;
+mod shape;
+mod stored;
 mod visible_rows;
 mod world;

@@ -8,7 +8,7 @@ use crate::world::{Practice, superuser, world};
 
 pub(crate) struct Mistake {
     /// `{t}` stands for the practice, `{b}` for another one.
-    sql: &'static str,
+    pub(crate) sql: &'static str,
     /// Kind of the finding that is expected.
     kind: &'static str,
 }
@@ -18,7 +18,7 @@ pub(crate) const fn mistake(sql: &'static str, kind: &'static str) -> Mistake {
 }
 
 #[rustfmt::skip]
-const MISTAKES: &[Mistake] = &[
+pub(crate) const MISTAKES: &[Mistake] = &[
     // The role.
     mistake("ALTER ROLE {t}_app BYPASSRLS", "role_attribute"),
     mistake("ALTER ROLE {t}_app SUPERUSER", "role_attribute"),

@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 use crate::mistakes::kinds_after;
 use crate::world::{Practice, superuser, world};
 
-struct Policy {
+pub(crate) struct Policy {
     table: String,
     name: String,
     command: String,
@@ -14,7 +14,7 @@ struct Policy {
     qual: String,
 }
 
-async fn policies(superuser: &Client, practice: &Practice) -> Vec<Policy> {
+pub(crate) async fn policies(superuser: &Client, practice: &Practice) -> Vec<Policy> {
     let sql = "SELECT c.relname::text, p.polname::text, p.polcmd::text, p.polpermissive, p.polqual IS NULL,
                       coalesce(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
                  FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = $1::text::regnamespace ORDER BY 1, 2";
@@ -32,7 +32,7 @@ async fn policies(superuser: &Client, practice: &Practice) -> Vec<Policy> {
 }
 
 /// What can be done wrong to one policy, and the kind of finding that is expected.
-fn wrongs(policy: &Policy) -> Vec<(String, &'static str)> {
+pub(crate) fn wrongs(policy: &Policy) -> Vec<(String, &'static str)> {
     let Policy { name, qual, command, .. } = policy;
     let on = format!("{name} ON {{t}}.{}", policy.table);
     let clause = if policy.checks_only { "WITH CHECK" } else { "USING" };
@@ -61,7 +61,7 @@ fn wrongs(policy: &Policy) -> Vec<(String, &'static str)> {
 
 /// What can be done wrong to one table.
 #[rustfmt::skip]
-const ON_TABLES: &[(&str, &str)] = &[
+pub(crate) const ON_TABLES: &[(&str, &str)] = &[
     ("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY", "rls_off"),
     ("ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY", "rls_not_forced"),
     ("ALTER TABLE {table} OWNER TO {t}_app", "owner"),
