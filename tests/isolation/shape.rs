@@ -1,8 +1,10 @@
 //! The shape, which stands for the fingerprint where it is equal: whatever changes the fingerprint changes the shape too.
 //! That ordinary practices have one shape is looked at as well: else nothing breaks, and every proof costs what it did without.
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use labor_catalog::{TenantName, sql};
+use labor_testing::until;
 use tokio_postgres::Client;
 
 use crate::fingerprint::{CHANGES, NO_CHANGES};
@@ -133,4 +135,37 @@ async fn who_was_changed_by_hand_is_found_among_others_of_one_shape() {
     assert_eq!(found, [(changed.name.clone(), "drift".to_owned())]);
     migrator.drift(&names, false, |drift| drifted.push(drift.tenant.clone())).await.unwrap();
     assert_eq!(drifted, [changed.name]);
+}
+
+/// The two are changed alike, and one is mended after its shape was seen, before it is fingerprinted.
+#[tokio::test]
+async fn who_is_mended_while_it_is_looked_at_vouches_for_nobody_else() {
+    let (world, one, superuser) = subject("shapemended", 76).await;
+    let mut names = vec![one.name, world.another("shapeleft", 77).await.name];
+    names.sort();
+    let index = |tenant: &TenantName| format!("ALTER INDEX {tenant}.doctor_numbers_user_id");
+    for tenant in &names {
+        superuser.batch_execute(&format!("{} SET (fillfactor = 50)", index(tenant))).await.unwrap();
+    }
+    // The first of them is asked for both. A fingerprint waits for the lock, a shape does not.
+    let mending = format!("BEGIN; LOCK TABLE {}.users; {} RESET (fillfactor)", names[0], index(&names[0]));
+    superuser.batch_execute(&mending).await.unwrap();
+    let migrator =
+        labor_migrator::Migrator::new(world.platform.setting("LABOR_MIGRATOR_URL"), world.master.clone()).unwrap();
+    let mut drifted = Vec::new();
+    let looking = migrator.drift(&names, false, |drift| drifted.push(drift.tenant.clone()));
+    let committing = async {
+        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass";
+        let table = format!("{}.users", names[0]);
+        until("the fingerprint to wait", Duration::from_secs(30), async || {
+            let waiting: i64 = superuser.query_one(waits, &[&table]).await.unwrap().get(0);
+            Ok((waiting > 0).then_some(()).ok_or_else(|| "nobody waits".to_owned()))
+        })
+        .await
+        .unwrap();
+        superuser.batch_execute("COMMIT").await.unwrap();
+    };
+    let (looked, ()) = tokio::join!(looking, committing);
+    assert_eq!(looked.unwrap(), 1);
+    assert_eq!(drifted, [names[1].clone()]);
 }

@@ -1,4 +1,6 @@
 //! Practices that sign up while a run is under way.
+use std::collections::BTreeSet;
+
 use super::{Fleet, LIMIT, end_of};
 
 #[tokio::test]
@@ -40,6 +42,14 @@ async fn practices_born_during_a_run_are_missed_by_none() {
     let (code, said) = end_of(&running).await;
     assert_eq!(code, Some(0), "{said}");
     fleet.is_whole(6).await;
+    // Brought here from version to version, or born here as the reference is: else each proof asks for a fingerprint after all.
+    let names: Vec<&str> = fleet.tenants.iter().map(|(name, _)| name.as_str()).collect();
+    let born = fleet.client.query("SELECT name FROM control.tenants WHERE name <> ALL ($1)", &[&names]).await.unwrap();
+    assert_eq!(born.len(), 3);
+    let names: Vec<&str> = names.into_iter().chain(born.iter().map(|row| row.get(0))).collect();
+    let shapes = fleet.client.query(&*labor_catalog::sql::FLEET_SHAPES, &[&names]).await.unwrap();
+    let shapes: BTreeSet<&str> = shapes.iter().map(|row| row.get(1)).collect();
+    assert_eq!(shapes.len(), 1);
 }
 
 /// When all were brought up one by one, a run that finds nobody behind may still meet a birth at the old version.

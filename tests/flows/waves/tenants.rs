@@ -1,5 +1,5 @@
 //! Tenants that are not as the files made them, or hold what a migration doesn't expect: they alone stay behind.
-use super::Fleet;
+use super::{Fleet, end_of};
 use crate::chain::Chain;
 
 #[tokio::test]
@@ -34,6 +34,29 @@ async fn tenants_changed_by_hand_are_refused_with_exactly_what_differs() {
     fleet.execute(&format!("ALTER TABLE {{p1}}.patients DROP COLUMN nickname; {definition}")).await;
     assert_eq!(fleet.ran(fleet.up(&chain, &[])).await.code, Some(0));
     fleet.is_whole(6).await;
+}
+
+/// Both are changed alike, and p1 is mended after it was seen that it looks like nobody known, before it is fingerprinted.
+#[tokio::test]
+async fn who_is_mended_while_it_is_proven_vouches_for_nobody_else() {
+    let fleet = Fleet::copy("waves_mended").await;
+    let note = "-- Kind: transaction\n-- Phase: expand\nALTER TABLE patients ADD COLUMN note text;\n";
+    let chain = Chain::copy(&fleet.files().await).with(("V3__note", note));
+    let index = "ALTER INDEX {tenant}.doctor_numbers_user_id";
+    for slug in ["{p1}", "{p2}"] {
+        fleet.execute(&format!("{} SET (fillfactor = 50)", index.replace("{tenant}", slug))).await;
+    }
+    let mending = fleet.other().await;
+    // A fingerprint waits for the lock, a shape does not.
+    let sql = format!("BEGIN; LOCK TABLE {{p1}}.users; {} RESET (fillfactor)", index.replace("{tenant}", "{p1}"));
+    mending.batch_execute(&fleet.sql(&sql)).await.unwrap();
+    let arguments = ["--first", "p1", "--workers", "1", "--max-failures", "9", "--lock-timeout", "60s"];
+    let running = fleet.begin(&chain, &arguments);
+    fleet.blocked("fingerprint").await;
+    mending.batch_execute("COMMIT").await.unwrap();
+    let (code, said) = end_of(&running).await;
+    assert_eq!(code, Some(3), "{said}");
+    assert_eq!(fleet.versions().await, "intake 3, p1 3, p2 2, p3 3, p4 3", "{said}");
 }
 
 #[tokio::test]
