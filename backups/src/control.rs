@@ -152,12 +152,27 @@ impl Backup {
     }
 
     async fn newest_control(&self) -> Result<BackupId, BackupError> {
-        let now = Utc::now();
+        let newest = self.control_backups(Utc::now()).await?.into_iter().next();
+        newest.ok_or_else(|| BackupError::NotFound("there is no backup of the control schema".to_owned()))
+    }
+
+    /// Those in the bucket, newest first.
+    pub(crate) async fn control_backups(&self, now: DateTime<Utc>) -> Result<Vec<BackupId>, BackupError> {
         let found = self.store.list(FOLDER).await?.into_iter().filter_map(|object| {
             let id = object.key.strip_prefix(FOLDER)?.strip_suffix(NAME)?.strip_suffix('/')?;
             id.parse::<BackupId>().ok().filter(|id| !id.is_future(now))
         });
-        found.max().ok_or_else(|| BackupError::NotFound("there is no backup of the control schema".to_owned()))
+        let mut found: Vec<_> = found.collect();
+        found.sort_by(|a, b| b.cmp(a));
+        Ok(found)
+    }
+
+    /// When a backup was made, if it can be opened and its key's owner made it.
+    ///
+    /// # Errors
+    /// [`BackupError::Damaged`] when it can't or they did not, [`BackupError::Refused`] when it is of a later format.
+    pub(crate) async fn control_made_at(&self, backup: &BackupId) -> Result<DateTime<Utc>, BackupError> {
+        Ok(self.open_control(backup).await?.made_at)
     }
 
     async fn open_control(&self, backup: &BackupId) -> Result<Document, BackupError> {
@@ -201,7 +216,7 @@ impl Backup {
     }
 }
 
-fn key(backup: &BackupId) -> String {
+pub(crate) fn key(backup: &BackupId) -> String {
     format!("{FOLDER}{backup}/{NAME}")
 }
 

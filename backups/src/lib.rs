@@ -20,6 +20,7 @@ mod carry;
 mod class;
 mod clock;
 mod control;
+mod control_prune;
 mod dump;
 mod erase;
 mod error;
@@ -85,7 +86,7 @@ pub use manifest::{BackupId, InvalidId, Manifest, Sum, Unchanged, Verdict, Verif
 pub use missing::MissingRun;
 pub use practice::Replaced;
 pub use proof::TableDigest;
-pub use pruned::{Fate, PruneOptions, PruneRun, Pruned, PrunedTenant};
+pub use pruned::{ControlPruned, Fate, PruneOptions, PruneRun, Pruned, PrunedTenant};
 pub use recovery_point::{Patience, RecoveryPoint, RecoveryPoints};
 pub use restore::{Destination, Restored, Which};
 pub use retention::Retention;

@@ -3,6 +3,7 @@
 //! its manifest says; 5 no such tenant or backup; 6 a tenant's newest proof is too old, or there is none; 130 stopped by a signal.
 
 mod bucketing;
+mod controlling;
 mod everyone;
 mod exporting;
 mod output;
@@ -134,10 +135,10 @@ enum Command {
     Scheduler(scheduling::SchedulerArguments),
     /// Restore a backup into a new schema beside the live one, or over it; then confirm that, or go back.
     Restore(restoring::Arguments),
-    /// Back up the control schema (registry, channels, operators, requests, holds), or restore it into a new database.
+    /// Back up the control schema (registry, channels, operators, requests, holds), restore it into a new database, remove old ones.
     Control {
         #[command(subcommand)]
-        command: restoring::Control,
+        command: controlling::Control,
     },
     /// Carry out an approved export of a practice, or of one patient: tables, messages, documents, FHIR, a signed manifest.
     Export(exporting::Arguments),
@@ -226,7 +227,7 @@ async fn carry_out(
         Command::Schedule(arguments) => return Box::pin(scheduling::run(&backup, arguments, json)).await,
         Command::Scheduler(arguments) => return Box::pin(scheduling::serve(backup, arguments)).await,
         Command::Restore(arguments) => return restoring::run(&backup, arguments, serving, json).await,
-        Command::Control { command } => return restoring::control(&backup, &command, json).await,
+        Command::Control { command } => return controlling::run(&backup, &command, json).await,
         Command::Export(arguments) => return exporting::run(&backup, arguments, json).await,
         Command::Erase { request, key_already_destroyed, signing } => {
             let key = signing.key()?;

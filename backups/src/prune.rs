@@ -165,18 +165,8 @@ impl Backup {
             judging.push(self.judge(tenant, backup.clone(), found, &identity, now));
         }
         let judged: Vec<Judged> = stream::iter(judging).buffered(AT_ONCE).try_collect().await?;
-        let times: Vec<_> = judged.iter().flat_map(|one| [one.made, one.until]).collect();
-        let days = client.query(DAYS, &[&options.time_zone, &times]).await;
-        let days = days.map_err(BackupError::during("reckon local days"))?;
-        let days: Vec<NaiveDate> = days.iter().map(|row| row.get(0)).collect();
-        let candidates = judged.into_iter().zip(days.chunks_exact(2)).filter_map(|(judged, days)| match days {
-            [first, last] => {
-                let Judged { backup, standing, doubt, .. } = judged;
-                Some(Candidate { backup, standing, doubt, first: *first, last: *last })
-            }
-            _ => None,
-        });
-        Ok(retention::decide(options.retention, &candidates.collect::<Vec<_>>()))
+        let candidates = candidates(client, &options.time_zone, judged).await?;
+        Ok(retention::decide(options.retention, &candidates))
     }
 
     /// Does with one backup what was decided. An error only when all is to end; a backup that was begun is removed wholly.
@@ -250,26 +240,51 @@ impl Backup {
             Ok(Some(_)) => return Fate::Stays,
             Err(error) => return Fate::NotRemoved { error: error.to_string() },
         }
-        let until = match self.store.locked_until(&manifest::dump_key(tenant, backup)).await {
+        let fate = self.delete_in_order(&manifest::dump_key(tenant, backup), &found.keys(tenant, backup), now).await;
+        if fate == Fate::Removed {
+            self.say(&format!("{tenant}: {backup} is removed"));
+        }
+        fate
+    }
+
+    /// Deletes these objects, as far as a lock on the first named one lets it.
+    pub(crate) async fn delete_in_order(&self, locked: &str, keys: &[String], now: DateTime<Utc>) -> Fate {
+        let until = match self.store.locked_until(locked).await {
             Ok(until) => until.filter(|until| *until > now),
             Err(error) => return Fate::NotRemoved { error: error.to_string() },
         };
-        for key in found.keys(tenant, backup) {
-            if let Err(error) = self.store.delete(&key).await {
+        for key in keys {
+            if let Err(error) = self.store.delete(key).await {
                 // Where older versions can't be hidden, the lock keeps the newest from being deleted.
                 return until
                     .map_or_else(|| Fate::NotRemoved { error: error.to_string() }, |until| Fate::Locked { until });
             }
         }
-        if let Some(until) = until {
-            return Fate::Locked { until };
-        }
-        self.say(&format!("{tenant}: {backup} is removed"));
-        Fate::Removed
+        until.map_or(Fate::Removed, |until| Fate::Locked { until })
     }
 }
 
-async fn may_prune(client: &Client, time_zone: &str) -> Result<(), BackupError> {
+/// With the local days that each of them stands for.
+pub(crate) async fn candidates(
+    client: &Client,
+    time_zone: &str,
+    judged: Vec<Judged>,
+) -> Result<Vec<Candidate>, BackupError> {
+    let times: Vec<_> = judged.iter().flat_map(|one| [one.made, one.until]).collect();
+    let days = client.query(DAYS, &[&time_zone, &times]).await;
+    let days = days.map_err(BackupError::during("reckon local days"))?;
+    let days: Vec<NaiveDate> = days.iter().map(|row| row.get(0)).collect();
+    let candidates = judged.into_iter().zip(days.chunks_exact(2)).filter_map(|(judged, days)| match days {
+        [first, last] => {
+            let Judged { backup, standing, doubt, .. } = judged;
+            Some(Candidate { backup, standing, doubt, first: *first, last: *last })
+        }
+        _ => None,
+    });
+    Ok(candidates.collect())
+}
+
+pub(crate) async fn may_prune(client: &Client, time_zone: &str) -> Result<(), BackupError> {
     known_zone(client, time_zone).await?;
     let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await;
     if row.map_err(BackupError::during("ask whether the database is a standby"))?.get(0) {

@@ -1,6 +1,7 @@
 //! What `prune` is told, and what it tells.
 //! Must stay true: whatever somebody has to look at is among the faults, which make the exit code; a hold and a deletion are not.
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
 use labor_catalog::TenantName;
@@ -57,6 +58,36 @@ pub struct Pruned {
     pub doubt: Option<String>,
 }
 
+impl Pruned {
+    /// What somebody has to look at.
+    pub(crate) fn fault(&self, of: impl Display) -> Option<String> {
+        match (&self.fate, &self.doubt) {
+            (Fate::NotRemoved { error }, _) => Some(format!("{of}: {} is not removed: {error}", self.backup)),
+            (_, Some(doubt)) => Some(format!("{of}: {} stays: {doubt}", self.backup)),
+            _ => None,
+        }
+    }
+}
+
+/// What became of the backups of the control schema, newest first.
+#[derive(Clone, Debug, Serialize)]
+pub struct ControlPruned {
+    /// Whether it was to remove.
+    pub applied: bool,
+    /// Each of them.
+    pub backups: Vec<Pruned>,
+    /// Whether somebody stopped it before it had done all.
+    pub stopped: bool,
+}
+
+impl ControlPruned {
+    /// What somebody has to look at.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        self.backups.iter().filter_map(|backup| backup.fault("control schema")).collect()
+    }
+}
+
 /// A tenant's backups, newest first.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct PrunedTenant {
@@ -90,11 +121,7 @@ impl PruneRun {
             if let Some(reason) = one.untouched.as_ref().filter(|_| one.fault) {
                 faults.push(format!("nothing of {tenant} is removed: {reason}"));
             }
-            faults.extend(one.backups.iter().filter_map(|backup| match (&backup.fate, &backup.doubt) {
-                (Fate::NotRemoved { error }, _) => Some(format!("{tenant}: {} is not removed: {error}", backup.backup)),
-                (_, Some(doubt)) => Some(format!("{tenant}: {} stays: {doubt}", backup.backup)),
-                _ => None,
-            }));
+            faults.extend(one.backups.iter().filter_map(|backup| backup.fault(tenant)));
         }
         faults.extend(self.ended_by.iter().map(|error| format!("it ended before it had seen all: {error}")));
         faults

@@ -27,12 +27,25 @@ pub(crate) struct Arguments {
     /// For how many years.
     #[arg(long, default_value_t = 10)]
     keep_yearly: usize,
+    #[command(flatten)]
+    days: Days,
+}
+
+/// What a day is, and whether it is meant.
+#[derive(Args)]
+pub(crate) struct Days {
     /// The time zone in which a day is a day.
     #[arg(long, default_value = "UTC")]
     time_zone: String,
     /// Remove them. Without it, it is only said what would be removed.
     #[arg(long)]
     apply: bool,
+}
+
+impl Days {
+    pub(crate) fn options(&self, retention: Retention) -> PruneOptions {
+        PruneOptions { retention, time_zone: self.time_zone.clone(), now: Utc::now(), apply: self.apply }
+    }
 }
 
 pub(crate) async fn run(backup: &Backup, arguments: Arguments, json: bool) -> Result<(), BackupError> {
@@ -42,23 +55,30 @@ pub(crate) async fn run(backup: &Backup, arguments: Arguments, json: bool) -> Re
         monthly: arguments.keep_monthly,
         yearly: arguments.keep_yearly,
     };
-    let options = PruneOptions { retention, time_zone: arguments.time_zone, now: Utc::now(), apply: arguments.apply };
-    let run = Box::pin(backup.prune(arguments.tenant.as_ref(), &options)).await?;
+    let run = Box::pin(backup.prune(arguments.tenant.as_ref(), &arguments.days.options(retention))).await?;
     if !json {
         output::line(table(&run));
     }
     output::say(json, &run, &summary(&run));
-    let faults = run.faults();
-    match (run.stopped, faults.is_empty()) {
+    ended(run.stopped, run.faults())
+}
+
+pub(crate) fn ended(stopped: bool, faults: Vec<String>) -> Result<(), BackupError> {
+    match (stopped, faults.is_empty()) {
         (true, _) => Err(BackupError::Stopped),
         (false, true) => Ok(()),
         (false, false) => Err(BackupError::Incomplete(faults)),
     }
 }
 
-fn table(run: &PruneRun) -> Table {
+pub(crate) fn empty_table() -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(["tenant", "backup", "", "why"]);
+    table
+}
+
+fn table(run: &PruneRun) -> Table {
+    let mut table = empty_table();
     for (tenant, one) in &run.tenants {
         if let Some(reason) = &one.untouched {
             table.add_row([tenant.to_string(), "all".to_owned(), "stay".to_owned(), reason.clone()]);
@@ -66,17 +86,22 @@ fn table(run: &PruneRun) -> Table {
         // Of whom nothing is removed, only what was removed before that was known.
         let shown = |backup: &&Pruned| one.untouched.is_none() || backup.fate != Fate::Stays;
         for backup in one.backups.iter().filter(shown) {
-            let fate = match &backup.fate {
-                Fate::Stays => "stays",
-                Fate::ToBeRemoved => "would be removed",
-                Fate::Removed => "removed",
-                Fate::Locked { until } => &format!("locked until {}", until.format("%Y-%m-%d")),
-                Fate::NotRemoved { .. } => "NOT removed",
-            };
-            table.add_row([tenant.to_string(), backup.backup.to_string(), fate.to_owned(), backup.reasons.join("; ")]);
+            add(&mut table, tenant.as_str(), backup);
         }
     }
     table
+}
+
+/// A line for one backup.
+pub(crate) fn add(table: &mut Table, of: &str, backup: &Pruned) {
+    let fate = match &backup.fate {
+        Fate::Stays => "stays",
+        Fate::ToBeRemoved => "would be removed",
+        Fate::Removed => "removed",
+        Fate::Locked { until } => &format!("locked until {}", until.format("%Y-%m-%d")),
+        Fate::NotRemoved { .. } => "NOT removed",
+    };
+    table.add_row([of.to_owned(), backup.backup.to_string(), fate.to_owned(), backup.reasons.join("; ")]);
 }
 
 fn summary(run: &PruneRun) -> String {

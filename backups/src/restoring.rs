@@ -45,14 +45,6 @@ enum Afterwards {
     Back(One),
 }
 
-#[derive(Subcommand)]
-pub(crate) enum Control {
-    /// Back it up.
-    Run,
-    /// Restore the newest backup of it into a database that was prepared and has no tenants yet.
-    Restore,
-}
-
 #[derive(Args)]
 struct One {
     /// Name of the tenant in the database.
@@ -139,20 +131,6 @@ async fn restore_missing(backup: &Backup, serving: &Serving, json: bool) -> Resu
     let text = format!("{} tenant(s) are there again, {} failed", run.restored.len(), run.failed.len());
     output::say(json, &run, &text);
     if run.failed.is_empty() { Ok(()) } else { Err(BackupError::Incomplete(run.faults())) }
-}
-
-pub(crate) async fn control(backup: &Backup, command: &Control, json: bool) -> Result<(), BackupError> {
-    let (done, what) = match command {
-        Control::Run => (Box::pin(backup.control_run()).await?, "stored"),
-        Control::Restore => (Box::pin(backup.control_restore()).await?, "restored"),
-    };
-    let rows = done.rows.iter().map(|(table, rows)| format!("{rows} {table}")).collect::<Vec<_>>().join(", ");
-    let mut text = format!("control schema: {} of {} is {what}: {rows}", done.backup, done.made_at.format("%F %T UTC"));
-    for tenant in &done.erased_since {
-        text += &format!("\n  {tenant} was erased since, and stays deleted");
-    }
-    output::say(json, &done, &text);
-    Ok(())
 }
 
 /// The practice's displayed name, as whoever gives the order says it.

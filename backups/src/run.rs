@@ -83,7 +83,7 @@ impl Backup {
         let mut client = labor_connect::connect(&self.source).await?;
         clock::agrees_with_database(&client).await?;
         self.may_lock().await?;
-        let server = Server::of(&client).await?;
+        let server = Server::to_be_read(&client).await?;
         let program = PgDump::find(self.program_folder.as_deref(), server.major).await?;
         let snapshot = self.unless_stopped(Snapshot::open(&mut client, tenant)).await?;
         let earlier = Box::pin(self.unless_stopped(self.earlier(tenant))).await?;

@@ -26,6 +26,23 @@ impl Server {
             .map_err(BackupError::during("ask for the server's version"))?;
         Ok(Self { version: row.get(0), major: u32::try_from(row.get::<_, i32>(1)).unwrap_or_default() })
     }
+
+    /// The same of a server that is to be backed up. A login that can't read rows is refused before anything is begun: each table would
+    /// refuse it with a text that helps nobody.
+    pub(crate) async fn to_be_read(client: &Client) -> Result<Self, BackupError> {
+        let row = client
+            .query_one("SELECT rolname::text, rolbypassrls OR rolsuper FROM pg_roles WHERE rolname = current_user", &[])
+            .await
+            .map_err(BackupError::during("ask what the login may read"))?;
+        if row.get(1) {
+            return Self::of(client).await;
+        }
+        Err(BackupError::Refused(format!(
+            "{} has no BYPASSRLS, which only a superuser gives: row rules hide every row from it, so it can back up nothing. On a server that \
+             gives no superuser ask its provider for this attribute, or use the provider's own backups",
+            row.get::<_, &str>(0)
+        )))
+    }
 }
 
 /// A snapshot that others can join, and what is known of the tenant in it.

@@ -3,6 +3,7 @@
 
 mod between;
 mod checked;
+mod control_pruned;
 mod cycle;
 mod damage;
 mod erased;

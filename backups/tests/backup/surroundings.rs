@@ -6,7 +6,7 @@ use labor_backup::{Backup, BackupError, Destination, Fate, FleetOptions, Setting
 
 use crate::between::{that_dates, that_refuses};
 use crate::damage::{dump_key, replace_dump};
-use crate::place::{OTHER, Place, url};
+use crate::place::{DATABASE, OTHER, Place, url};
 use crate::pruned::{made_at, options, tomorrow};
 
 async fn unverified(place: &Place) {
@@ -148,4 +148,16 @@ async fn a_limit_on_the_command_line_is_a_limit_for_the_upload() {
     let output = place.program().args(words).arg(place.tenant.as_str()).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(begun.elapsed() >= Age::from_secs(8), "{:?}", begun.elapsed());
+}
+
+/// As on a managed server whose provider gives no BYPASSRLS.
+#[tokio::test]
+async fn a_login_from_which_row_rules_hide_the_rows_is_refused_before_anything_is_made() {
+    let place = Place::with_patients(1).await;
+    let settings = Settings { database_url: url("labor_migrator", DATABASE).await, ..place.settings.clone() };
+    let backup = Backup::new(settings).unwrap();
+    let refused = backup.run(&place.tenant).await;
+    assert!(matches!(&refused, Err(BackupError::Refused(why)) if why.contains("no BYPASSRLS")), "{refused:?}");
+    assert_eq!(place.objects().await, Vec::<String>::new());
+    assert!(!place.settings.keys.join(format!("{}.age-identity", place.tenant)).exists(), "a key was made");
 }
