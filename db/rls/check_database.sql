@@ -119,6 +119,7 @@ SELECT 'setting', split_part(v.item, '=', 1),
         -- Statements and values of rows in the server's log. labor_control's errors are there, and hold none.
         OR (s.setrole IN (SELECT oid FROM ours WHERE name <> 'labor_control')
             AND split_part(v.item, '=', 1) IN ('log_statement', 'log_min_duration_statement', 'log_min_error_statement', 'log_min_messages',
+                                               'log_min_duration_sample', 'log_transaction_sample_rate', 'log_error_verbosity',
                                                'log_parameter_max_length', 'log_parameter_max_length_on_error')))
 UNION ALL
 SELECT 'parameter_grant', p.parname, format('%s has %s on this setting', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE 'labor_tenants' END, a.privilege_type)

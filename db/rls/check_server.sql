@@ -71,9 +71,13 @@ UNION ALL
 SELECT 'unhardened', w.object, format('%s: %s = %s', w.meaning, w.name, v.value)
   FROM (VALUES ('temp_file_limit', '^[^-]', 'temporary files', 'one practice''s sort can fill the disk of all'),
                ('log_min_messages', '^(fatal|panic)$', 'server log', 'errors are logged, which quote values of rows'),
+               ('log_error_verbosity', '^terse$', 'server log', 'errors are logged with their DETAIL, which quotes rows'),
                ('log_min_error_statement', '^panic$', 'server log', 'statements are logged with their errors'),
                ('log_statement', '^none$', 'server log', 'statements are logged'),
                ('log_min_duration_statement', '^-1$', 'server log', 'slow statements are logged'),
+               ('log_min_duration_sample', '^-1$', 'server log', 'slow statements are logged'),
+               ('log_transaction_sample_rate', '^0$', 'server log', 'statements are logged'),
+               ('log_parameter_max_length', '^0$', 'server log', 'parameters are logged with statements'),
                ('log_parameter_max_length_on_error', '^0$', 'server log', 'parameters are logged with errors')) AS w (name, sound, object, meaning)
   JOIN pg_settings g ON g.name = w.name
   LEFT JOIN LATERAL (SELECT split_part(c.item, '=', 2) AS value FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS c (item)

@@ -90,6 +90,8 @@ BEGIN
     format('ALTER DATABASE %I SET log_min_error_statement = panic', current_database()),
     format('ALTER DATABASE %I SET log_statement = none', current_database()),
     format('ALTER DATABASE %I SET log_min_duration_statement = -1', current_database()),
+    format('ALTER DATABASE %I SET log_min_duration_sample = -1', current_database()),
+    format('ALTER DATABASE %I SET log_transaction_sample_rate = 0', current_database()),
     format('ALTER DATABASE %I SET log_parameter_max_length = 0', current_database()),
     format('ALTER DATABASE %I SET log_parameter_max_length_on_error = 0', current_database()),
     -- No DO blocks, no CREATE FUNCTION for tenants.

@@ -43,6 +43,10 @@ pub(crate) struct Attack {
     pub(crate) expect: Expect,
     /// What is expected where system objects cannot be changed; the same when `None`.
     pub(crate) managed: Option<Expect>,
+    /// SQLSTATE with which a hardened server refuses what was to be left behind; without one it is left.
+    pub(crate) in_vain: Option<&'static str>,
+    /// Named among what is left open, although its outcome is not [`Expect::Remains`]: it tells or does something all the same.
+    pub(crate) open: bool,
     pub(crate) why: &'static str,
 }
 
@@ -64,7 +68,7 @@ pub(crate) enum Expect {
 pub(crate) const DENIED: Expect = Expect::Refused("42501");
 
 pub(crate) const fn attack(name: &'static str, sql: &'static str, expect: Expect, why: &'static str) -> Attack {
-    Attack { name, given: "", sql, undo: "", expect, managed: None, why }
+    Attack { name, given: "", sql, undo: "", expect, managed: None, in_vain: None, open: false, why }
 }
 
 impl Attack {
@@ -72,6 +76,23 @@ impl Attack {
     pub(crate) const fn given(mut self, sql: &'static str) -> Self {
         self.given = sql;
         self
+    }
+
+    /// The same, but the server refuses it with this SQLSTATE: there is nothing to find.
+    pub(crate) const fn given_in_vain(mut self, sql: &'static str, state: &'static str) -> Self {
+        self.in_vain = Some(state);
+        self.given(sql)
+    }
+
+    /// See [`Attack::open`].
+    pub(crate) const fn open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
+    /// Whether it is named among what is left open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open || self.expect == Expect::Remains
     }
 
     /// What takes it back.
@@ -102,6 +123,10 @@ pub(crate) const fn injected_by(name: &'static str, role: ClaimRole, attacks: &'
 
 pub(crate) const fn stacked(name: &'static str, attacks: &'static [Attack]) -> Kind {
     Kind { name, way: Way::Stacked(ClaimRole::Admin), attacks }
+}
+
+pub(crate) const fn stacked_by(name: &'static str, role: ClaimRole, attacks: &'static [Attack]) -> Kind {
+    Kind { name, way: Way::Stacked(role), attacks }
 }
 
 pub(crate) const fn stolen(name: &'static str, attacks: &'static [Attack]) -> Kind {
@@ -147,20 +172,35 @@ impl Pair<'_> {
     }
 }
 
-/// What came of one attack. `text` is the row's, with names filled in.
+/// What came of one attack.
 pub(crate) enum Seen {
-    Refused(String),
-    Rows(Vec<String>),
+    /// SQLSTATE, and all that the server said with it.
+    Refused { state: String, text: String },
+    /// The columns of each row, or one text that says how many were changed.
+    Rows(Vec<Vec<String>>),
+    /// It could not be tried as its row says.
+    Untried(String),
 }
 
 impl Seen {
+    /// Whether anything that came back holds this.
+    pub(crate) fn says(&self, mark: &str) -> bool {
+        match self {
+            Self::Rows(rows) => rows.iter().flatten().any(|text| text.contains(mark)),
+            Self::Refused { text, .. } => text.contains(mark),
+            Self::Untried(_) => false,
+        }
+    }
+
     /// Why this is not what was expected, if it is not.
     pub(crate) fn fault(&self, world: &World, pair: &Pair<'_>, expect: Expect) -> Option<String> {
         let mark = pair.b.seeds.mark.as_str();
-        let marked = matches!(self, Self::Rows(rows) if rows.iter().any(|text| text.contains(mark)));
+        let marked = self.says(mark);
         let as_expected = match (expect, self) {
-            (Expect::Refused(code), Self::Refused(state)) => state == code,
-            (Expect::Answers(answer), Self::Rows(rows)) => rows.first() == Some(&pair.fill(world, answer)),
+            (Expect::Refused(code), Self::Refused { state, .. }) => state == code,
+            (Expect::Answers(answer), Self::Rows(rows)) => {
+                rows.first().and_then(|row| row.first()) == Some(&pair.fill(world, answer))
+            }
             (Expect::Nothing, Self::Rows(rows)) => rows.is_empty(),
             (Expect::Remains, Self::Rows(_)) => true,
             (Expect::Breach, Self::Rows(_)) => return (!marked).then(|| "nothing of the other came back".to_owned()),
@@ -169,7 +209,8 @@ impl Seen {
         match self {
             _ if marked => Some("a value of the other practice came back".to_owned()),
             _ if as_expected => None,
-            Self::Refused(state) => Some(format!("refused with {state}")),
+            Self::Refused { state, .. } => Some(format!("refused with {state}")),
+            Self::Untried(why) => Some(why.clone()),
             Self::Rows(rows) => Some(format!("ran: {:.200}", format!("{rows:?}"))),
         }
     }
@@ -177,7 +218,8 @@ impl Seen {
     /// In the words of docs/isolation.md.
     pub(crate) fn told(&self, expect: Expect) -> String {
         match (self, expect) {
-            (Self::Refused(state), _) => format!("refused, {state}"),
+            (Self::Refused { state, .. }, _) => format!("refused, {state}"),
+            (Self::Untried(_), _) => "not tried".to_owned(),
             (Self::Rows(rows), _) if rows.is_empty() => "nothing".to_owned(),
             (Self::Rows(_), Expect::Answers(answer)) => format!("answers `{answer}`"),
             (Self::Rows(_), Expect::Breach) => "**shows the other's rows**".to_owned(),

@@ -11,15 +11,15 @@ use crate::attack::{DENIED, Kind, attack, left_behind, mistakes};
 pub(crate) const ATTACKS: &[Kind] = &[
     left_behind("Left by a patient for a doctor", Patient, Doctor, &[
         attack("search_path of the other", "SELECT laboratory_name FROM reports", Refused("42P01"), "the next one finds no table; it is an error and nobody's rows").given("SET search_path = {b}"),
-        attack("a table that hides the real one", "SELECT count(*) FROM reports", Answers("5"), "no TEMP, so nothing can stand before the practice's tables").given("SELECT 1; ROLLBACK; CREATE TEMP TABLE reports (id uuid, laboratory_name text)"),
+        attack("a table that hides the real one", "SELECT count(*) FROM reports", Answers("5"), "no TEMP, so nothing can stand before the practice's tables").given_in_vain("SELECT 1; ROLLBACK; CREATE TEMP TABLE reports (id uuid, laboratory_name text)", "42501"),
         attack("another role", "SELECT laboratory_name FROM reports", Refused("42P01"), "as the marker group the next one sees no schema; it is an error and nobody's rows").given("SET ROLE labor_tenants"),
         attack("row_security off", "SELECT laboratory_name FROM reports", DENIED, "reading fails instead of skipping the rules").given("SET row_security = off"),
         attack("a claim for the session", "SELECT guard.claim_role()", Answers("doctor"), "the next one's own claim takes its place").given("SELECT set_config('labor.claim', current_setting('labor.claim'), false)"),
         attack("read only", "UPDATE reports SET laboratory_name = laboratory_name WHERE id = '{unreleased}'", Refused("25006"), "writing fails; it is an error and no wrong row").given("SET default_transaction_read_only = on"),
         attack("a cursor, opened as a patient", "FETCH ALL FROM c", Refused("34000"), "a cursor ends with its transaction").given("DECLARE c CURSOR FOR SELECT id::text FROM reports"),
         attack("a trap in a prepared statement", "EXECUTE p", Answers("5"), "it runs with the rights of who executes it, and tells only them").given("PREPARE p AS SELECT count(*) FROM reports"),
-        attack("a listener", "NOTIFY trap", Nothing, "Labor sends no NOTIFY, so nothing is heard").given("LISTEN trap"),
-        attack("an advisory lock", "SELECT count(*) FROM reports", Answers("5"), "EXECUTE is revoked; where it is not, the lock stays with the session and is not one that Labor's requests ask for").given("SELECT 1; ROLLBACK; SELECT pg_advisory_lock(4711)"),
+        attack("a listener", "NOTIFY trap", Nothing, "cannot be forbidden; Labor sends no NOTIFY, so nothing is heard").given("LISTEN trap").open(),
+        attack("an advisory lock", "SELECT count(*) FROM reports", Answers("5"), "EXECUTE is revoked; where it is not, the lock stays with the session and is not one that Labor's requests ask for").given_in_vain("SELECT 1; ROLLBACK; SELECT pg_advisory_lock(4711)", "42501"),
     ]),
     left_behind("Left by a doctor for a patient", Doctor, Patient, &[
         attack("a cursor that was held", "FETCH ALL FROM c", Remains, "its rows were read before: so a connection goes only to users of the same practice and role").given("DECLARE c CURSOR WITH HOLD FOR SELECT laboratory_name FROM reports"),
@@ -73,6 +73,8 @@ pub(crate) const ATTACKS: &[Kind] = &[
             .given("CREATE VIEW {a}.v AS SELECT * FROM {b}.reports; ALTER VIEW {a}.v OWNER TO labor_owner; GRANT SELECT ON {a}.v TO {a}_app").undo("DROP VIEW {a}.v"),
         attack("a materialised view of the superuser", "SELECT laboratory_name FROM {a}.v", Breach, "a copy has no row rules: kind")
             .given("CREATE MATERIALIZED VIEW {a}.v AS SELECT * FROM {b}.reports; GRANT SELECT ON {a}.v TO {a}_app").undo("DROP MATERIALIZED VIEW {a}.v"),
+        attack("a materialised view of the owner", "SELECT laboratory_name FROM {a}.v", Breach, "a copy has no row rules, whoever owns it: kind")
+            .given("CREATE MATERIALIZED VIEW {a}.v AS SELECT * FROM {b}.reports; ALTER MATERIALIZED VIEW {a}.v OWNER TO labor_owner; GRANT SELECT ON {a}.v TO {a}_app").undo("DROP MATERIALIZED VIEW {a}.v"),
         attack("a definer function of the superuser", "SELECT {a}.f()", Breach, "it runs with the superuser's rights: function")
             .given("CREATE FUNCTION {a}.f() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER AS 'SELECT laboratory_name FROM {b}.reports'; GRANT EXECUTE ON FUNCTION {a}.f() TO {a}_app").undo("DROP FUNCTION {a}.f()"),
         attack("a definer function of the owner", "SELECT {a}.f()", DENIED, "row rules are forced, for the owner too; the check finds it all the same: function")

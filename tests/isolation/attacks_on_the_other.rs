@@ -125,7 +125,7 @@ pub(crate) const ATTACKS: &[Kind] = &[
         attack("whether a table exists", "SELECT '{b}.reports'::regclass::oid::text", DENIED, "a name given is looked up with USAGE"),
         attack("names of practices by number", "SELECT count(DISTINCT typnamespace::regnamespace::text) FROM pg_type", Remains, "drivers need pg_type; it tells opaque names of practices and how many there are, and no row"),
         attack("names of tables by number", "SELECT pg_describe_object('pg_class'::regclass, typrelid, 0) FROM pg_type WHERE typrelid > 0", DENIED, "EXECUTE revoked").managed(Remains),
-        attack("whether a practice's name exists", "SELECT has_schema_privilege('{b}', 'USAGE')", Answers("false"), "an error would say that there is none: whoever knows an opaque name of twelve random characters learns that it is used"),
+        attack("whether a practice's name exists", "SELECT has_schema_privilege('{b}', 'USAGE')", Answers("false"), "an error would say that there is none: whoever knows an opaque name of twelve random characters learns that it is used").open(),
         attack("whether a login exists", "SELECT pg_has_role('{b}_app', 'USAGE')", Answers("false"), "the same"),
         attack("rights on the other's table", "SELECT has_table_privilege('{b}.reports', 'SELECT')", DENIED, "a name given is looked up with USAGE"),
         attack("a role's name by number", "SELECT 10::regrole::text", Remains, "names of roles are opaque; numbers have to be guessed"),

@@ -181,8 +181,8 @@ pub(crate) const ATTACKS: &[Kind] = &[
         attack("a setting for all roles", "ALTER ROLE ALL SET search_path = {a}", DENIED, "superusers only"),
     ]),
     injected("What cannot be forbidden", &[
-        attack("LISTEN", "LISTEN everything", Nothing, "cannot be forbidden; Labor sends no NOTIFY, so there is nothing to hear"),
-        attack("NOTIFY", "NOTIFY everything, 'x'", Nothing, "cannot be forbidden; Labor listens to nothing"),
+        attack("LISTEN", "LISTEN everything", Nothing, "cannot be forbidden; Labor sends no NOTIFY, so there is nothing to hear").open(),
+        attack("NOTIFY", "NOTIFY everything, 'x'", Nothing, "cannot be forbidden; Labor listens to nothing").open(),
         attack("one's own setting", "ALTER ROLE {a}_app SET work_mem = '5MB'", Nothing, "cannot be forbidden; the isolation check reports it as role_search_path"),
         attack("undo it", "ALTER ROLE {a}_app RESET work_mem", Nothing, "so that the next check is clean"),
         attack("the server's version", "SELECT version()", Remains, "no secret"),

