@@ -41,7 +41,7 @@ pub struct PoolSettings {
     pub wait: Duration,
     /// Requests of one tenant in one role that may wait; one more is refused at once.
     pub waiting_per_tenant: usize,
-    /// Connections that are opened at the same time; half of them at most for sign-ins.
+    /// Connections that are opened at the same time; half of them at most for sign-ins, and three quarters for these and patients.
     pub connects_at_once: usize,
     /// How long opening a connection may take.
     pub connect: Duration,
@@ -136,11 +136,9 @@ impl Tenants {
     /// [`DbError::Refused`] when the tenant's login is not accepted (the tenant is frozen or deleted), [`DbError::OtherVersion`] when
     /// this release can't serve its schema.
     pub async fn session(&self, claims: Claims, request_id: Uuid) -> Result<TenantSession, DbError> {
-        self.control.require_served(claims.tenant()).await?;
         let (asked, counters) = (Instant::now(), &self.registry.counters);
-        let number = self.control.keys_in_use().await?.number();
-        let lent = self.registry.lend((claims.tenant().clone(), claims.role()), number).await;
-        let lent = lent.inspect_err(|error| {
+        // An outage is mostly met here already, at the control plane.
+        let lent = self.admitted(&claims).await.inspect_err(|error| {
             if error.is_transient() {
                 counters.unavailable.inc();
             }
@@ -149,6 +147,13 @@ impl Tenants {
         // Asked again: it may have waited for its turn.
         let (id, secret) = self.registry.connector.secrets().signing(self.control.keys_in_use().await?)?;
         Ok(TenantSession::new(lent, claims, ClaimKey::new(id, &secret), request_id))
+    }
+
+    /// Past the gate, and through the line.
+    async fn admitted(&self, claims: &Claims) -> Result<Lent, DbError> {
+        self.control.require_served(claims.tenant()).await?;
+        let number = self.control.keys_in_use().await?.number();
+        self.registry.lend((claims.tenant().clone(), claims.role()), number).await
     }
 
     /// Tells a Prometheus registry how the pools do: `labor_pool_…`. No figure says anything about one practice.

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use labor_db::PoolSettings;
 use labor_testing::until;
 
-use crate::world::{LIMIT, World, impatient, patient};
+use crate::world::{Full, LIMIT, World, impatient, patient};
 
 #[tokio::test]
 async fn a_restart_under_load_answers_nothing_but_own_results_and_try_again() {
@@ -40,17 +40,20 @@ async fn a_restart_under_load_answers_nothing_but_own_results_and_try_again() {
 
 #[tokio::test]
 async fn a_server_that_stands_still_is_given_up_and_served_from_when_it_goes_on() {
-    let world = World::new(1).await;
+    let world = World::new(2).await;
     let pools = world.pools(world.url(), impatient());
-    let practice = &world.practices[0];
-    pools.until_served(practice).await;
+    for practice in &world.practices {
+        pools.until_served(practice).await;
+    }
     let frozen = world.postgres.freeze().unwrap();
-    for _ in 0..2 {
+    for practice in world.practices.iter().cycle().take(4) {
         let error = pools.request(practice).await.unwrap_err();
         assert!(error.is_transient(), "{error:?}");
     }
     drop(frozen);
-    pools.until_served(practice).await;
+    for practice in &world.practices {
+        pools.until_served(practice).await;
+    }
     pools.add_up();
 }
 
@@ -77,29 +80,20 @@ async fn a_connection_that_the_server_ended_is_replaced() {
 
 #[tokio::test]
 async fn a_server_without_a_free_connection_is_asked_again_later() {
-    let world = World::new(1).await;
+    let world = World::new(2).await;
     let pools = world.pools(world.url(), PoolSettings { wait: PoolSettings::default().wait, ..patient() });
-    let practice = &world.practices[0];
-    let superuser = world.postgres.connect("labor").await.unwrap();
-    superuser.batch_execute("ALTER SYSTEM SET max_connections = 20").await.unwrap();
-    world.postgres.restart().await.unwrap();
+    let full = Full::prepare(&world.postgres).await;
     // The control plane has its connection before the server is full.
-    pools.until_served(practice).await;
-    let end = format!(
-        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = '{}'",
-        practice.name.role()
-    );
-    let mut all = Vec::new();
-    while let Ok(one) = world.postgres.connect("labor").await {
-        all.push(one);
+    for practice in &world.practices {
+        pools.until_served(practice).await;
     }
-    let ended: i64 = all[0].query_one(&end, &[]).await.unwrap().get(0);
-    assert_eq!(ended, 1);
-    while let Ok(one) = world.postgres.connect("labor").await {
-        all.push(one);
+    let all = full.take_all(&world).await;
+    for practice in &world.practices {
+        let error = pools.request(practice).await.unwrap_err();
+        assert!(error.is_transient(), "{error:?}");
     }
-    let error = pools.request(practice).await.unwrap_err();
-    assert!(error.is_transient(), "{error:?}");
     drop(all);
-    pools.until_served(practice).await;
+    for practice in &world.practices {
+        pools.until_served(practice).await;
+    }
 }

@@ -21,6 +21,39 @@ pub(crate) struct World {
     master: MasterSecret,
 }
 
+/// A server with so few connections that all can be taken.
+pub(crate) struct Full<'p>(&'p Postgres);
+
+impl<'p> Full<'p> {
+    /// Starts it anew.
+    pub(crate) async fn prepare(postgres: &'p Postgres) -> Self {
+        let superuser = postgres.connect("labor").await.unwrap();
+        superuser.batch_execute("ALTER SYSTEM SET max_connections = 20").await.unwrap();
+        drop(superuser);
+        postgres.restart().await.unwrap();
+        Self(postgres)
+    }
+
+    /// Takes every connection, also those of the practices, which are ended. Dropped, they are free again.
+    pub(crate) async fn take_all(&self, world: &World) -> Vec<tokio_postgres::Client> {
+        let mut all = Vec::new();
+        self.take(&mut all).await;
+        let end = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = $1";
+        for practice in &world.practices {
+            let ended: i64 = all[0].query_one(end, &[&practice.name.role()]).await.unwrap().get(0);
+            assert!(ended > 0, "the practice had no connection");
+        }
+        self.take(&mut all).await;
+        all
+    }
+
+    async fn take(&self, all: &mut Vec<tokio_postgres::Client>) {
+        while let Ok(one) = self.0.connect("labor").await {
+            all.push(one);
+        }
+    }
+}
+
 /// A practice whose reports carry its mark.
 #[derive(Clone)]
 pub(crate) struct Practice {

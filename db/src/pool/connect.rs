@@ -1,7 +1,8 @@
 //! Opens connections to tenants: a few at a time, and after a failure only after a pause.
 //! Must stay true: no more attempts are under way than allowed, so a server that comes back is not knocked over by all who wait for
 //! it; pauses grow while it fails, end at [`LONGEST_PAUSE`], and part of each is chance; an attempt ends within its limit; that one
-//! tenant's login is refused slows down nobody; sign-ins, of which anybody can ask for any number, take half of the attempts at most.
+//! tenant's login is refused slows down nobody; sign-ins, of which anybody can ask for any number, take half of the attempts at most, and
+//! with patients' requests, which need a connection each as well, three quarters.
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connection::Connection;
+use super::is_for_one_request;
 use crate::DbError;
 use crate::secrets::Secrets;
 
@@ -30,7 +32,9 @@ pub(super) struct Connector {
     tls: MakeRustlsConnect,
     secrets: Secrets,
     at_once: Semaphore,
-    /// The share of sign-ins, each of which needs a connection of its own.
+    /// The share of those who need a connection of their own for each request.
+    for_one_request: Semaphore,
+    /// The part of it that sign-ins can take.
     sign_ins: Semaphore,
     limit: Duration,
     pause: Mutex<Pause>,
@@ -47,7 +51,7 @@ enum Refused {
 /// May open one connection.
 pub(super) struct Attempt<'c> {
     _one_of_all: SemaphorePermit<'c>,
-    _one_of_sign_ins: Option<SemaphorePermit<'c>>,
+    _one_of_shares: [Option<SemaphorePermit<'c>>; 2],
 }
 
 impl Connector {
@@ -56,8 +60,10 @@ impl Connector {
         let config = labor_connect::parse(url, "labor").map_err(unavailable)?;
         let tls = labor_connect::tls().map_err(unavailable)?;
         let pause = Mutex::new(Pause::default());
+        let for_one_request = Semaphore::new((at_once * 3 / 4).max(1));
         let sign_ins = Semaphore::new((at_once / 2).max(1));
-        Ok(Self { config, tls, secrets, at_once: Semaphore::new(at_once.max(1)), sign_ins, limit, pause })
+        let at_once = Semaphore::new(at_once.max(1));
+        Ok(Self { config, tls, secrets, at_once, for_one_request, sign_ins, limit, pause })
     }
 
     pub(super) fn secrets(&self) -> &Secrets {
@@ -66,13 +72,22 @@ impl Connector {
 
     /// Waits until one more attempt may be made. The caller bounds it.
     pub(super) async fn attempt(&self, role: ClaimRole) -> Option<Attempt<'_>> {
-        // Their share first: a sign-in that waits for it stands in nobody's way.
-        let one_of_sign_ins = if role == ClaimRole::SignIn { Some(self.sign_ins.acquire().await.ok()?) } else { None };
+        // The smaller share first: who waits for it stands in nobody's way.
+        let shares = [
+            (role == ClaimRole::SignIn).then_some(&self.sign_ins),
+            is_for_one_request(role).then_some(&self.for_one_request),
+        ];
+        let mut one_of_shares = [None, None];
+        for (one, share) in one_of_shares.iter_mut().zip(shares) {
+            if let Some(share) = share {
+                *one = Some(share.acquire().await.ok()?);
+            }
+        }
         let one_of_all = self.at_once.acquire().await.ok()?;
         loop {
             let left = self.pause().left(Instant::now());
             if left.is_zero() {
-                return Some(Attempt { _one_of_all: one_of_all, _one_of_sign_ins: one_of_sign_ins });
+                return Some(Attempt { _one_of_all: one_of_all, _one_of_shares: one_of_shares });
             }
             tokio::time::sleep(left).await;
         }
@@ -207,6 +222,19 @@ mod tests {
         assert!(reads.iter().all(Option::is_some), "doctors wait behind sign-ins");
         drop(sign_ins);
         assert!(three.now_or_never().is_some());
+    }
+
+    #[test]
+    fn patients_and_sign_ins_together_leave_a_quarter_and_sign_ins_leave_one_to_patients() {
+        let secret = MasterSecret::from_hex(&MasterSecret::generate().unwrap()).unwrap();
+        let connector = Connector::new("postgres://localhost/labor", secret.into(), 4, LONGEST_PAUSE).unwrap();
+        let now = |role| connector.attempt(role).now_or_never().flatten();
+        let _sign_ins = [now(ClaimRole::SignIn).unwrap(), now(ClaimRole::SignIn).unwrap()];
+        let patient = now(ClaimRole::Patient).expect("a patient waits behind sign-ins");
+        assert!(now(ClaimRole::Patient).is_none(), "patients and sign-ins take all");
+        let _doctor = now(ClaimRole::Doctor).expect("a doctor waits behind patients");
+        drop(patient);
+        assert!(now(ClaimRole::Patient).is_some());
     }
 
     #[test]

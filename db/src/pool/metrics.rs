@@ -32,7 +32,7 @@ pub(super) struct Counters {
     pub(super) lost: Counter,
     /// Connections that were closed because they were idle or old.
     pub(super) retired: Counter,
-    /// Connections that were closed after the one sign-in they were for.
+    /// Connections that were closed after the one request they were for: of sign-ins and patients.
     pub(super) spent: Counter,
     /// Sessions that were not to be had in time.
     pub(super) unavailable: Counter,
