@@ -16,21 +16,22 @@
 --   the schema to its objects through pg_depend's reference index (pg_class has no index by schema), and from a table to what belongs
 --   to it by the table's oid. LATERAL … OFFSET 0 keeps the planner from turning that into joins over whole catalogs.
 -- - A definition is written out once, and only where there is no cheaper way to say it: this runs in every tenant's transaction.
--- Locks: ACCESS SHARE on each table until the transaction ends, as writing out a definition takes it.
+-- Locks: ACCESS SHARE on tables whose definitions PostgreSQL opens to write them out; none for a shape.
 --
 -- The same text has a second reading. To write out a constraint, an index or a policy PostgreSQL opens the table, which is most of what
 -- a fingerprint costs. Where this says
 --   /*written*/ one expression /*stored: another */
 -- the program puts the other in its place, and has what the catalogs hold instead of what PostgreSQL makes of it: the digest of those
--- lines is the **shape** of the schema. In one database equal shapes have equal lines, hence one fingerprint. Unequal shapes say nothing:
--- then the fingerprint is asked for. A shape is kept nowhere and is good for one run.
+-- lines is the **shape** of the schema. Whoever has the shape of the schema that the files make, built beside it in the same database, has its
+-- lines and hence its fingerprint. Between two tenants equal shapes say nothing (what names one of them is the same bytes in both, and one of
+-- the two lines says {tenant}); nor do unequal ones, ever: then the fingerprint is asked for. A shape is kept nowhere and is good for one run.
 -- Must stay true of the stored form:
 -- - Whatever the written form can show is in it, or in another line. Stored expressions name columns by number, so the lines of columns
 --   have their numbers (and not their places).
 -- - A value says where it ends, and one that is not there shows: ROW(…)::text, and not concat_ws.
 -- - Of what belongs to the schema, object ids are names (oid::regclass) and the tenant's name, also as the bytes of a constant, is
---   {tenant}. What is not normalised makes shapes differ, which costs time and hides nothing. What stands elsewhere is the same
---   object for all tenants; that it is renamed during a run shows in the next one.
+--   {tenant}. What is not normalised makes the shape differ from the one that was built, which costs time and hides nothing. What stands
+--   elsewhere is the same object for both; that it is renamed during a run shows in the next one.
 -- - A column that only newer versions of PostgreSQL have is looked for in the catalog first and then in `relations`, which has what
 --   older ones mean.
 , schemas AS MATERIALIZED (
@@ -63,6 +64,7 @@
   SELECT tenant, concat_ws(' ', 'table', name, 'kind', relkind, 'persistence', relpersistence, 'owner', pg_get_userbyid(relowner),
                            'rls', relrowsecurity, 'forced', relforcerowsecurity, 'identity', relreplident,
                            'options ' || reloptions::text,
+                           CASE relkind WHEN 'p' THEN 'by ' || pg_get_partkeydef(oid) END,
                            CASE WHEN relispartition THEN 'partition ' || pg_get_expr(relpartbound, oid) END)
     FROM relations
   UNION ALL
@@ -78,7 +80,7 @@
   UNION ALL
   SELECT r.tenant, concat_ws(' ', 'column', r.name, lpad(a.number::text, 4, '0'), quote_ident(a.attname), a.type,
                              CASE WHEN a.attnotnull THEN 'not null' END,
-                             CASE a.attgenerated WHEN '' THEN 'default ' ELSE 'generated ' END || a.value,
+                             CASE a.attgenerated WHEN '' THEN 'default ' WHEN 'v' THEN 'virtual ' ELSE 'generated ' END || a.value,
                              'identity ' || nullif(a.attidentity::text, ''), 'collation ' || a.collation::text, 'storage', a.attstorage,
                              'compression ' || nullif(a.attcompression::text, ''),
                              'statistics ' || nullif(a.attstattarget, -1)::text, 'options ' || a.attoptions::text)
@@ -163,5 +165,6 @@
     FROM objects o CROSS JOIN LATERAL pg_identify_object(o.classid, o.objid, 0) AS i
    WHERE o.classid <> 'pg_class'::regclass
 ), lines AS (
-  SELECT tenant, replace(line, tenant, '{tenant}') COLLATE "C" AS line FROM spelled
+  -- What says {tenant} already is not the tenant.
+  SELECT tenant, replace(replace(line, '{tenant}', '\{tenant}'), tenant, '{tenant}') COLLATE "C" AS line FROM spelled
 )

@@ -25,6 +25,8 @@ async fn after(client: &Client, tenant: &TenantName, other: &TenantName, sql: &s
 
 #[rustfmt::skip]
 pub(crate) const CHANGES: &[&str] = &[
+    // What says so already is not the tenant's name.
+    "ALTER POLICY tenant_login ON {t}.reports USING (session_user = '{tenant}_app')",
     // The schema and what is in it.
     "ALTER SCHEMA {t} OWNER TO postgres",
     "GRANT USAGE ON SCHEMA {t} TO labor_control",

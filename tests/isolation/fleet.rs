@@ -98,6 +98,35 @@ async fn two_migrators_at_once_bring_every_tenant_to_one_class() {
     }
 }
 
+/// So many that what the files make is built to compare shapes with (`reference::known`).
+#[tokio::test]
+async fn in_a_large_fleet_too_who_was_changed_by_hand_is_found_and_nobody_else() {
+    let fleet = Fleet::of(1, "fleet_large").await;
+    fleet.migrator.keep_spares(60, |_| ()).await.unwrap();
+    let all = "SELECT name FROM control.tenants WHERE state = 'spare' ORDER BY name";
+    let spares = fleet.superuser.query(all, &[]).await.unwrap();
+    assert_eq!(spares.len(), 60);
+    // A rule that lets in one role more is sound SQL; and one that a dropped column leaves with another shape is sound.
+    let changed = TenantName::parse(spares[41].get(0)).unwrap();
+    let gap = TenantName::parse(spares[7].get(0)).unwrap();
+    let sql = format!(
+        "ALTER POLICY claim_update ON {changed}.reports USING ((SELECT guard.permits('{changed}', '{{admin,doctor,worker,patient}}')));
+         ALTER TABLE {gap}.audit ADD COLUMN for_a_moment int; ALTER TABLE {gap}.audit DROP COLUMN for_a_moment"
+    );
+    fleet.superuser.batch_execute(&sql).await.unwrap();
+    let (mut found, mut drifted, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    let looked = fleet.migrator.check_fleet(&[], |tenant, finding| found.push((tenant.cloned(), finding.kind.clone())));
+    assert_eq!(looked.await.unwrap(), 62);
+    assert_eq!(found, [(Some(changed.clone()), "drift".to_owned())]);
+    fleet.migrator.drift(&[], false, |drift| drifted.push(drift.tenant.clone())).await.unwrap();
+    assert_eq!(drifted, [changed.clone()]);
+    fleet.migrator.verify(&[], |row| told.extend(row.tenant.clone())).await.unwrap();
+    assert_eq!(told, [changed.to_string()]);
+    // What was built to compare with is gone.
+    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 't\\_%'";
+    assert_eq!(fleet.superuser.query_one(schemas, &[]).await.unwrap().get::<_, i64>(0), 62);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migrator_that_loses_a_connection_in_the_middle_makes_a_new_one_and_goes_on() {
     let fleet = Fleet::of(3, "fleet_cut").await;

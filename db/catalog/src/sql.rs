@@ -77,8 +77,9 @@ pub const FLEET_FINGERPRINTS: &str = of_many!(
     "SELECT tenant, encode(sha256(convert_to(string_agg(line, E'\\n' ORDER BY line), 'UTF8')), 'hex') AS fingerprint
        FROM lines GROUP BY tenant"
 );
-/// The shape of one tenant's schema (`$1`: its name), from the same text as [`FINGERPRINT`] and for less: in one database schemas of one
-/// shape have one fingerprint. Two shapes say nothing. Null when there is no such schema.
+/// The shape of one tenant's schema (`$1`: its name), from the same text as [`FINGERPRINT`] and for less: who has the shape of
+/// a schema that the files make, built in the same database and rolled back, has its fingerprint. Equal shapes of two tenants say nothing,
+/// and unequal ones never do. Null when there is no such schema.
 pub static SHAPE: LazyLock<String> = LazyLock::new(|| stored(FINGERPRINT));
 /// [`SHAPE`] of many tenants (`$1`: their names): rows of tenant and shape, none for a schema that is not there.
 pub static FLEET_SHAPES: LazyLock<String> = LazyLock::new(|| stored(FLEET_FINGERPRINTS));
@@ -141,7 +142,7 @@ mod tests {
     #[test]
     fn the_written_form_is_what_it_was() {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bare(FINGERPRINT).as_bytes());
-        assert_eq!(hex::encode(digest), "0234f2ad06f1538adfe5e9a41234fe6ddb99d7585760b6b40c6dbc14b27df95e");
+        assert_eq!(hex::encode(digest), "df0317b760ef8a482682d8e7ba8fe67855e2f339c7719df5e0bfab605a0b3f5a");
     }
 
     /// The regular expression of functions that tenants can't call, without white space.

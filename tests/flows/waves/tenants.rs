@@ -1,5 +1,5 @@
 //! Tenants that are not as the files made them, or hold what a migration doesn't expect: they alone stay behind.
-use super::{Fleet, end_of};
+use super::Fleet;
 use crate::chain::Chain;
 
 #[tokio::test]
@@ -36,27 +36,20 @@ async fn tenants_changed_by_hand_are_refused_with_exactly_what_differs() {
     fleet.is_whole(6).await;
 }
 
-/// Both are changed alike, and p1 is mended after it was seen that it looks like nobody known, before it is fingerprinted.
+/// What names p2 in both looks the same in both, and is right in p2 alone: who was proven before vouches for nobody.
 #[tokio::test]
-async fn who_is_mended_while_it_is_proven_vouches_for_nobody_else() {
-    let fleet = Fleet::copy("waves_mended").await;
+async fn who_was_changed_to_name_another_is_not_taken_for_that_other_one() {
+    let fleet = Fleet::copy("waves_names_another").await;
+    let active = "-- Kind: transaction\n-- Phase: expand\nALTER TABLE audit ADD CONSTRAINT own_users CHECK ((NULL::users).active IS NULL);\n";
+    let chain = Chain::copy(&fleet.files().await).with(("V3__own_users", active));
+    assert_eq!(fleet.ran(fleet.up(&chain, &[])).await.code, Some(0));
+    fleet.execute("ALTER TABLE {p1}.audit DROP CONSTRAINT own_users, ADD CONSTRAINT own_users CHECK ((NULL::{p2}.users).active IS NULL)").await;
     let note = "-- Kind: transaction\n-- Phase: expand\nALTER TABLE patients ADD COLUMN note text;\n";
-    let chain = Chain::copy(&fleet.files().await).with(("V3__note", note));
-    let index = "ALTER INDEX {tenant}.doctor_numbers_user_id";
-    for slug in ["{p1}", "{p2}"] {
-        fleet.execute(&format!("{} SET (fillfactor = 50)", index.replace("{tenant}", slug))).await;
-    }
-    let mending = fleet.other().await;
-    // A fingerprint waits for the lock, a shape does not.
-    let sql = format!("BEGIN; LOCK TABLE {{p1}}.users; {} RESET (fillfactor)", index.replace("{tenant}", "{p1}"));
-    mending.batch_execute(&fleet.sql(&sql)).await.unwrap();
-    let arguments = ["--first", "p1", "--workers", "1", "--max-failures", "9", "--lock-timeout", "60s"];
-    let running = fleet.begin(&chain, &arguments);
-    fleet.blocked("fingerprint").await;
-    mending.batch_execute("COMMIT").await.unwrap();
-    let (code, said) = end_of(&running).await;
-    assert_eq!(code, Some(3), "{said}");
-    assert_eq!(fleet.versions().await, "intake 3, p1 3, p2 2, p3 3, p4 3", "{said}");
+    let chain = chain.with(("V4__note", note));
+    let ran = fleet.ran(fleet.up(&chain, &["--first", "p2", "--workers", "1"])).await;
+    assert_eq!((ran.code, ran.of("p1").0), (Some(3), "failed"), "{}", ran.text);
+    assert!(ran.of("p1").1.contains("own_users"), "{}", ran.text);
+    assert_eq!(fleet.versions().await, "intake 4, p1 3, p2 4, p3 4, p4 4");
 }
 
 #[tokio::test]

@@ -47,7 +47,8 @@ impl Migrator {
         mut found: impl FnMut(&Drift),
     ) -> Result<u64, MigratorError> {
         let only: Option<Vec<&str>> = (!only.is_empty()).then(|| only.iter().map(TenantName::as_str).collect());
-        let (mut last, mut count, mut made, known) = (String::new(), 0, BTreeMap::new(), Known::default());
+        let (mut last, mut count, mut made) = (String::new(), 0, BTreeMap::new());
+        let known = reference::known(self, only.as_ref().map_or(0, Vec::len)).await;
         loop {
             // A connection of its own for each page: what the server process keeps of so many tables goes with it.
             let mut connection = self.connection().await?;
@@ -85,7 +86,7 @@ impl Migrator {
     }
 }
 
-/// Some tenants and how they stand, whether they differ or not; `known` is the run's.
+/// Some tenants and how they stand, whether they differ or not; `known` is what the files make.
 pub(crate) async fn page(
     connection: &Connection,
     known: &Known,

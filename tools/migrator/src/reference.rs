@@ -20,6 +20,9 @@ pub(crate) struct Reference {
     pub(crate) known: Known,
 }
 
+/// To build a schema costs as much as some dozens of fingerprints more than shapes.
+const MANY: usize = 50;
+
 /// Nobody else knows the schema, so nobody holds a lock on it.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -34,7 +37,7 @@ impl Reference {
         chain: &Chain,
         versions: &[i32],
     ) -> Result<Self, MigratorError> {
-        let (mut expected, known) = (BTreeMap::new(), Known::default());
+        let (mut expected, mut known) = (BTreeMap::new(), Known::default());
         let Connection { client, proof, .. } = connection;
         let transaction = begin(client, LOCK_TIMEOUT).await?;
         let tenant = migrator.scratch(&transaction).await?;
@@ -49,11 +52,7 @@ impl Reference {
             if !findings.is_empty() {
                 return Err(MigratorError::Unsound { version: at, findings });
             }
-            let fingerprint = proof.fingerprint(&transaction, &tenant).await?.unwrap_or_default();
-            if let Some(shape) = proof.shape(&transaction, &tenant).await? {
-                known.keep(&shape, &fingerprint);
-            }
-            expected.insert(at, fingerprint);
+            expected.insert(at, known.keep(proof, &transaction, &tenant).await?);
         }
         // Within the transaction: what a file does to the whole database shows too, and is rolled back.
         let findings = migrator.findings_of_database(&transaction).await?;
@@ -105,6 +104,44 @@ impl Reference {
     pub(crate) fn expected(&self, version: i32) -> Option<&str> {
         self.expected.get(&version).map(String::as_str)
     }
+}
+
+/// What the files make of the versions at which many tenants are, so that `check`, `drift` and `verify` need not fingerprint each. Nothing
+/// of versions that few have; and nothing where it can't be built, as on a standby: then all are fingerprinted.
+pub(crate) async fn known(migrator: &Migrator, only: usize) -> Known {
+    if (1..MANY).contains(&only) {
+        return Known::default();
+    }
+    let built = async {
+        let mut connection = migrator.connection().await?;
+        build_known(migrator, &mut connection).await
+    };
+    built.await.unwrap_or_else(|error: MigratorError| {
+        tracing::debug!(error = error.told(), "every schema is fingerprinted");
+        Known::default()
+    })
+}
+
+async fn build_known(migrator: &Migrator, connection: &mut Connection) -> Result<Known, MigratorError> {
+    let (mut known, chain, mut at) = (Known::default(), migrator.chain(), 0);
+    let Connection { client, proof, .. } = connection;
+    let sql = "SELECT version FROM control.ledger GROUP BY version HAVING count(*) >= $1 ORDER BY version";
+    let many = i64::try_from(MANY).unwrap_or(i64::MAX);
+    let rows = client.query(sql, &[&many]).await.map_err(MigratorError::during("count the tenants of each version"))?;
+    let versions = rows.iter().map(|row| row.get(0)).filter(|version| chain.at(*version).is_ok());
+    let versions: Vec<i32> = versions.collect();
+    if versions.is_empty() {
+        return Ok(known);
+    }
+    let transaction = begin(client, LOCK_TIMEOUT).await?;
+    let tenant = migrator.scratch(&transaction).await?;
+    for version in versions {
+        ready(&transaction, &tenant, chain, at, version).await?;
+        known.keep(proof, &transaction, &tenant).await?;
+        at = version;
+    }
+    transaction.rollback().await.map_err(MigratorError::during("roll back the reference"))?;
+    Ok(known)
 }
 
 /// A file is sent as a whole, and of some errors the server says no place: then its statements are tried one by one.

@@ -1,6 +1,6 @@
 //! One tenant on its way to a version: a transaction for each part of the way, with DDL, row rules, proof, stamp, ledger and outcome.
-//! Must stay true: the transaction that ends a part commits only when the schema is exactly what the files make out of nothing and the
-//! isolation check finds nothing. What runs outside of it (`Kind: concurrent`, a backfill, an undo of one) is marked in the ledger before
+//! Must stay true: the transaction that ends a part commits only when the schema, as the transaction sees it, is exactly what the files make
+//! out of nothing and the isolation check finds nothing. What runs outside of it (`Kind: concurrent`, a backfill, an undo of one) is marked in the ledger before
 //! its first statement (`begun.rs`) and can be repeated; until that transaction takes the mark away the tenant counts as behind.
 use std::time::{Duration, Instant};
 

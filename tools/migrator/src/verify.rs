@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::connection::Connection;
 use crate::isolation::Known;
-use crate::{Migrator, MigratorError, mended};
+use crate::{Migrator, MigratorError, mended, reference};
 
 /// Something that does not agree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,7 +93,7 @@ impl Migrator {
                 tell(rows, &mut verified);
             }
         }
-        let (mut last, known) = (String::new(), Known::default());
+        let (mut last, known) = (String::new(), reference::known(self, only.as_ref().map_or(0, Vec::len)).await);
         loop {
             // A connection of its own for each page: what the server process keeps of so many tables goes with it.
             let connection = self.connection().await?;

@@ -1,6 +1,6 @@
 //! `labor-migrator check`: one tenant, or all of them.
-//! Must stay true: every schema is looked at. Of those with one shape one is fingerprinted, and of those with one fingerprint one is
-//! checked wholly, for equal definitions have equal findings; what no definition shows is asked of each.
+//! Must stay true: every schema is looked at. Of those with one fingerprint one is checked wholly, for equal definitions have equal
+//! findings; what no definition shows is asked of each.
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
 use super::{Finding, Known, Proof, database};
-use crate::{Migrator, MigratorError};
+use crate::{Migrator, MigratorError, reference};
 
 /// So many tenants are checked over one connection: what a server process keeps of their tables is given back with it.
 const PAGE: usize = 250;
@@ -67,7 +67,7 @@ impl Migrator {
             found(None, &finding);
         }
         let (mut count, mut last, mut more) = (0, String::new(), true);
-        let seen = Arc::new(Seen::default());
+        let seen = Arc::new(Seen { known: reference::known(self, only.len()).await, sound: Mutex::default() });
         let mut running = JoinSet::new();
         loop {
             while more && running.len() < CONNECTIONS {

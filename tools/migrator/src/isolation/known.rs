@@ -1,8 +1,10 @@
-//! Fingerprints by shape: of schemas with one shape (db/rls/fingerprint.sql) one is asked for its fingerprint, which costs twice as much.
-//! Must stay true: it is of one database and one run, and kept nowhere. A fingerprint stands for a shape only when that shape was seen
-//! before it and is still seen after it: else somebody changed the schema in between, and it would be another schema's.
+//! What the files make, by shape (db/rls/fingerprint.sql): a schema that looks the same needs no fingerprint of its own, which costs twice
+//! as much.
+//! Must stay true: **only an empty schema that was built for it, and rolled back, vouches for others.** Nobody else saw it, so nobody
+//! changed it between its shape and its fingerprint, and nothing names it. One tenant never vouches for another: if the files gave each a
+//! constraint that names its own schema, one that was changed to name another's would have the other's shape. It is of one database and one
+//! run, and kept nowhere.
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use labor_catalog::{TenantName, sql};
 use tokio_postgres::{Client, GenericClient};
@@ -10,19 +12,26 @@ use tokio_postgres::{Client, GenericClient};
 use super::Proof;
 use crate::MigratorError;
 
-/// The fingerprints of a run's shapes.
+/// Fingerprints of what was built, by shape.
 #[derive(Debug, Default)]
-pub(crate) struct Known(Mutex<BTreeMap<String, String>>);
+pub(crate) struct Known(BTreeMap<String, String>);
 
 impl Known {
-    /// The fingerprint that schemas of this shape have.
-    fn of(&self, shape: &str) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(shape).cloned()
-    }
-
-    /// For whoever saw the shape before and after the fingerprint, or has a schema that nobody else knows.
-    pub(crate) fn keep(&self, shape: &str, fingerprint: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(shape.to_owned(), fingerprint.to_owned());
+    /// Of a schema that was built for it, in the transaction that built it; its fingerprint.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub(crate) async fn keep(
+        &mut self,
+        proof: &Proof,
+        transaction: &impl GenericClient,
+        built: &TenantName,
+    ) -> Result<String, MigratorError> {
+        let fingerprint = proof.fingerprint(transaction, built).await?.unwrap_or_default();
+        if let Some(shape) = proof.shape(transaction, built).await? {
+            self.0.insert(shape, fingerprint.clone());
+        }
+        Ok(fingerprint)
     }
 
     /// As [`Proof::fingerprint`].
@@ -36,16 +45,10 @@ impl Known {
         tenant: &TenantName,
     ) -> Result<Option<String>, MigratorError> {
         let Some(shape) = proof.shape(transaction, tenant).await? else { return Ok(None) };
-        if let Some(fingerprint) = self.of(&shape) {
-            return Ok(Some(fingerprint));
+        match self.0.get(&shape) {
+            Some(fingerprint) => Ok(Some(fingerprint.clone())),
+            None => proof.fingerprint(transaction, tenant).await,
         }
-        let found = proof.fingerprint(transaction, tenant).await?;
-        // Not sent together with it: the first time each is prepared, and they would change places.
-        let still = proof.shape(transaction, tenant).await? == Some(shape.clone());
-        if let Some(fingerprint) = found.as_deref().filter(|_| still) {
-            self.keep(&shape, fingerprint);
-        }
-        Ok(found)
     }
 
     /// The fingerprints of many tenants, by name; none for a schema that is not there. With `search_path = pg_catalog`.
@@ -57,44 +60,21 @@ impl Known {
         client: &Client,
         names: &[&str],
     ) -> Result<BTreeMap<String, String>, MigratorError> {
-        // One alone has nobody to be known by.
-        if names.len() < 2 {
+        if self.0.is_empty() {
             return digests(client, sql::FLEET_FINGERPRINTS, names).await;
         }
-        let shapes = digests(client, &sql::FLEET_SHAPES, names).await?;
-        self.learn(client, &shapes).await?;
         let (mut found, mut unknown) = (BTreeMap::new(), Vec::new());
-        for (tenant, shape) in &shapes {
-            if let Some(fingerprint) = self.of(shape) {
-                found.insert(tenant.clone(), fingerprint);
-            } else {
-                unknown.push(tenant.as_str());
+        for (tenant, shape) in digests(client, &sql::FLEET_SHAPES, names).await? {
+            match self.0.get(&shape) {
+                Some(fingerprint) => drop(found.insert(tenant, fingerprint.clone())),
+                None => unknown.push(tenant),
             }
         }
+        let unknown: Vec<&str> = unknown.iter().map(String::as_str).collect();
         if !unknown.is_empty() {
             found.extend(digests(client, sql::FLEET_FINGERPRINTS, &unknown).await?);
         }
         Ok(found)
-    }
-
-    /// Asks one tenant of each shape that is not known.
-    async fn learn(&self, client: &Client, shapes: &BTreeMap<String, String>) -> Result<(), MigratorError> {
-        let mut chosen: BTreeMap<&str, &str> = BTreeMap::new();
-        for (tenant, shape) in shapes.iter().filter(|(_, shape)| self.of(shape).is_none()) {
-            chosen.entry(shape).or_insert(tenant);
-        }
-        if chosen.is_empty() {
-            return Ok(());
-        }
-        let tenants: Vec<&str> = chosen.values().copied().collect();
-        let found = digests(client, sql::FLEET_FINGERPRINTS, &tenants).await?;
-        let still = digests(client, &sql::FLEET_SHAPES, &tenants).await?;
-        for (shape, tenant) in chosen {
-            if let Some(fingerprint) = found.get(tenant).filter(|_| still.get(tenant).is_some_and(|is| is == shape)) {
-                self.keep(shape, fingerprint);
-            }
-        }
-        Ok(())
     }
 }
 
