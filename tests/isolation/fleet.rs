@@ -119,7 +119,7 @@ async fn in_a_large_fleet_too_who_was_changed_by_hand_is_found_and_nobody_else()
     assert_eq!(looked.await.unwrap(), 62);
     assert_eq!(found, [(Some(changed.clone()), "drift".to_owned())]);
     fleet.migrator.drift(&[], false, |drift| drifted.push(drift.tenant.clone())).await.unwrap();
-    assert_eq!(drifted, [changed.clone()]);
+    assert_eq!(drifted, std::slice::from_ref(&changed));
     fleet.migrator.verify(&[], |row| told.extend(row.tenant.clone())).await.unwrap();
     assert_eq!(told, [changed.to_string()]);
     // What was built to compare with is gone.
