@@ -6,7 +6,7 @@ use labor_testing::Postgres;
 use tokio_postgres::Client;
 
 /// One line per fact. `{tenants}` are the names in the database; they are replaced by the slugs afterwards.
-const FACTS: &str = r"
+const OF_CONTROL: &str = r"
   SELECT format('tenant %s: %s %s, master secret %s', t.name, t.kind, t.state, t.secret_number) FROM control.tenants t
   UNION ALL
   SELECT format('ledger %s: %s', l.tenant, (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(l))
@@ -16,6 +16,15 @@ const FACTS: &str = r"
             FROM pg_auth_members WHERE member = r.oid))
     FROM control.tenants t JOIN pg_roles r ON r.rolname = t.name || '_app'
   UNION ALL
+  SELECT format('LEFT OVER: schema %s of no tenant', nspname) FROM pg_namespace
+   WHERE nspname LIKE 't\_%' AND nspname NOT IN (SELECT name FROM control.tenants)
+  UNION ALL
+  SELECT format('claim keys: %s, of them in use %s, before it %s', string_agg(key_id || CASE WHEN not_after IS NULL THEN '' ELSE ' with an end' END, ', ' ORDER BY key_id),
+                f.claim_key, f.former_claim_key)
+    FROM guard.claim_keys CROSS JOIN control.fleet f GROUP BY f.claim_key, f.former_claim_key";
+
+/// Of a database that no `up` has come through yet, too.
+const OF_ANY: &str = r"
   SELECT format('schema %s: owner %s, rights %s', nspname, nspowner::regrole, nspacl)
     FROM pg_namespace WHERE nspname NOT LIKE 'pg\_%'
   UNION ALL
@@ -31,16 +40,9 @@ const FACTS: &str = r"
   UNION ALL
   SELECT format('LEFT OVER: %s is not valid', conname) FROM pg_constraint WHERE NOT convalidated
   UNION ALL
-  SELECT format('LEFT OVER: schema %s of no tenant', nspname) FROM pg_namespace
-   WHERE nspname LIKE 't\_%' AND nspname NOT IN (SELECT name FROM control.tenants)
-  UNION ALL
-  SELECT format('LEFT OVER: transaction %s', gid) FROM pg_prepared_xacts WHERE database = current_database()
-  UNION ALL
-  SELECT format('claim keys: %s, of them in use %s, before it %s', string_agg(key_id || CASE WHEN not_after IS NULL THEN '' ELSE ' with an end' END, ', ' ORDER BY key_id),
-                f.claim_key, f.former_claim_key)
-    FROM guard.claim_keys CROSS JOIN control.fleet f GROUP BY f.claim_key, f.former_claim_key
-  UNION ALL
-  SELECT format('queue: %s', queue_name) FROM pgmq.meta";
+  SELECT format('LEFT OVER: transaction %s', gid) FROM pg_prepared_xacts WHERE database = current_database()";
+
+const OF_QUEUE: &str = "SELECT format('queue: %s', queue_name) FROM pgmq.meta";
 
 const STAMP: &str = "
   SELECT format('stamp %s: %s', '{schema}', (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(s))
@@ -65,6 +67,10 @@ const RECORDS: &str = "
 
 /// What differs between two runs that did the same, and is nothing that a later run goes by.
 const OF_ONE_RUN: &str = "{id,run_id,created_at,changed_at,started_at,finished_at,recorded_at,migrated_at,written_at,last_error_at,milliseconds}";
+
+/// Name in the database, and what it is called in the facts.
+const TENANTS: &str =
+    "SELECT name, CASE state WHEN 'spare' THEN 'spare' ELSE slug END FROM control.tenants WHERE state <> 'deleted'";
 
 /// What is in a database.
 #[derive(PartialEq, Eq)]
@@ -96,7 +102,14 @@ async fn lines(client: &Client, sql: &str) -> Vec<String> {
     client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }
 
+async fn is_there(client: &Client, table: &str) -> bool {
+    client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await.unwrap().get(0)
+}
+
 async fn records(client: &Client, without: &str) -> Vec<String> {
+    if !is_there(client, "control.fleet").await {
+        return Vec::new();
+    }
     let sql =
         format!("SELECT concat_ws(' ', name, record - '{without}'::text[]) FROM ({RECORDS}) AS records (name, record)");
     let mut records = lines(client, &sql).await;
@@ -105,9 +118,17 @@ async fn records(client: &Client, without: &str) -> Vec<String> {
 }
 
 async fn read(client: &Client) -> Fleet {
-    let mut facts = lines(client, FACTS).await;
-    facts.extend(lines(client, &HISTORY.replace("{schema}", "control")).await);
-    let tenants = client.query("SELECT name, CASE state WHEN 'spare' THEN 'spare' ELSE slug END FROM control.tenants WHERE state <> 'deleted'", &[]).await.unwrap();
+    let mut facts = lines(client, OF_ANY).await;
+    let mut tenants = Vec::new();
+    if is_there(client, "pgmq.meta").await {
+        facts.extend(lines(client, OF_QUEUE).await);
+    }
+    // All of the control schema comes in one transaction.
+    if is_there(client, "control.fleet").await {
+        facts.extend(lines(client, OF_CONTROL).await);
+        facts.extend(lines(client, &HISTORY.replace("{schema}", "control")).await);
+        tenants = client.query(TENANTS, &[]).await.unwrap();
+    }
     for tenant in &tenants {
         for sql in [STAMP, HISTORY, ROWS] {
             facts.extend(lines(client, &sql.replace("{schema}", tenant.get(0))).await);

@@ -73,6 +73,18 @@ impl Platform {
         platform.prepare().await
     }
 
+    /// Makes a database on this cluster on which `bootstrap` was run, and nothing else.
+    ///
+    /// # Errors
+    /// As [`Platform::create`].
+    pub async fn bootstrapped(postgres: &Postgres, folder: &Path, database: &str) -> Result<Self> {
+        let platform = Self::settings_for(postgres, folder, database)?;
+        postgres.create_database(database).await?;
+        let _turn = ONE_AT_A_TIME.lock().await;
+        platform.program("labor-migrator")?.args(["bootstrap"]).output().await?;
+        Ok(platform)
+    }
+
     async fn prepare(self) -> Result<Self> {
         let platform = self;
         let _turn = ONE_AT_A_TIME.lock().await;

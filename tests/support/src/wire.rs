@@ -50,6 +50,17 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// At which boundary, unless there is none.
+    #[must_use]
+    pub fn at(self) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Kill { at } | Self::Cut { at } | Self::CutAfter { at } => Some(at),
+        }
+    }
+}
+
 /// A running proxy, driven by the runtime it was started on. Dropping it ends it and all its connections.
 #[derive(Debug)]
 pub struct Wire {

@@ -61,7 +61,7 @@ impl Migrator {
 
     async fn apply_control(&self, client: &mut Client, checksum: &str, older_rules: bool) -> Result<(), MigratorError> {
         let transaction = begin(client, LOCK_TIMEOUT).await?;
-        if !exists(&transaction, "guard").await? {
+        if !is_bootstrapped(&transaction).await? {
             return Err(MigratorError::NotBootstrapped);
         }
         let ours = transaction
@@ -71,8 +71,7 @@ impl Migrator {
         if !ours.get::<_, bool>(0) {
             return Err(MigratorError::ControlLocked("another migrator is at work on it".to_owned()));
         }
-        // Most calls find nothing to do: an installed queue is not touched again.
-        if !exists(&transaction, "pgmq").await? {
+        if !queue_is_whole(&transaction).await? {
             self.install_queue().await?;
         }
         transaction
@@ -127,7 +126,9 @@ impl Migrator {
         hex::encode(context.finish())
     }
 
-    /// pgmq comes as SQL embedded in its crate: no extension, so it works on managed servers too. Its installer speaks sqlx.
+    /// pgmq comes as SQL embedded in its crate: no extension, so it works on managed servers too. Its installer speaks sqlx, so it commits
+    /// on a connection of its own: scripts, then each queue. All of it may be repeated: scripts that were run are passed over, and so is a
+    /// queue that is there.
     async fn install_queue(&self) -> Result<(), MigratorError> {
         let fault = |error: &dyn std::fmt::Display| MigratorError::Queue(error.to_string());
         let options: PgConnectOptions = self.url.parse().map_err(|_| ConnectError::Url)?;
@@ -185,10 +186,20 @@ const QUEUE_RIGHTS: &str = "
     GRANT USAGE ON LANGUAGE plpgsql, sql TO labor_control;
 ";
 
-async fn exists(transaction: &Transaction<'_>, schema: &str) -> Result<bool, MigratorError> {
+async fn is_bootstrapped(transaction: &Transaction<'_>) -> Result<bool, MigratorError> {
     let row = transaction
-        .query_one("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", &[&schema])
+        .query_one("SELECT to_regnamespace('guard') IS NOT NULL", &[])
         .await
-        .map_err(MigratorError::during("look for the schemas"))?;
+        .map_err(MigratorError::during("look for the guard"))?;
+    Ok(row.get(0))
+}
+
+/// Most calls find it so, and an installed queue is not touched again. What is made last is looked for: whoever was killed on the way to it
+/// left the schema, or one queue of two.
+async fn queue_is_whole(transaction: &Transaction<'_>) -> Result<bool, MigratorError> {
+    let row = transaction
+        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&format!("pgmq.q_{DEAD_MESSAGES}")])
+        .await
+        .map_err(MigratorError::during("look for the queue"))?;
     Ok(row.get(0))
 }
