@@ -57,7 +57,7 @@ async fn a_suspended_practice_is_served_again_when_it_is_resumed() {
     assert!(!doctor.get("/v1/reports").await.status().is_success());
     assert!(User::sign_in(&clinic.server.base, "a", "doctor", PASSWORD).await.is_err());
     assert!(clinic.doctor("b").await.get("/v1/reports").await.status().is_success());
-    assert_eq!(migrator(&clinic.platform, &["suspend", "a", "--reason", "twice"]).await.0, Some(1));
+    assert_eq!(migrator(&clinic.platform, &["suspend", "a", "--reason", "twice"]).await.0, Some(0));
     // It goes on being migrated, and checked.
     clinic.execute("UPDATE control.ledger SET chain_checksum = 'older'").await;
     assert_eq!(migrator(&clinic.platform, &["up"]).await.0, Some(0));
@@ -171,6 +171,17 @@ async fn two_that_keep_the_pool_do_not_stop_each_other() {
     assert_eq!(migrator(&platform, &["verify"]).await.0, Some(0));
 }
 
+async fn approve_deletion(platform: &Platform, tenant: &str) {
+    for operator in ["anna", "bert"] {
+        platform.json("labor", &["operator", "add", operator, "--name", operator], "").await.unwrap();
+    }
+    let add = "INSERT INTO control.requests (id, tenant, kind, reason, grace_days, requested_by, approved_by, approved_at, state)
+               SELECT gen_random_uuid(), $1, 'deletion', 'test', 0, a.id, b.id, now(), 'approved'
+                 FROM control.operators a, control.operators b WHERE a.username = 'anna' AND b.username = 'bert'";
+    let client = postgres().await.connect(platform.database()).await.unwrap();
+    assert_eq!(client.execute(add, &[&tenant]).await.unwrap(), 1);
+}
+
 #[tokio::test]
 async fn what_cannot_be_decided_is_refused_with_the_reason_and_what_was_is_in_the_history() {
     let platform =
@@ -187,7 +198,13 @@ async fn what_cannot_be_decided_is_refused_with_the_reason_and_what_was_is_in_th
     let (code, said) = run(&["suspend", "p1", "--reason", "x"]).await;
     assert!(code == Some(0) && said.contains(&format!("{p1} (p1) is suspended")), "{said}");
     let (code, said) = run(&["suspend", "p1", "--reason", "x"]).await;
-    assert!(code == Some(1) && said.contains("it is suspended already"), "{said}");
+    assert!(code == Some(0) && said.contains(&format!("{p1} (p1) is suspended already")), "{said}");
+    approve_deletion(&platform, &p1).await;
+    for (arguments, what) in [(&["suspend", "p1", "--reason", "x"][..], "suspended"), (&["resume", "p1"], "opened")] {
+        let (code, said) = run(arguments).await;
+        let why = format!("can't be {what}: its deletion was approved");
+        assert!(code == Some(1) && said.contains(&why), "{said}");
+    }
     // By either name.
     for (name, bsnr) in [("p1", "100000002"), (p1.as_str(), "100000003")] {
         let made = platform.json("labor-migrator", &["--json", "identify", name, "--bsnr", bsnr], "").await.unwrap();

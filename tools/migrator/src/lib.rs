@@ -46,7 +46,7 @@ mod schema;
 mod script;
 pub mod statements;
 pub mod status;
-mod steer;
+pub mod steer;
 mod step;
 mod superseded;
 pub mod undo;

@@ -21,6 +21,7 @@ use labor_migrator::plan::PlanOptions;
 use labor_migrator::provision::{Kind, NewTenant};
 use labor_migrator::rehearse::{self, Rehearsal, RehearseOptions};
 use labor_migrator::status::Listing;
+use labor_migrator::steer::Suspended;
 use labor_migrator::undo::UndoOptions;
 use labor_migrator::up::{Stop, UpOptions};
 use labor_migrator::{Migrator, MigratorError, TenantName};
@@ -251,8 +252,13 @@ async fn steer(json: bool, migrator: &Migrator, command: Command) -> Result<Exit
         }
         Command::Suspend { tenant, reason } => {
             let tenant = migrator.resolve(&tenant).await?;
-            migrator.suspend(&tenant, &reason).await?;
-            (tenant, "suspended: nobody is served")
+            let done = match migrator.suspend(&tenant, &reason).await? {
+                Suspended::Now => "suspended: nobody is served",
+                Suspended::Already => {
+                    "suspended already: nobody is served, who was still connected is out, and the reason given then stays"
+                }
+            };
+            (tenant, done)
         }
         Command::Resume { tenant } => {
             let tenant = migrator.resolve(&tenant).await?;

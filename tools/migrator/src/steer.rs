@@ -11,8 +11,22 @@ use crate::offboard::disconnect;
 use crate::run::{self, Ending};
 use crate::{Migrator, MigratorError};
 
+/// Closed by `suspend` or a restore (`t`, `$1`: its name), and not by a deletion.
+const SUSPENDED: &str = "t.name = $1 AND t.state = 'frozen'
+    AND NOT EXISTS (SELECT FROM control.requests r
+                     WHERE r.tenant = t.name AND r.kind = 'deletion' AND r.state IN ('approved', 'running'))";
+
 /// A migration of this tenant that is under way is waited for so long.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What `suspend` found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspended {
+    /// An open practice, which it closed.
+    Now,
+    /// One that had been closed before; who was still connected is not any more.
+    Already,
+}
 
 impl Migrator {
     /// From now on migrations pass this tenant by.
@@ -42,11 +56,12 @@ impl Migrator {
         if changed.await? { Ok(()) } else { Err(MigratorError::Invalid(format!("{tenant} is not held"))) }
     }
 
-    /// Closes a practice: nobody is served, its login is shut, its connections are ended; the data stays and goes on being migrated.
+    /// Closes a practice: nobody is served, its login is shut, its connections are ended; the data stays and goes on being migrated. One that
+    /// is closed already may have kept connections, because whoever closed it was killed: they are ended all the same.
     ///
     /// # Errors
-    /// When it is not open, or the database refuses.
-    pub async fn suspend(&self, tenant: &TenantName, reason: &str) -> Result<(), MigratorError> {
+    /// When it is not open, a deletion of it was approved, its connections do not end, or the database refuses.
+    pub async fn suspend(&self, tenant: &TenantName, reason: &str) -> Result<Suspended, MigratorError> {
         let state =
             "UPDATE control.tenants SET state = 'frozen' WHERE name = $1 AND state = 'active' AND kind = 'practice'";
         let role = format!("ALTER ROLE {} NOLOGIN", tenant.role());
@@ -57,10 +72,22 @@ impl Migrator {
             }
             Ok(changed)
         });
-        if !changed.await? {
+        let found = if changed.await? {
+            Suspended::Now
+        } else if self.may_be_resumed(tenant).await? {
+            Suspended::Already
+        } else {
             return Err(self.cannot(tenant, "suspended").await?);
-        }
-        self.end_connections(tenant).await
+        };
+        self.end_connections(tenant).await?;
+        Ok(found)
+    }
+
+    /// Whether it is closed, and no deletion is what closed it.
+    async fn may_be_resumed(&self, tenant: &TenantName) -> Result<bool, MigratorError> {
+        let sql = format!("SELECT FROM control.tenants t WHERE {SUSPENDED}");
+        let row = self.connect().await?.query_opt(&sql, &[&tenant.as_str()]).await;
+        Ok(row.map_err(MigratorError::during(format!("{tenant}: look up its state")))?.is_some())
     }
 
     /// Ends the connections of a practice whose login was shut, and waits until there is none.
@@ -87,12 +114,10 @@ impl Migrator {
         if self.is_suspended(tenant).await? {
             self.give_password(tenant).await?;
         }
-        let state = "UPDATE control.tenants t SET state = 'active' WHERE t.name = $1 AND t.state = 'frozen'
-                        AND NOT EXISTS (SELECT FROM control.requests r
-                                         WHERE r.tenant = t.name AND r.kind = 'deletion' AND r.state IN ('approved', 'running'))";
+        let state = format!("UPDATE control.tenants t SET state = 'active' WHERE {SUSPENDED}");
         let role = format!("ALTER ROLE {} LOGIN", tenant.role());
         let changed = self.decide("resume", tenant, json!({}), async |transaction| {
-            let changed = transaction.execute(state, &[&tenant.as_str()]).await?;
+            let changed = transaction.execute(&state, &[&tenant.as_str()]).await?;
             if changed > 0 {
                 transaction.batch_execute(&role).await?;
             }
@@ -153,7 +178,6 @@ impl Migrator {
         let why = match (state, kind, deletion) {
             (_, _, Some(request)) => format!("its deletion was approved (request {request})"),
             (_, "intake", _) => "it is the intake, where all practices' unknown messages wait".to_owned(),
-            ("frozen", ..) => "it is suspended already".to_owned(),
             ("active", ..) => "it is open".to_owned(),
             ("spare", ..) => "it is a spare: no practice has it yet".to_owned(),
             (state, ..) => format!("it is {state}"),

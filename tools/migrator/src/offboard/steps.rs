@@ -63,8 +63,8 @@ pub(crate) async fn disconnect(
         let pids: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
         if started.elapsed() > DISCONNECT_LIMIT {
             return Err(MigratorError::Invalid(format!(
-                "{tenant}: the server processes {pids:?} do not end although they were told to for {} s; nothing was dropped \
-                 since. See what they wait for in pg_stat_activity, then run the command again",
+                "{tenant}: its login is shut, but the server processes {pids:?}, which were let in before, do not end although they were told \
+                 to for {} s; nothing further was done. See what they wait for in pg_stat_activity, then run the command again",
                 DISCONNECT_LIMIT.as_secs()
             )));
         }
