@@ -1,6 +1,8 @@
 //! Migrate: ledger → lock, DDL, proof, stamp → report.
-use labor_testing::{Platform, Program, postgres, scratch, write_private};
+use labor_testing::{Fault, Platform, Program, Wire, postgres, scratch, write_private};
 use serde_json::Value;
+
+use crate::kill;
 
 async fn fleet(name: &str) -> Platform {
     let platform = Platform::create(postgres().await, &scratch().await.unwrap().join(name), name).await.unwrap();
@@ -39,6 +41,22 @@ async fn the_fleet_is_brought_up_again_after_a_tenant_fell_behind() {
     let tenants = status["tenants"].as_array().unwrap();
     assert!(tenants.iter().all(|t| t["current"] == true && t["class"] == tenants[0]["class"]), "{status}");
     assert_eq!(platform.json("labor-migrator", &["--json", "check"], "").await.unwrap().as_array().unwrap().len(), 0);
+}
+
+/// To look what the server leaves open costs more than all the rest.
+#[tokio::test]
+async fn what_finds_nothing_to_do_asks_once_what_the_server_leaves_open() {
+    let platform = fleet("migrate_idle").await;
+    let check = labor_catalog::sql::SERVER_CHECK.lines().next().unwrap();
+    for command in ["up", "status"] {
+        let wire = Wire::start(("127.0.0.1", postgres().await.port()), Fault::None).await.unwrap();
+        let url = wire.url(&kill::url(&platform)).unwrap();
+        let program = platform.program("labor-migrator").unwrap().env("LABOR_MIGRATOR_URL", url).args([command]);
+        let ran = program.run().await.unwrap();
+        assert!(ran.status.success(), "{command}: {}", ran.stderr);
+        let asked = wire.log();
+        assert_eq!(asked.iter().filter(|text| text.starts_with(check)).count(), 1, "{command}: {asked:#?}");
+    }
 }
 
 /// The stamp in the schema and the ledger say the same, because they were written in one transaction.
@@ -119,14 +137,17 @@ async fn an_unprepared_database_and_a_wrong_password_are_told_plainly() {
     postgres().await.create_database("migrate_empty").await.unwrap();
     let empty = platform.setting("LABOR_MIGRATOR_URL").replace("migrate_bad", "migrate_empty");
     let unprepared = said(empty).await;
+    assert_eq!(unprepared.status.code(), Some(1), "{}", unprepared.stderr);
     assert!(unprepared.stderr.contains("labor-migrator bootstrap"), "{}", unprepared.stderr);
     let refused = said(postgres().await.url_as("labor_migrator", "wrong", "migrate_bad")).await;
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.stderr);
     assert!(
         refused.stderr.contains("password authentication failed") && !refused.stderr.contains("wrong@"),
         "{}",
         refused.stderr
     );
     let unreachable = said("postgres://labor_migrator:x@127.0.0.1:1/none".to_owned()).await;
+    assert_eq!(unreachable.status.code(), Some(1), "{}", unreachable.stderr);
     assert!(
         unreachable.stderr.contains("can't connect to labor_migrator at 127.0.0.1:1/none"),
         "{}",

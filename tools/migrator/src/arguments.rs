@@ -73,7 +73,7 @@ pub(crate) enum Command {
     Up(UpArguments),
     /// Take expand migrations back with their .undo.sql, while no tenant has contracted.
     Undo(UndoArguments),
-    /// Where the fleet stands: one query, whatever its size.
+    /// Where the fleet stands: a few queries, as many for a large one.
     Status {
         /// List every tenant, not only those that are behind, held, failed or suspended.
         #[arg(long)]

@@ -183,7 +183,6 @@ async fn up(json: bool, migrator: &Migrator, arguments: UpArguments) -> Result<E
         retries: arguments.run.retries,
         allow_lint_errors: arguments.allow_lint_errors,
     };
-    output::check::left_open(json, &migrator.weaker().await?);
     let stop = Stop::default();
     let report = tokio::select! {
         report = output::up(json, migrator, &options, &stop) => report?,
@@ -297,9 +296,9 @@ async fn resolve(migrator: &Migrator, names: &[String]) -> Result<Vec<TenantName
 }
 
 async fn status(json: bool, migrator: &Migrator, all: bool) -> Result<ExitCode, MigratorError> {
-    output::check::left_open(json, &migrator.weaker().await?);
     let status =
         migrator.status(if all { Listing::All } else { Listing::Unsettled((!json).then_some(output::ROWS)) }).await?;
+    output::check::left_open(json, &status.left_open);
     output::status(json, &status);
     Ok(if status.behind() + status.ahead() + status.failed() == 0 {
         ExitCode::SUCCESS

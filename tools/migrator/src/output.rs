@@ -84,6 +84,7 @@ pub(crate) async fn up(
     let mut stopped = 0;
     let report = migrator
         .up(options, stop, |progress| match progress {
+            Progress::LeftOpen(findings) => check::left_open(json, findings),
             Progress::Started(count) => bar.set_length(count),
             Progress::Wave(wave) => {
                 bar.set_message(wave.name.clone());

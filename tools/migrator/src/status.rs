@@ -1,9 +1,11 @@
-//! `status`: where the fleet stands. One query for the summary, one for the tenants that are asked for.
+//! `status`: where the fleet stands. One query for the summary, one for the tenants that are asked for, and one about the server: as
+//! many for a large fleet.
 use labor_catalog::TenantName;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::begun::REACHED;
+use crate::isolation::{Finding, weaker};
 use crate::named::SLUG;
 use crate::{Migrator, MigratorError, parse_name};
 
@@ -71,6 +73,9 @@ pub struct Status {
     pub tenants: Vec<TenantStatus>,
     /// How many more were asked for than are listed.
     pub unlisted: i64,
+    /// What the server leaves open that gives no superuser.
+    #[serde(skip)]
+    pub left_open: Vec<Finding>,
 }
 
 /// Which tenants are listed.
@@ -123,6 +128,7 @@ impl Migrator {
     pub async fn status(&self, listing: Listing) -> Result<Status, MigratorError> {
         let client = self.connect().await?;
         self.require_control(&client).await?;
+        let left_open = weaker::of_the_server(&client).await?;
         let target = self.chain().newest();
         let during = || MigratorError::during("read the ledger");
         let rows = client
@@ -174,6 +180,7 @@ impl Migrator {
             generation: rows.first().map_or(0, |row| row.get(7)),
             groups: groups.collect(),
             unlisted: asked_for - i64::try_from(tenants.len()).unwrap_or(i64::MAX),
+            left_open,
             tenants: tenants.iter().map(tenant).collect::<Result<_, _>>()?,
         })
     }

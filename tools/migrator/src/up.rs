@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::ahead::Further;
 use crate::chain::Target;
 use crate::fleet_run::FleetRun;
+use crate::isolation::Finding;
 use crate::lint;
 use crate::queue::Selection;
 use crate::reference::Reference;
@@ -155,6 +156,8 @@ impl UpReport {
 /// What `progress` hears.
 #[derive(Debug)]
 pub enum Progress<'a> {
+    /// The server leaves something open, and somebody agreed to it.
+    LeftOpen(&'a [Finding]),
     /// So many tenants will be migrated.
     Started(u64),
     /// A wave begins.
@@ -205,6 +208,10 @@ impl Migrator {
     ) -> Result<UpReport, MigratorError> {
         let started = Instant::now();
         let mut client = self.connect().await?;
+        let left_open = self.left_open(&client).await?;
+        if !left_open.is_empty() {
+            progress(Progress::LeftOpen(&left_open));
+        }
         // Before anything is changed: the guard is everybody's.
         direction::take(&client, Way::Up, self.chain()).await?;
         if !options.older_rules {

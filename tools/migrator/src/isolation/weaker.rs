@@ -51,26 +51,29 @@ impl Migrator {
         self.weaker
     }
 
-    /// What this server leaves open; empty on one that was hardened, and before it was bootstrapped.
+    /// What this server leaves open, to be told to whoever agreed to it; empty on one that was hardened, and before it was bootstrapped.
     ///
     /// # Errors
-    /// When the database can't be asked.
-    pub async fn weaker(&self) -> Result<Vec<Finding>, MigratorError> {
-        of_the_server(&self.connect().await?).await
-    }
-
-    /// Refuses a server that nobody agreed to.
-    pub(crate) async fn require_hardened(&self, client: &Client) -> Result<(), MigratorError> {
+    /// [`MigratorError::Unhardened`] when nobody agreed to it, or when the database can't be asked.
+    pub(crate) async fn left_open(&self, client: &Client) -> Result<Vec<Finding>, MigratorError> {
         let bootstrapped = client
             .query_one("SELECT to_regnamespace('guard') IS NOT NULL", &[])
             .await
             .map_err(MigratorError::during("look for the guard"))?;
         // Without it that is what is said.
-        if self.weaker == Weaker::Accepted || !bootstrapped.get::<_, bool>(0) {
-            return Ok(());
+        if !bootstrapped.get::<_, bool>(0) {
+            return Ok(Vec::new());
         }
         let weaker = of_the_server(client).await?;
-        if weaker.is_empty() { Ok(()) } else { Err(MigratorError::Unhardened(weaker)) }
+        if self.weaker == Weaker::Refused && !weaker.is_empty() {
+            return Err(MigratorError::Unhardened(weaker));
+        }
+        Ok(weaker)
+    }
+
+    /// Refuses a server that nobody agreed to.
+    pub(crate) async fn require_hardened(&self, client: &Client) -> Result<(), MigratorError> {
+        if self.weaker == Weaker::Accepted { Ok(()) } else { self.left_open(client).await.map(drop) }
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) async fn undo(
     let report = migrator
         .undo(options, stop, |progress| match progress {
             Progress::Started(count) => bar.set_length(count),
-            Progress::Wave(_) => {}
+            Progress::LeftOpen(_) | Progress::Wave(_) => {}
             Progress::Tenant(tenant) => ended(json, &bar, tenant),
         })
         .await?;
