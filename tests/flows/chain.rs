@@ -106,6 +106,16 @@ impl Chain {
         [V4, V5].into_iter().chain(UNDOS).fold(chain, Self::with)
     }
 
+    /// A copy with one more migration of the control schema.
+    pub(crate) fn of_control(into: &Path) -> Self {
+        let chain = Self::copy(into);
+        let control = chain.0.join("migrations/control");
+        let next = std::fs::read_dir(&control).unwrap().count() + 1;
+        let remark = "-- A test.\nALTER TABLE control.tenants ADD COLUMN remark text;\n";
+        std::fs::write(control.join(format!("V{next}__remark.sql")), remark).unwrap();
+        chain
+    }
+
     /// Adds or replaces a migration.
     pub(crate) fn with(self, (stem, sql): (&str, &str)) -> Self {
         std::fs::write(self.file(stem), sql).unwrap();

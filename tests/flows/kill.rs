@@ -5,7 +5,9 @@
 mod fleet;
 mod rounds;
 
-use self::rounds::{Scenario, cuts, every_statement};
+use labor_testing::Fault;
+
+use self::rounds::{Scenario, cuts, every_statement, kills_and_cuts};
 pub(crate) use self::rounds::{place, told, url};
 use crate::chain::Chain;
 
@@ -32,6 +34,47 @@ async fn up_ends_the_same_wherever_it_was_interrupted() {
         ..Scenario::new("kill_up", &["up", "--workers", "1"])
     })
     .await;
+}
+
+/// A release that brings a migration of the control schema, and nothing for the practices.
+#[tokio::test]
+async fn a_migration_of_the_control_schema_ends_the_same_wherever_it_was_interrupted() {
+    every_statement(&Scenario {
+        chain: Some(Chain::of_control),
+        faults: cuts,
+        ..Scenario::new("kill_control", &["up"])
+    })
+    .await;
+}
+
+/// The version that practices are born at is raised between the waves, and the second wave begins with what the first one left.
+#[tokio::test]
+async fn waves_end_the_same_wherever_they_were_interrupted() {
+    every_statement(&Scenario {
+        practices: Some(2),
+        chain: Some(|into| Chain::copy(into).with(REMARK)),
+        faults: between_the_waves,
+        ..Scenario::new("kill_waves", &["up", "--workers", "1", "--wave", "canary=1,rest"])
+    })
+    .await;
+}
+
+const REMARK: (&str, &str) = (
+    "V3__remark",
+    "-- Why: a test.\n-- Locks: one table.\n-- Previous release: does not notice.\n-- Kind: transaction\n-- Phase: expand\n\
+     ALTER TABLE orders ADD COLUMN remark text;\nCOMMENT ON COLUMN orders.remark IS 'x';\n",
+);
+
+/// What comes before the first practice, and what is done to one, is the same as in the `up` above, which is killed at all of it: only what
+/// comes after the first wave's COMMIT, up to the first lock of the second wave.
+fn between_the_waves(statements: &[String]) -> Vec<Fault> {
+    let texts = || (1_u64..).zip(statements);
+    let locks = texts().filter(|(_, text)| text.contains("pg_try_advisory_lock(hashtextextended('labor tenant"));
+    let locks: Vec<u64> = locks.map(|(at, _)| at).collect();
+    let commit = texts().find(|(at, text)| *at > locks[0] && text.starts_with("COMMIT")).unwrap().0;
+    let between = commit..=locks[1];
+    assert!(between.clone().count() > 3, "{statements:#?}");
+    kills_and_cuts(statements).into_iter().filter(|fault| fault.at().is_some_and(|at| between.contains(&at))).collect()
 }
 
 /// A practice goes from version 5 back to 2: by the undo of each kind of migration. Another is at version 3; the intake is where it
@@ -66,6 +109,30 @@ async fn provision_from_the_pool_ends_the_same_wherever_it_was_interrupted() {
         at_a_time: 1,
         got_through: TAKEN,
         ..Scenario::new("kill_from_pool", &["provision", "new", "--name", "X", "--bsnr", "200000001"])
+    })
+    .await;
+}
+
+/// A schema that was a practice's under another name, without its login.
+#[tokio::test]
+async fn baseline_ends_the_same_wherever_it_was_interrupted() {
+    every_statement(&Scenario {
+        practices: Some(1),
+        before: (
+            &[],
+            "DO $$ DECLARE former text := (SELECT name FROM control.tenants WHERE slug = 'p1'); BEGIN
+               EXECUTE format('ALTER SCHEMA %I RENAME TO t_killbaseline', former);
+               UPDATE t_killbaseline.schema_stamp SET tenant = 't_killbaseline';
+               EXECUTE format('DROP OWNED BY %1$I; DROP ROLE %1$I', former || '_app');
+               DELETE FROM control.outcomes WHERE tenant = former; DELETE FROM control.ledger WHERE tenant = former;
+               DELETE FROM control.tenant_identifiers WHERE tenant = former; DELETE FROM control.tenants WHERE name = former;
+             END $$",
+        ),
+        // The login that it makes has the same name in all copies.
+        at_a_time: 1,
+        faults: cuts,
+        got_through: Some("is registered already"),
+        ..Scenario::new("kill_baseline", &["baseline", "t_killbaseline", "--slug", "new", "--name", "X", "--bsnr", "200000001"])
     })
     .await;
 }

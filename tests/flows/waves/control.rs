@@ -16,11 +16,7 @@ fn begin(fleet: &Fleet, chain: &Chain) -> Running {
 #[tokio::test]
 async fn who_reads_the_control_schema_for_long_delays_its_migration_and_no_sign_in() {
     let fleet = Fleet::copy("waves_control").await;
-    let chain = Chain::copy(&fleet.files().await);
-    let control = chain.folder().join("migrations/control");
-    let next = std::fs::read_dir(&control).unwrap().count() + 1;
-    let remark = "-- A test.\nALTER TABLE control.tenants ADD COLUMN remark text;\n";
-    std::fs::write(control.join(format!("V{next}__remark.sql")), remark).unwrap();
+    let chain = Chain::of_control(&fleet.files().await);
     let reader = fleet.other().await;
     reader.batch_execute("BEGIN; SELECT FROM control.tenants").await.unwrap();
     let running = begin(&fleet, &chain);
