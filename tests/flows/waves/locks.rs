@@ -38,16 +38,17 @@ async fn who_reads_for_long_delays_the_migration_and_nobody_else() {
         "{line}"
     );
 
-    let running = fleet.begin(&chain, &["--retries", "100", "--lock-timeout", "200ms"]);
+    // So long that what the machine adds is little beside it.
+    let running = fleet.begin(&chain, &["--retries", "100", "--lock-timeout", "2s"]);
     let work = fleet.sql("SELECT id FROM {p1}.reports; UPDATE {p1}.reports SET notes = notes");
     let (mut longest, mut blocked) = (Duration::ZERO, 0);
-    until("five attempts", LIMIT, async || {
+    until("three attempts", LIMIT, async || {
         // Asked first: this statement comes into the queue behind the migrator's lock.
         blocked += usize::from(fleet.number("SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE NOT granted AND c.relname = 'reports' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())").await > 0);
         let start = Instant::now();
         other.batch_execute(&work).await.unwrap();
         longest = longest.max(start.elapsed());
-        Ok(if blocked >= 5 { Ok(()) } else { Err(blocked.to_string()) })
+        Ok(if blocked >= 3 { Ok(()) } else { Err(blocked.to_string()) })
     })
     .await
     .unwrap();
@@ -55,7 +56,7 @@ async fn who_reads_for_long_delays_the_migration_and_nobody_else() {
     let (code, said) = end_of(&running).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains(" at attempt "), "{said}");
-    assert!(longest < Duration::from_millis(200 + 1500), "somebody waited for {longest:?}");
+    assert!(longest < Duration::from_millis(2700), "somebody waited for {longest:?}");
     fleet.is_whole(3).await;
 }
 

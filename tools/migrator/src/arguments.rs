@@ -358,6 +358,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_says_nothing_of_locks_gets_half_a_second_by_program_and_library() {
+        for command in [&["up"][..], &["undo", "--to", "1"]] {
+            let read = Arguments::try_parse_from([&["labor-migrator"], command].concat()).unwrap();
+            let (Command::Up(UpArguments { run, .. }) | Command::Undo(UndoArguments { run, .. })) = read.command else {
+                panic!("another command was read");
+            };
+            assert_eq!(run.lock_timeout, Duration::from_millis(500));
+        }
+        assert_eq!(labor_migrator::up::UpOptions::default().lock_timeout, Duration::from_millis(500));
+    }
+
+    #[test]
     fn up_and_undo_share_the_options_of_a_run() {
         let program = Arguments::command();
         program.clone().debug_assert();

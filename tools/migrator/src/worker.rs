@@ -273,3 +273,22 @@ async fn record_failure(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn rests_grow_up_to_a_limit_and_half_of_each_is_chance() {
+        for (attempt, least, most) in
+            [(1, 100, 200), (2, 200, 400), (3, 400, 800), (5, 1600, 3200), (6, 2500, 5000), (i32::MAX, 2500, 5000)]
+        {
+            let rests: BTreeSet<Duration> = (0..100).map(|_| rest(attempt)).collect();
+            let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
+            assert!(rests.iter().all(|rest| (least..=most).contains(rest)), "{attempt}: {rests:?}");
+            assert!(rests.len() > 1, "{attempt}: workers that met would meet again");
+        }
+    }
+}
