@@ -2,6 +2,7 @@
 use labor_testing::{Platform, postgres, scratch};
 use serde_json::Value;
 
+use crate::chain::patients;
 use crate::lock_budget::folder;
 
 const V3: &str = "-- Remarks.\n-- Kind: transaction\n-- Phase: expand\n-- Why: a test.\n-- Locks: two tables.\n-- Previous release: nothing.\n\
@@ -9,6 +10,57 @@ const V3: &str = "-- Remarks.\n-- Kind: transaction\n-- Phase: expand\n-- Why: a
     ALTER TABLE audit ADD CONSTRAINT audit_short CHECK (length(action) < 1000);\n";
 const V4: &str = "-- An index.\n-- Kind: concurrent\n-- Phase: expand\n-- Why: a test.\n-- Locks: lets all pass.\n-- Previous release: nothing.\n\
     CREATE INDEX CONCURRENTLY IF NOT EXISTS audit_object ON audit (object_id);\n";
+
+const HEAVY: &str = "-- Kind: transaction\n-- Phase: expand\n-- Why: a test.\n-- Locks: patients.\n-- Previous release: nothing.\n\
+    ALTER TABLE patients ADD CONSTRAINT patients_named CHECK (family_name <> '');\n\
+    ALTER TABLE patients ADD COLUMN number uuid DEFAULT gen_random_uuid();\nCOMMENT ON COLUMN patients.number IS 'x';\n";
+
+#[tokio::test]
+async fn a_plan_estimates_from_what_the_tables_hold() {
+    let folder_of = scratch().await.unwrap().join("plan_sizes");
+    let platform = Platform::create(postgres().await, &folder_of, "plan_sizes").await.unwrap();
+    let client = postgres().await.connect("plan_sizes").await.unwrap();
+    for (n, rows) in [(1, 20_000), (2, 500)] {
+        let tenant = platform.practice(&format!("p{n}"), "Praxis", &format!("10000000{n}")).await.unwrap();
+        client.batch_execute(&patients(&tenant, rows)).await.unwrap();
+        client.batch_execute(&format!("ANALYZE {tenant}.patients")).await.unwrap();
+    }
+    // Two practices with rows, and the intake.
+    let stored = "SELECT sum(s.bytes)::bigint, max(s.bytes) FROM (
+                    SELECT CASE WHEN c.relpages > 0 THEN (c.relpages::bigint + o.relpages) * current_setting('block_size')::bigint
+                                ELSE pg_table_size(c.oid) END AS bytes
+                      FROM pg_class c JOIN pg_class o ON o.oid = c.reltoastrelid WHERE c.relname = 'patients') s";
+    let row = client.query_one(stored, &[]).await.unwrap();
+    let (all, largest): (i64, i64) = (row.get(0), row.get(1));
+    assert!(largest > 1_000_000 && all > largest, "{all} {largest}: the test tests nothing");
+
+    let db = folder(&platform, &[("V3__heavy.sql", HEAVY)]);
+    let run = |arguments: &[&str]| {
+        let program = platform.program("labor-migrator").unwrap().args(["--db", &db]).args(arguments.iter().copied());
+        async move { program.run().await.unwrap() }
+    };
+    let planned = run(&["--json", "plan", "--workers", "2"]).await;
+    let plan: Value = serde_json::from_str(&planned.stdout).unwrap();
+    let assumed = |what: &str| plan["assumed"][what].as_i64().unwrap();
+    let class = &plan["plan"]["classes"][0];
+    let statements = class["files"][0]["statements"].as_array().unwrap();
+    let reading = |bytes: i64| bytes * 1000 / assumed("read_bytes_per_second");
+    let writing = |bytes: i64| reading(bytes) + bytes * 1000 / assumed("write_bytes_per_second");
+    let figures = |n: usize| {
+        ["bytes", "bytes_largest", "milliseconds_largest"].map(|figure| statements[n][figure].as_i64().unwrap())
+    };
+    assert_eq!(figures(0), [all, largest, reading(largest)], "a scan: {plan}");
+    assert_eq!(figures(1), [all, largest, writing(largest)], "written anew: {plan}");
+    assert_eq!(figures(2), [0, 0, 0], "a comment: {plan}");
+    let one = reading(largest) + writing(largest) + assumed("milliseconds_per_transaction");
+    assert_eq!(class["milliseconds_largest"], one, "{plan}");
+    // Three tenants, of which two have nothing that counts, by two workers.
+    let whole = class["milliseconds"].as_i64().unwrap();
+    assert!(whole >= one + 2 * assumed("milliseconds_per_transaction"), "{plan}");
+    assert_eq!(plan["plan"]["milliseconds"], (whole / 2).max(one), "{plan}");
+    let text = run(&["plan"]).await.stdout;
+    assert!(text.contains(&format!("{} MB", largest / 1_000_000)), "{text}");
+}
 
 #[tokio::test]
 async fn a_plan_says_what_up_would_do_and_changes_nothing() {

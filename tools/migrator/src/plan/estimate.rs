@@ -52,3 +52,37 @@ pub(super) fn total(classes: &[Class], workers: usize) -> u64 {
     let slowest = moving().map(|class| class.milliseconds_largest).max().unwrap_or_default();
     (sum / u64::try_from(workers.max(1)).unwrap_or(1)).max(slowest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(tenants: i64, held: i64, milliseconds: u64, milliseconds_largest: u64) -> Class {
+        Class {
+            version: 1,
+            chain: String::new(),
+            class: String::new(),
+            tenants,
+            held,
+            spare: 0,
+            frozen: 0,
+            failed: 0,
+            rules: false,
+            files: Vec::new(),
+            milliseconds,
+            milliseconds_largest,
+        }
+    }
+
+    #[test]
+    fn the_whole_is_shared_among_workers_and_lasts_as_long_as_the_slowest_tenant() {
+        let classes = [class(90, 0, 9_000, 100), class(10, 2, 3_000, 800)];
+        assert_eq!(total(&classes, 1), 12_000);
+        assert_eq!(total(&classes, 4), 3_000);
+        assert_eq!(total(&classes, 64), 800, "one tenant is not shared");
+        assert_eq!(total(&classes, 0), 12_000);
+        let held = [class(5, 0, 500, 100), class(3, 3, 9_000, 9_000)];
+        assert_eq!(total(&held, 1), 500, "who is held is left alone");
+        assert_eq!(total(&[], 4), 0);
+    }
+}
