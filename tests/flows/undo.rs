@@ -174,6 +174,7 @@ async fn a_tenant_changed_by_hand_is_refused_with_the_difference_and_a_held_one_
     let run = fleet.run(&["undo", "--to", "2", "--yes"]).await;
     assert_eq!(run.status.code(), Some(3), "{}", run.stderr);
     let plan: Value = serde_json::from_str(run.stderr.lines().next().unwrap()).unwrap();
+    assert_eq!(plan["plan"]["at_once"], serde_json::json!([]), "{plan}");
     let held = &plan["plan"]["held"][0];
     assert_eq!((&held["slug"], &held["reason"]), (&"p2".into(), &"being looked at".into()), "{plan}");
     let line = run.stdout.lines().find(|line| line.contains(&p1)).unwrap();
@@ -259,8 +260,11 @@ async fn what_was_begun_and_failed_is_taken_back() {
     let run = fleet.run(&["up"]).await;
     assert!(run.stderr.contains("V4__fill.sql was edited"), "{}", run.stderr);
     fleet.file("V4__fill.sql", SMALL_FILL);
-    let (code, report) = fleet.json(&["undo", "--to", "3", "--yes"]).await;
-    assert_eq!((code, &report["migrated"]), (Some(0), &4.into()), "{report}");
+    let run = fleet.run(&["undo", "--to", "3", "--yes"]).await;
+    let plan: Value = serde_json::from_str(run.stderr.lines().next().unwrap()).unwrap();
+    assert_eq!(plan["plan"]["at_once"], serde_json::json!(["V4__fill.undo.sql"]), "{plan}");
+    let report: Value = serde_json::from_str(run.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((run.status.code(), &report["migrated"]), (Some(0), &4.into()), "{report}");
     assert_eq!(fleet.text(&filled).await, "0");
     fleet.agrees().await;
 

@@ -123,8 +123,23 @@ async fn edited_missing_and_late_files_are_refused_with_the_difference() {
 
     let chain = chain.with(("V4__second", &column("b"))).with(("V4__other", &column("c")));
     says(&refused(&fleet, &chain, &[]).await, &["V4__other.sql", "V4__second.sql", "are both version 4"]);
-    std::fs::remove_file(chain.file("V4__other")).unwrap();
+    // Two branches took the same number, and the other one was applied.
+    std::fs::remove_file(chain.file("V4__second")).unwrap();
+    let late = refused_with(5, &fleet, &chain, &[]).await;
+    says(
+        &late,
+        &[
+            "V4__other.sql was edited after it was applied",
+            "V4__second.sql as applied",
+            "put the change into a new file",
+        ],
+    );
+    std::fs::rename(chain.file("V4__other"), chain.file("V5__other")).unwrap();
+    let chain = chain.with(("V4__second", &column("b")));
     assert_eq!(fleet.ran(fleet.up(&chain, &[])).await.code, Some(0));
+    // A fleet of a release that kept no texts has only those that came later.
+    fleet.execute("DELETE FROM control.migrations WHERE version < 4").await;
+    assert_eq!(fleet.ran(fleet.up(&chain, &["--rules"])).await.code, Some(0));
 }
 
 #[tokio::test]

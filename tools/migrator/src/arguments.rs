@@ -49,8 +49,12 @@ Exit codes:
   0  done
   1  failed, see the message
   2  wrong command line, or a URL or file is missing that it needs
-  3  tenants failed, are behind or ahead, or were not tried
-  4  the isolation check found something, also in a rehearsal
+  3  tenants failed, are behind or ahead, were not tried, are held although they
+     were named, or could not be verified; a deletion has to wait; `undo` was not
+     agreed to; or refused: another command goes the other way or by other files,
+     or a newer program was here
+  4  the isolation check found something, also in a rehearsal, or the server was
+     not hardened and nobody agreed to that
   5  schemas, ledger and files do not agree; a file was edited after it was applied
   6  lint found an error
   130  interrupted twice";

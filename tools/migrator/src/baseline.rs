@@ -252,8 +252,10 @@ async fn refuse_foreign(client: &Client, tenant: &TenantName) -> Result<(), Migr
             "SELECT o.name, pg_get_userbyid(o.owner)::text
                FROM (SELECT 'the schema', nspowner FROM pg_namespace WHERE nspname = $1
                      UNION ALL
-                     SELECT c.relname::text, c.relowner FROM pg_class c
-                      WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+                     SELECT c.relname::text, c.relowner
+                       FROM pg_depend d JOIN pg_class c ON c.oid = d.objid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+                      WHERE d.refclassid = 'pg_namespace'::regclass AND d.classid = 'pg_class'::regclass
+                        AND d.refobjid = (SELECT oid FROM pg_namespace WHERE nspname = $1)
                     ) AS o (name, owner)
               WHERE pg_get_userbyid(o.owner) <> 'labor_owner' ORDER BY 2, 1 LIMIT 5",
             &[&tenant.as_str()],

@@ -1,6 +1,6 @@
 //! `plan`: what `up` would do, to how many tenants, under which locks, and about how long.
-//! Must stay true: it only reads, and asks a handful of queries whatever the number of tenants; files that are not SQL, were edited, are
-//! missing or come too late are refused here with the words of `up`. What only running them shows, `rehearse` tells and `up`.
+//! Must stay true: it only reads, and asks a handful of queries whatever the number of tenants; files that are not SQL, were edited or
+//! are missing are refused here with the words of `up`. What only running them shows, `rehearse` tells and `up`.
 use std::collections::BTreeSet;
 
 use labor_catalog::TenantName;

@@ -79,6 +79,8 @@ pub struct UndoPlan {
     pub files: Vec<String>,
     /// What these files take away for good.
     pub losses: Vec<Loss>,
+    /// Those of them that take a backfill back: not in batches, but with the rest of the practice's transaction.
+    pub at_once: Vec<String>,
     /// Last version of the files: `up` would bring the tenants there again.
     pub newest: i32,
     /// Tenants after it that are held.
@@ -123,12 +125,13 @@ impl Migrator {
             tenants,
             files: Vec::new(),
             losses: Vec::new(),
+            at_once: Vec::new(),
             newest: self.chain().newest().version,
             held: held(client, &selection).await?,
         };
         if tenants > 0 {
             refuse_contract(client, self.chain(), target.version).await?;
-            (plan.files, plan.losses) = undo_files(self.chain(), from, target.version)?;
+            undo_files(self.chain(), &mut plan)?;
         }
         Ok((plan, target, selection))
     }
@@ -242,9 +245,8 @@ async fn refuse_contract(client: &Client, chain: &Chain, to: i32) -> Result<(), 
     Ok(())
 }
 
-fn undo_files(chain: &Chain, from: i32, to: i32) -> Result<(Vec<String>, Vec<Loss>), MigratorError> {
-    let (mut files, mut losses) = (Vec::new(), Vec::new());
-    let migrations: Vec<_> = chain.between(to, from).collect();
+fn undo_files(chain: &Chain, plan: &mut UndoPlan) -> Result<(), MigratorError> {
+    let migrations: Vec<_> = chain.between(plan.version, plan.from).collect();
     for migration in migrations.into_iter().rev() {
         if migration.undo.is_none() {
             return Err(MigratorError::Invalid(format!(
@@ -254,11 +256,14 @@ fn undo_files(chain: &Chain, from: i32, to: i32) -> Result<(Vec<String>, Vec<Los
                 migration.file_name()
             )));
         }
-        migration.undo_statements()?;
-        files.push(migration.undo_file_name());
-        losses.extend(losses::of(migration)?);
+        let statements = migration.undo_statements()?;
+        if matches!(migration.kind, Kind::Backfill { .. }) && !statements.is_empty() {
+            plan.at_once.push(migration.undo_file_name());
+        }
+        plan.files.push(migration.undo_file_name());
+        plan.losses.extend(losses::of(migration)?);
     }
-    Ok((files, losses))
+    Ok(())
 }
 
 /// Who is held of those that would be migrated.

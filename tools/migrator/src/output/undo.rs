@@ -22,6 +22,11 @@ pub(crate) fn plan(json: bool, plan: &UndoPlan) {
         for loss in plan.losses.iter().filter(|loss| loss.file == *file) {
             aside(format_args!("    {}: {}", loss.what, loss.lost));
         }
+        if plan.at_once.contains(file) {
+            aside(format_args!(
+                "    not in batches: who wants to write its rows, or read a table that these undos lock, waits until the practice is done"
+            ));
+        }
     }
     for left_out in &plan.held {
         aside(format_args!("left out, because it is held: {left_out}"));

@@ -30,8 +30,10 @@ pub(super) async fn fill(
     let rows = snapshot
         .query(
             "SELECT c.relname::text, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
-               FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-              WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND c.relkind = 'r' GROUP BY c.relname",
+               FROM pg_depend d JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'r'
+               JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+              WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = (SELECT oid FROM pg_namespace WHERE nspname = $1)
+                AND d.classid = 'pg_class'::regclass GROUP BY c.relname",
             &[&from.as_str()],
         )
         .await

@@ -30,9 +30,11 @@ pub(super) struct Sight {
 pub(super) async fn look(client: &impl GenericClient, tenant: &TenantName) -> Result<Sight, MigratorError> {
     let rows = client
         .query(
-            "SELECT c.oid, c.relname::text, pg_catalog.pg_relation_filenode(c.oid), l.mode FROM pg_catalog.pg_class c
+            "SELECT c.oid, c.relname::text, pg_catalog.pg_relation_filenode(c.oid), l.mode
+               FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind IN ('r', 'p')
                LEFT JOIN pg_catalog.pg_locks l ON l.relation = c.oid AND l.pid = pg_catalog.pg_backend_pid() AND l.granted
-              WHERE c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1) AND c.relkind IN ('r', 'p')",
+              WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                AND d.refobjid = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1)",
             &[&tenant.as_str()],
         )
         .await
