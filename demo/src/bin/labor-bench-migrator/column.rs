@@ -158,6 +158,14 @@ fn tell(stage: &Stage, times: &Times, findings: &mut Findings) -> Vec<f64> {
         let promise = "the same against the bare loop that writes as many records: at most 1.25 ×";
         findings.promise(promise, n, ratio.median, 1.25, " ×");
     }
+    let refinery = of(Way::Refinery);
+    if !refinery.is_empty() {
+        findings.ratio(
+            "labor-migrator up / refinery's own runner, which proves and records nothing",
+            n,
+            (labor, refinery),
+        );
+    }
     findings.add(Scenario::Column, PROOF, n, "ms", &times.proof_each);
     let proof = Spread::of(times.proof_each.clone()).median;
     findings.promise("the proof before COMMIT: at most 3 ms per tenant", n, proof, PROOF_LIMIT, " ms");

@@ -34,10 +34,14 @@ pub(crate) async fn race(stage: &Stage, labor: &[f64], findings: &mut Findings) 
     django.prepare().await?;
     let n = stage.tenants;
     let idle = django.manage(&["migrate_schemas", "--tenant", "--executor=multiprocessing"]).await? / 1e3;
+    let labor_idle = stage.migrator(&stage.db).args(["up"]).run(None).await?.milliseconds / 1e3;
     std::fs::write(django.project.join("practice/migrations/0002_column.py"), COLUMN)?;
     let column = django.manage(&["migrate_schemas", "--tenant", "--executor=multiprocessing"]).await? / 1e3;
     django.verify().await?;
-    findings.add(Scenario::Django, "migrate_schemas with nothing to do", n, "s", &[idle]);
+    // Both as programs, from their start to their end.
+    let way = "labor-migrator up with nothing to do";
+    findings.against(Scenario::Django, way, n, "s", (&[labor_idle], &[labor_idle]));
+    findings.against(Scenario::Django, "migrate_schemas with nothing to do", n, "s", (&[idle], &[labor_idle]));
     let labor = median_of(labor);
     if labor.is_empty() {
         findings.add(Scenario::Django, "migrate_schemas: a column and an index", n, "s", &[column]);

@@ -39,7 +39,7 @@ pub(crate) struct Verdict {
 pub(crate) struct Findings {
     pub(crate) figures: Vec<Figure>,
     pub(crate) verdicts: Vec<Verdict>,
-    /// What was left out, and why.
+    /// Sentences beside the tables: further ratios, and what was left out, with the reason.
     pub(crate) remarks: Vec<String>,
 }
 
@@ -113,6 +113,12 @@ impl Findings {
     pub(crate) fn promise(&mut self, promise: &str, tenants: u64, value: f64, limit: f64, unit: &str) {
         let found = format!("{value:.2}{unit}");
         self.verdicts.push(Verdict { promise: promise.to_owned(), tenants, found, met: value <= limit });
+    }
+
+    /// A ratio that no table has.
+    pub(crate) fn ratio(&mut self, what: &str, tenants: u64, (samples, others): (&[f64], &[f64])) {
+        let ratio = Spread::of(samples.iter().zip(others).map(|(a, b)| a / b).collect());
+        self.remarks.push(format!("With {tenants} tenants: {what}: {} ×.", ratio.text(2)));
     }
 
     /// A line of a larger fleet against the same line of the smallest one.
