@@ -85,6 +85,28 @@ async fn a_rehearsal_with_rows_measures_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn who_is_held_is_rehearsed_only_by_name() {
+    let (platform, tenant, client) = platform("rehearse_held").await;
+    let db = folder(&platform, &[("V3__a.sql", &with_header(V3))]);
+    let hold = async |which: &str| {
+        let sql =
+            "UPDATE control.ledger SET held_at = now(), held_by = 'test', held_reason = 'x' WHERE held_at IS NULL";
+        client.batch_execute(&format!("{sql} AND {which}")).await.unwrap();
+    };
+    let tenants = async |arguments: &[&str]| {
+        let run = rehearse(&platform, &db, arguments).run().await.unwrap();
+        assert!(run.status.success(), "{}{}", run.stdout, run.stderr);
+        let reports = run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        reports.map(|report| report["tenants"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    hold(&format!("tenant = '{tenant}'")).await;
+    assert_eq!(tenants(&[]).await, [2], "the other practice and the intake");
+    assert_eq!(tenants(&["--tenant", "p1"]).await, [1]);
+    hold("true").await;
+    assert_eq!(tenants(&[]).await, [0_i64; 0], "up would leave all of them");
+}
+
+#[tokio::test]
 async fn what_fails_only_on_rows_fails_in_the_rehearsal() {
     let (platform, _, client) = platform("rehearse_fail").await;
     let db = folder(&platform, &[("V3__a.sql", &with_header(FAILING))]);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use labor_testing::{Platform, Sender, postgres, scratch};
 use reqwest::StatusCode;
+use tokio_postgres::Client;
 
 use crate::clinic::{LIMIT, PASSWORD, User};
 use crate::crash::numbered;
@@ -75,11 +76,8 @@ fn message(practice: &Practice, number: usize) -> Vec<u8> {
     text.replace("123456700", &practice.bsnr).chars().map(|c| u8::try_from(c).unwrap()).collect()
 }
 
-#[tokio::test]
-async fn nobody_notices_that_a_wave_passes_through_the_fleet() {
-    let name = "served_wave";
-    let platform = Platform::create(postgres().await, &scratch().await.unwrap().join(name), name).await.unwrap();
-    let superuser = postgres().await.connect(name).await.unwrap();
+/// Practices with a doctor each.
+async fn open(platform: &Platform) -> Vec<Practice> {
     let mut practices = Vec::new();
     for n in 0..PRACTICES {
         let (slug, bsnr) = (format!("p{n}"), format!("10000000{n}"));
@@ -87,6 +85,11 @@ async fn nobody_notices_that_a_wave_passes_through_the_fleet() {
         platform.user(&slug, "doctor", "Dr. Test", "doctor", PASSWORD).await.unwrap();
         practices.push(Practice { slug, bsnr, tenant });
     }
+    practices
+}
+
+/// Everybody at version 1, as the release before left them.
+async fn take_back(superuser: &Client) {
     let tenants = superuser.query("SELECT tenant FROM control.ledger", &[]).await.unwrap();
     for tenant in tenants.iter().map(|row| row.get::<_, &str>(0)) {
         let back = format!(
@@ -95,6 +98,15 @@ async fn nobody_notices_that_a_wave_passes_through_the_fleet() {
         );
         superuser.batch_execute(&back).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn nobody_notices_that_a_wave_passes_through_the_fleet() {
+    let name = "served_wave";
+    let platform = Platform::create(postgres().await, &scratch().await.unwrap().join(name), name).await.unwrap();
+    let superuser = postgres().await.connect(name).await.unwrap();
+    let practices = open(&platform).await;
+    take_back(&superuser).await;
     let source = platform.source("laboratory").await.unwrap();
     let server = platform.serve().await.unwrap();
     let worker = platform.work(&[]).await.unwrap();

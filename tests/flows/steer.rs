@@ -74,8 +74,12 @@ async fn spares_are_migrated_with_the_fleet_and_taken_by_the_next_practice() {
     let platform =
         Platform::create(postgres().await, &scratch().await.unwrap().join("steer_pool"), "steer_pool").await.unwrap();
     let client = postgres().await.connect("steer_pool").await.unwrap();
+    let (code, said) = migrator(&platform, &["pool", "--keep", "1"]).await;
+    let (first, rest) = said.split_once('\n').unwrap();
+    assert!(code == Some(0) && first.starts_with("t_") && first.ends_with(" made"), "a line for each: {said}");
+    assert_eq!(rest, "1 spare(s) ready, 1 made, 0 dropped\n");
     let kept = platform.json("labor-migrator", &["--json", "pool", "--keep", "3"], "").await.unwrap();
-    assert_eq!((&kept["ready"], &kept["made"]), (&3.into(), &3.into()));
+    assert_eq!((&kept["ready"], &kept["made"]), (&3.into(), &2.into()));
     client.batch_execute("UPDATE control.ledger SET chain_checksum = 'older'").await.unwrap();
     // A spare that is behind is no use to anybody.
     let cold = platform.json("labor-migrator", &["--json", "provision", "p1", "--name", "Eins"], "").await.unwrap();

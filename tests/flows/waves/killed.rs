@@ -1,7 +1,7 @@
 //! What `history` says of runs that have not ended: those that are at work, and those that never will.
 use labor_testing::until;
 
-use super::{Fleet, LIMIT};
+use super::{Fleet, LIMIT, end_of};
 
 /// The outcomes of all `up`, newest first.
 async fn outcomes(fleet: &Fleet) -> Vec<Option<String>> {
@@ -39,6 +39,33 @@ async fn a_killed_run_is_told_from_one_that_is_at_work() {
     assert!(said.text.contains("killed") && !said.text.contains("running"), "{}", said.text);
     assert_eq!(fleet.ran(fleet.up(&chain, &[])).await.code, Some(0));
     assert_eq!(outcomes(&fleet).await, [Some("completed".to_owned()), Some("killed".to_owned())]);
+}
+
+#[tokio::test]
+async fn who_interrupts_twice_ends_the_run_at_once_and_the_server_takes_back_what_was_open() {
+    let fleet = Fleet::copy("waves_twice_interrupted").await;
+    let chain = fleet.whole().await;
+    let reader = fleet.other().await;
+    reader.batch_execute(&fleet.sql("BEGIN; SELECT id FROM {p1}.patients")).await.unwrap();
+    let running = fleet.begin(&chain, &["--first", "p1", "--workers", "1", "--lock-timeout", "10m"]);
+    fleet.blocked("LOCK TABLE").await;
+    running.interrupt();
+    running.wait_for_line("once more ends at once", LIMIT).await.unwrap();
+    assert!(running.exited().is_none(), "the first waits for the practice in hand: {}", running.said());
+    running.interrupt();
+    let (code, said) = end_of(&running).await;
+    assert_eq!(code, Some(130), "{said}");
+    assert!(!said.contains(" migrated in "), "{said}");
+    until("the end of its sessions", LIMIT, async || {
+        let left = sessions(&fleet).await;
+        Ok(if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) })
+    })
+    .await
+    .unwrap();
+    assert_eq!(fleet.versions().await, "intake 2, p1 2, p2 2, p3 2, p4 2");
+    reader.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(fleet.ran(fleet.up(&chain, &[])).await.code, Some(0));
+    fleet.is_whole(6).await;
 }
 
 /// Also while it rests between two waves, when only one session is left and nothing is asked of it.

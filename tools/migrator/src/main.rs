@@ -132,11 +132,7 @@ async fn on_fleet(json: bool, migrator: &Migrator, command: Command) -> Result<E
             Ok(ExitCode::SUCCESS)
         }
         Command::Pool { keep } => {
-            let bar = output::bar(json);
-            let report = migrator.keep_spares(keep, |report| bar.set_position(report.made + report.dropped)).await?;
-            bar.finish_and_clear();
-            let text = format!("{} spare(s) ready, {} made, {} dropped", report.ready, report.made, report.dropped);
-            output::say(json, &serde_json::json!(report), &text);
+            output::pool::pool(json, migrator, keep).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Identify { tenant, bsnrs } => {
@@ -340,7 +336,7 @@ async fn rehearse(json: bool, migrator: &Migrator, arguments: RehearseArguments)
     let options = RehearseOptions { to: arguments.to, tenant, backup, allow_lint_errors: arguments.allow_lint_errors };
     let reports = migrator.rehearse(&options, |report| output::rehearse::rehearsal(json, report)).await?;
     if reports.is_empty() && !json {
-        output::line(format_args!("nothing to rehearse: no tenant is behind"));
+        output::line(format_args!("nothing to rehearse: no tenant is behind that is not held"));
     }
     Ok(if reports.iter().all(Rehearsal::passed) {
         ExitCode::SUCCESS

@@ -2,6 +2,7 @@
 pub(crate) mod baseline;
 pub(crate) mod check;
 pub(crate) mod history;
+pub(crate) mod pool;
 pub(crate) mod rotate;
 pub(crate) mod undo;
 pub(crate) mod verify;

@@ -28,6 +28,17 @@ pub struct PoolReport {
     pub dropped: u64,
 }
 
+/// What `progress` hears.
+#[derive(Debug)]
+pub enum PoolProgress<'a> {
+    /// So many are about to be made or dropped, as far as is known before.
+    Started(u64),
+    /// One is ready.
+    Made(&'a TenantName),
+    /// One is gone.
+    Dropped(&'a TenantName),
+}
+
 impl Migrator {
     /// Makes or drops spares until so many are ready to be taken; `progress` hears of each.
     ///
@@ -36,7 +47,7 @@ impl Migrator {
     pub async fn keep_spares(
         &self,
         wanted: u64,
-        mut progress: impl FnMut(&PoolReport),
+        mut progress: impl FnMut(PoolProgress<'_>),
     ) -> Result<PoolReport, MigratorError> {
         let mut connection = self.connection().await?;
         self.require_control(&connection.client).await?;
@@ -61,27 +72,29 @@ impl Migrator {
         wanted: u64,
         run_id: Uuid,
         report: &mut PoolReport,
-        progress: &mut impl FnMut(&PoolReport),
+        progress: &mut impl FnMut(PoolProgress<'_>),
     ) -> Result<(), MigratorError> {
         let Stock { ready, written, spoilt } = self.stock(connection).await?;
         report.ready = ready;
+        let to_drop = u64::try_from(spoilt.len()).unwrap_or_default();
+        progress(PoolProgress::Started(ready.abs_diff(wanted) + to_drop));
         while report.ready < wanted {
-            self.make(connection, run_id).await?;
+            let spare = self.make(connection, run_id).await?;
             report.made += 1;
             report.ready += 1;
-            progress(report);
+            progress(PoolProgress::Made(&spare));
         }
         // When others were made: if the whole database is at fault none can be, and then nothing is dropped.
         for spare in &spoilt {
-            if drop_one(connection, self.chain(), Which::This(spare)).await? {
+            if let Some(dropped) = drop_one(connection, self.chain(), Which::This(spare)).await? {
                 report.dropped += 1;
-                progress(report);
+                progress(PoolProgress::Dropped(&dropped));
             }
         }
         let left = [written, spoilt].concat();
-        while drop_one(connection, self.chain(), Which::Surplus { wanted, left: &left }).await? {
+        while let Some(dropped) = drop_one(connection, self.chain(), Which::Surplus { wanted, left: &left }).await? {
             report.dropped += 1;
-            progress(report);
+            progress(PoolProgress::Dropped(&dropped));
         }
         report.ready = self.stock(connection).await?.ready;
         Ok(())
@@ -122,7 +135,7 @@ impl Migrator {
         Ok(stock)
     }
 
-    async fn make(&self, connection: &mut Connection, run_id: Uuid) -> Result<(), MigratorError> {
+    async fn make(&self, connection: &mut Connection, run_id: Uuid) -> Result<TenantName, MigratorError> {
         let Connection { client, proof, .. } = connection;
         let transaction = begin(client, LOCK_TIMEOUT).await?;
         let target = generation::of_births(&transaction, self.chain()).await?;
@@ -139,7 +152,8 @@ impl Migrator {
         let shut = format!("ALTER ROLE {} NOLOGIN", tenant.role());
         transaction.batch_execute(&shut).await.map_err(MigratorError::during("shut the login of a spare"))?;
         provision::outcome(&transaction, run_id, &tenant, 0, target.version).await?;
-        transaction.commit().await.map_err(MigratorError::during("commit a spare"))
+        transaction.commit().await.map_err(MigratorError::during("commit a spare"))?;
+        Ok(tenant)
     }
 }
 
@@ -234,8 +248,12 @@ impl Which<'_> {
     }
 }
 
-/// Drops one that nobody is taking, migrating or has written into; false: nothing was to be dropped.
-async fn drop_one(connection: &mut Connection, chain: &Chain, which: Which<'_>) -> Result<bool, MigratorError> {
+/// Drops one that nobody is taking, migrating or has written into; `None`: nothing was to be dropped.
+async fn drop_one(
+    connection: &mut Connection,
+    chain: &Chain,
+    which: Which<'_>,
+) -> Result<Option<TenantName>, MigratorError> {
     let during = || MigratorError::during("drop a spare");
     let Connection { client, proof, .. } = connection;
     let transaction = begin(client, LOCK_TIMEOUT).await?;
@@ -267,9 +285,9 @@ async fn drop_one(connection: &mut Connection, chain: &Chain, which: Which<'_>) 
         transaction.batch_execute(&sql).await.map_err(during())?;
         birth::drop_role(&transaction, &tenant).await?;
         transaction.commit().await.map_err(during())?;
-        return Ok(true);
+        return Ok(Some(tenant));
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// Whether no practice can take it, once nobody else is at work on it.

@@ -77,7 +77,7 @@ pub struct Rehearsal {
     pub version: i32,
     /// First digits of the fingerprint of its tenants.
     pub class: String,
-    /// How many tenants it stands for.
+    /// How many tenants it stands for; held ones don't count.
     pub tenants: i64,
     /// Whose rows were copied.
     pub rows_of: Option<TenantName>,

@@ -12,7 +12,7 @@ use crate::connection::Connection;
 use crate::queue::{Queue, Turn};
 use crate::step::{Attempt, Outcome, Task, bring};
 use crate::up::{Stop, TenantReport};
-use crate::{Migrator, MigratorError, direction, drift, holders, run};
+use crate::{Cause, Migrator, MigratorError, direction, drift, holders, run};
 
 /// A backend keeps what it learned of each table it has seen, 0.2 MB a tenant, until it ends.
 const TENANTS_PER_CONNECTION: u32 = 250;
@@ -37,6 +37,12 @@ pub(crate) enum Ended {
     WithoutTenant(MigratorError),
     /// What became of the tenant it had taken is not known; the error names it.
     WithTenant(MigratorError),
+}
+
+/// What became of a tenant, and, unless that is what was wanted, why.
+struct Became {
+    outcome: &'static str,
+    why: Option<(String, Cause)>,
 }
 
 impl Worker {
@@ -82,65 +88,94 @@ impl Worker {
         let Turn { tenant, slug, started, busy } = turn;
         let mut attempt =
             Attempt { number: busy + 1, started, stop: self.stop.clone(), migrator: self.migrator.clone() };
-        let result = loop {
-            let result = bring(connection, &tenant, &self.task, &attempt).await;
-            let tries_left = u32::try_from(attempt.number).unwrap_or(u32::MAX) <= self.retries;
-            match result {
-                Err(MigratorError::Busy(_)) if tries_left => {
-                    self.queue.lock().await.put_back(Turn { tenant, slug, started, busy: attempt.number });
-                    return Ok(None);
-                }
+        let became = match self.attempts(connection, &tenant, &mut attempt).await? {
+            Err(MigratorError::Busy(_)) if self.tries_left(&attempt) => {
+                self.queue.lock().await.put_back(Turn { tenant, slug, started, busy: attempt.number });
+                return Ok(None);
+            }
+            Ok(Outcome::Migrated) => Became { outcome: self.task.way.done(), why: None },
+            Ok(Outcome::Current) => Became { outcome: "current", why: None },
+            Err(error) => self.failed(connection, &tenant, &attempt, error).await?,
+        };
+        let milliseconds = attempt.started.elapsed().as_millis();
+        let (error, cause) = became.why.unzip();
+        let outcome = became.outcome;
+        Ok(Some(TenantReport { tenant, slug, milliseconds, attempts: attempt.number, outcome, error, cause }))
+    }
+
+    fn tries_left(&self, attempt: &Attempt) -> bool {
+        u32::try_from(attempt.number).unwrap_or(u32::MAX) <= self.retries
+    }
+
+    /// What the last attempt came to: there is another one where that helps, but for a tenant that another migrator holds. Its error is the
+    /// tenant's; that of this call ends the run.
+    async fn attempts(
+        &self,
+        connection: &mut Connection,
+        tenant: &TenantName,
+        attempt: &mut Attempt,
+    ) -> Result<Result<Outcome, MigratorError>, MigratorError> {
+        loop {
+            let error = match bring(connection, tenant, &self.task, attempt).await {
+                Err(error) if self.tries_left(attempt) => error,
+                result => return Ok(result),
+            };
+            match error {
+                MigratorError::Busy(_) => return Ok(Err(error)),
                 // The ledger now says what it was.
-                Err(MigratorError::Changed(_)) if tries_left => attempt.number += 1,
-                Err(error) if tries_left && (error.is_passing() || connection.client.is_closed()) => {
+                MigratorError::Changed(_) => {}
+                error if error.is_passing() || connection.client.is_closed() => {
                     tracing::info!(%tenant, %error, attempt = attempt.number, "will be tried again");
                     tokio::select! {
                         () = tokio::time::sleep(rest(attempt.number)) => {}
                         () = self.stop.asked() => {
-                            break Err(MigratorError::Interrupted { when: "before its next attempt", after: Some(error.to_string()) });
+                            let after = Some(error.to_string());
+                            return Ok(Err(MigratorError::Interrupted { when: "before its next attempt", after }));
                         }
                     }
-                    self.regain(connection, &tenant, error).await?;
-                    attempt.number += 1;
+                    self.regain(connection, tenant, error).await?;
                 }
-                result => break result,
+                error => return Ok(Err(error)),
             }
+            attempt.number += 1;
+        }
+    }
+
+    /// Writes down that it failed, unless it didn't after all; and what is told of it.
+    async fn failed(
+        &self,
+        connection: &mut Connection,
+        tenant: &TenantName,
+        attempt: &Attempt,
+        error: MigratorError,
+    ) -> Result<Became, MigratorError> {
+        let error = self.regain(connection, tenant, error).await?;
+        let outcome = match &error {
+            MigratorError::Busy(_) => "busy",
+            MigratorError::Interrupted { .. } => STOPPED,
+            error if nobodys_failure(connection, tenant, error).await => PASSED_BY,
+            _ => "failed",
         };
-        let (outcome, error, cause) = match result {
-            Ok(Outcome::Migrated) => (self.task.way.done(), None, None),
-            Ok(Outcome::Current) => ("current", None, None),
-            Err(error) => {
-                let error = self.regain(connection, &tenant, error).await?;
-                let outcome = match &error {
-                    MigratorError::Busy(_) => "busy",
-                    MigratorError::Interrupted { .. } => STOPPED,
-                    error if nobodys_failure(connection, &tenant, error).await => PASSED_BY,
-                    _ => "failed",
-                };
-                let left = matches!(error, MigratorError::Held { .. } | MigratorError::Interrupted { .. });
-                let mut cause = error.cause();
-                if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
-                    cause.held_by = holders::of(&connection.client, &tenant).await;
-                }
-                let text = drift::explain(&self.migrator, connection, &self.task, &tenant, error).await;
-                let text = text + &holders::list(&cause.held_by);
-                // Who is held now may be released while the run goes on, and is then taken along; who was stopped is still to be migrated.
-                let written = if left {
-                    Some(false)
-                } else {
-                    record_failure(connection, &tenant, &self.task, &attempt, outcome, &text).await
-                };
-                if written.is_none() {
-                    self.queue.lock().await.leave_out(&tenant);
-                }
-                match written {
-                    Some(true) => (self.task.way.done(), None, None),
-                    _ => (outcome, Some(text), Some(cause)),
-                }
-            }
+        let left = matches!(error, MigratorError::Held { .. } | MigratorError::Interrupted { .. });
+        let mut cause = error.cause();
+        if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
+            cause.held_by = holders::of(&connection.client, tenant).await;
+        }
+        let text = drift::explain(&self.migrator, connection, &self.task, tenant, error).await;
+        let text = text + &holders::list(&cause.held_by);
+        // Who is held now may be released while the run goes on, and is then taken along; who was stopped is still to be migrated.
+        let written = if left {
+            Some(false)
+        } else {
+            record_failure(connection, tenant, &self.task, attempt, outcome, &text).await
         };
-        let milliseconds = attempt.started.elapsed().as_millis();
-        Ok(Some(TenantReport { tenant, slug, milliseconds, attempts: attempt.number, outcome, error, cause }))
+        if written.is_none() {
+            self.queue.lock().await.leave_out(tenant);
+        }
+        Ok(match written {
+            Some(true) => Became { outcome: self.task.way.done(), why: None },
+            _ => Became { outcome, why: Some((text, cause)) },
+        })
     }
 
     /// Connects again, if the connection was lost over this error, and gives it back. When that fails the run ends with this error:

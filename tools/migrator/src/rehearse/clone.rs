@@ -88,7 +88,8 @@ pub(super) async fn drop_leftovers(connection: &mut Connection) -> Result<(), Mi
     Ok(())
 }
 
-/// The classes that are behind, each with its largest tenant. What was begun is no class of its own: the clone begins before it. Only that of one tenant, which then stands for its largest.
+/// The classes that are behind, each with its largest tenant. Who is held is left out, as by `up`. What was begun is no class of its own: the
+/// clone begins before it. Only that of one tenant, held or not, which then stands for its largest.
 pub(super) async fn subjects(
     connection: &Connection,
     chain: &Chain,
@@ -105,7 +106,8 @@ pub(super) async fn subjects(
               CROSS JOIN LATERAL (SELECT coalesce(sum(c.relpages), 0) AS pages FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
                      WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
                        AND d.classid = 'pg_class'::regclass) s
-              WHERE t.state <> 'deleted' AND l.chain_checksum <> $1 AND l.version <= $3 AND ($4::text IS NULL OR l.tenant = $4)
+              WHERE t.state <> 'deleted' AND l.chain_checksum <> $1 AND l.version <= $3
+                AND CASE WHEN $4::text IS NULL THEN l.held_at IS NULL ELSE l.tenant = $4 END
               ORDER BY 1, 2, 3, s.pages DESC, l.tenant",
             &[&target.checksum, &chain.rules_checksum(), &target.version, &only.map(TenantName::as_str)],
         )
