@@ -85,17 +85,23 @@ async fn nothing_that_a_step_does_makes_the_plan_anew() {
     let settings = "SET plan_cache_mode = force_generic_plan; SET search_path = pg_catalog";
     superuser.batch_execute(settings).await.unwrap();
     let t = practice.name.as_str();
-    let prepare = format!("PREPARE findings (text) AS {}; EXECUTE findings ('{t}')", sql::ISOLATION_CHECK);
-    superuser.batch_execute(&prepare).await.unwrap();
-    let prepare = format!("PREPARE fingerprint (text) AS {}; EXECUTE fingerprint ('{t}')", sql::FINGERPRINT);
-    superuser.batch_execute(&prepare).await.unwrap();
+    let proof = [
+        ("findings", sql::ISOLATION_CHECK),
+        ("reach", sql::REACH_CHECK),
+        ("fingerprint", sql::FINGERPRINT),
+        ("shape", &sql::SHAPE),
+    ];
+    for (name, sql) in proof {
+        let prepare = format!("PREPARE {name} (text) AS {sql}; EXECUTE {name} ('{t}')");
+        superuser.batch_execute(&prepare).await.unwrap();
+    }
     let step = format!(
         "BEGIN; SET LOCAL ROLE labor_owner; SET LOCAL row_security = off; SET LOCAL search_path = {t};
          ALTER TABLE reports ADD COLUMN extra text; CREATE INDEX extra ON reports (extra);
          CREATE POLICY extra ON reports TO {t}_app USING (true);
          SET LOCAL search_path = pg_catalog; SET LOCAL ROLE NONE"
     );
-    for name in ["findings", "fingerprint"] {
+    for (name, _) in proof {
         let explain = format!("EXPLAIN (ANALYZE, SUMMARY, FORMAT JSON) EXECUTE {name} ('{t}')");
         // The least of some: the machine may be busy with something else.
         let mut least = f64::MAX;

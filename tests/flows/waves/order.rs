@@ -1,5 +1,8 @@
 //! The order of a run: canary, percentages, the rest; and two runs at once.
-use super::Fleet;
+use labor_testing::until;
+
+use super::{Fleet, LIMIT};
+use crate::chain::{Chain, REMARKS, V3};
 
 /// The lines of a run in words: waves by name, tenants by what became of them.
 fn course(text: &str) -> Vec<String> {
@@ -46,16 +49,35 @@ async fn waves_come_in_order_and_a_canary_that_fails_stops_all_others() {
 #[tokio::test]
 async fn two_migrators_at_once_bring_each_tenant_up_once() {
     let fleet = Fleet::copy("waves_two").await;
-    let chain = fleet.whole().await;
-    let (one, two) = (fleet.up(&chain, &["--workers", "1"]), fleet.up(&chain, &["--workers", "3"]));
-    let (one, two) = tokio::join!(fleet.ran(one), fleet.ran(two));
-    for ran in [&one, &two] {
-        let tenants = ran.lines.split_last().map_or(&[][..], |(_, tenants)| tenants);
-        assert!(tenants.iter().all(|tenant| tenant["outcome"] != "failed"), "{}", ran.text);
-        assert_eq!(ran.code, Some(0), "{}", ran.text);
+    // Nothing that waits for everybody's transactions, as an index does.
+    let chain = Chain::copy(&fleet.files().await).with(V3).with_rules(REMARKS);
+    let reader = fleet.other().await;
+    reader.batch_execute(&fleet.sql("BEGIN; LOCK TABLE {p1}.patients IN ACCESS SHARE MODE")).await.unwrap();
+    let one = fleet.begin(&chain, &["--workers", "1", "--first", "p1", "--lock-timeout", "10m"]);
+    // It has p1 in hand, and the other one meets it there.
+    fleet.blocked("LOCK TABLE").await;
+    let through = async {
+        // Shorter than what a program is given: what it said is told.
+        let others = until("the others to be brought up beside it", LIMIT / 2, async || {
+            let versions = fleet.versions().await;
+            Ok(if versions == "intake 3, p1 2, p2 3, p3 3, p4 3" { Ok(()) } else { Err(versions) })
+        })
+        .await;
+        reader.batch_execute("ROLLBACK").await.unwrap();
+        others
+    };
+    let two = fleet.up(&chain, &["--workers", "3", "--retries", "100"]);
+    let (two, others) = tokio::join!(fleet.ran(two), through);
+    assert!(others.is_ok(), "{others:?}: {}", two.text);
+    let (code, said) = super::end_of(&one).await;
+    assert_eq!((code, two.code), (Some(0), Some(0)), "{said}{}", two.text);
+    assert!(said.contains("(p1) migrated in "), "{said}");
+    for slug in ["intake", "p2", "p3", "p4"] {
+        assert_eq!(two.of(slug).0, "migrated", "{}", two.text);
     }
-    fleet.is_whole(6).await;
-    let twice = "SELECT count(*) FROM (SELECT FROM control.outcomes WHERE outcome = 'migrated' AND to_version = 6 GROUP BY tenant HAVING count(*) <> 1) t";
+    assert_ne!(two.of("p1").0, "migrated", "{}", two.text);
+    fleet.is_whole(3).await;
+    let twice = "SELECT count(*) FROM (SELECT FROM control.outcomes WHERE outcome = 'migrated' AND to_version = 3 GROUP BY tenant HAVING count(*) <> 1) t";
     assert_eq!(fleet.number(twice).await, 0);
 }
 
@@ -123,12 +145,23 @@ async fn who_is_held_by_another_migrator_is_tried_again_and_proves_nothing_in_a_
     let ran = run("canary=2,rest", "1").await;
     assert_eq!((ran.code, ran.of("p2").0), (Some(3), "busy"), "{}", ran.text);
     assert_eq!(fleet.versions().await, "intake 6, p1 6, p2 2, p3 6, p4 6");
+    let other = fleet.other().await;
     let given_back = async {
-        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        until("the migrator to have tried the lock", LIMIT, async || {
+            // Nobody else is left to be tried.
+            let tried = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'labor-migrator'
+                            AND query LIKE '%SELECT version, chain_checksum, rules_checksum, held_reason%' AND state = 'idle'";
+            let tried: i64 = other.query_one(tried, &[]).await.unwrap().get(0);
+            Ok(if tried > 0 { Ok(()) } else { Err("it has not".to_owned()) })
+        })
+        .await
+        .unwrap();
         fleet.execute(&format!("SELECT pg_advisory_unlock{KEY}")).await;
     };
     let (ran, ()) = tokio::join!(run("canary=1,rest", "8"), given_back);
     assert_eq!((ran.code, ran.of("p2").0), (Some(0), "migrated"), "{}", ran.text);
+    let attempts = ran.lines.iter().find(|line| line["tenant"] == "p2").map(|line| line["attempts"].as_i64().unwrap());
+    assert!(attempts > Some(1), "{}", ran.text);
     fleet.is_whole(6).await;
 }
 
