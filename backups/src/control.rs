@@ -1,7 +1,7 @@
 //! `control run` and `control restore`: what a new server needs to know besides the practices' own backups: the registry with its
 //! tombstones, how practices are addressed, the laboratories' channels, operators, requests with their certificates, holds.
 //!
-//! One object, `control/<id>/control.json.zst.age`, encrypted to a key of its own in the folder of keys (`control.age-identity`). It holds
+//! One object, `control/<id>/control.json.zst.age`, encrypted to a key of its own in the folder of keys (`control.age-identity`, or `control.age-identity.wrapped`). It holds
 //! no health data. What can be made anew is not in it: the ledger (a restore writes it), spares, records of runs, the guard and its keys
 //! (out of the master secret).
 //!
@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use tokio_postgres::types::Json;
 use tokio_postgres::{IsolationLevel, Transaction};
 
-use crate::{Backup, BackupError, BackupId, mac, manifest, seal};
+use crate::mac::{self, MacKey};
+use crate::{Backup, BackupError, BackupId, manifest, seal};
 
 /// Name of its key.
 const KEY: &str = "control";
@@ -81,12 +82,12 @@ impl Backup {
                 self.keys.file(KEY).display()
             )));
         }
-        let identity = self.keys.open_or_make(KEY)?;
+        let sealing = self.keys.sealing_or_make(KEY).await?;
         let made_at = Utc::now();
         let (backup, tables) = (BackupId::new(made_at), self.read_control().await?);
         let document = Document { format: FORMAT, backup: backup.clone(), made_at, tables, mac: String::new() };
-        let plain = manifest::sealed(&document, &identity)?;
-        let (_, sealed) = seal::seal(&plain[..], &identity.to_public(), Vec::new())
+        let plain = manifest::sealed(&document, &sealing.mac)?;
+        let (_, sealed) = seal::seal(&plain[..], &sealing.recipient, Vec::new())
             .map_err(BackupError::io("seal the control schema"))?;
         self.store.put(&key(&backup), sealed, true).await?;
         Ok(ControlBackup::of(backup, &document, Vec::new()))
@@ -176,7 +177,7 @@ impl Backup {
     }
 
     async fn open_control(&self, backup: &BackupId) -> Result<Document, BackupError> {
-        let identity = self.keys.open(KEY)?;
+        let identity = self.keys.open(KEY).await?;
         let missing = || BackupError::NotFound(format!("{} is not there any more", key(backup)));
         let sealed = self.store.get(&key(backup)).await?.ok_or_else(missing)?;
         let mut plain = Vec::new();
@@ -186,7 +187,7 @@ impl Backup {
         })?;
         let unreadable = |error: serde_json::Error| BackupError::Damaged(format!("{}: {error}", key(backup)));
         let document: Value = serde_json::from_slice(&plain).map_err(unreadable)?;
-        if !mac::fits(&document, &identity)? {
+        if !mac::fits(&document, &MacKey::of(&identity)?)? {
             return Err(BackupError::Damaged(format!("{} was not made with this key, or was altered", key(backup))));
         }
         let document: Document = serde_json::from_value(document).map_err(unreadable)?;

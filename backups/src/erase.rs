@@ -23,7 +23,7 @@ pub struct ErasureCertificate {
     pub tenant: TenantName,
     /// What `labor-migrator delete` certified.
     pub database: Value,
-    /// What became of the key in the folder that was named.
+    /// What became of the key in the folder that was named, and in the service that had wrapped it.
     pub key: KeyFate,
     /// Which key, when it was destroyed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,8 +45,8 @@ impl Backup {
     /// another one unless no key is given. `without_key` goes on when there is no key although there are sealed objects: somebody else destroyed it.
     ///
     /// # Errors
-    /// When the deletion was not completed in the database, the store refuses, or something is left; [`BackupError::Refused`] when
-    /// the key is not there and nobody said that this is right.
+    /// When the deletion was not completed in the database, the key's service or the store refuses, or something is left;
+    /// [`BackupError::Refused`] when the key is not there and nobody said that this is right.
     pub async fn erase(
         &self,
         request: Uuid,
@@ -63,14 +63,14 @@ impl Backup {
         };
         let tenant = request.tenant;
         let prefix = format!("tenants/{tenant}/");
-        let known = self.keys.holds(&tenant)? || self.keys.receipt(&tenant, request.id)?.is_some();
+        let known = self.keys.holds(tenant.as_str())? || self.keys.receipt(tenant.as_str(), request.id)?.is_some();
         if !without_key && !known && self.store.has_sealed(&prefix).await? {
             return Err(BackupError::Refused(format!(
                 "the key {} is not there, but backups of {tenant} are; nothing was erased. Is LABOR_BACKUP_KEYS (--keys) the right folder? If the key was destroyed before, say so with --key-already-destroyed",
-                self.keys.file(&tenant).display()
+                self.keys.file(tenant.as_str()).display()
             )));
         }
-        let key_receipt = self.keys.destroy(&tenant, request.id)?;
+        let key_receipt = self.keys.destroy(tenant.as_str(), request.id, without_key).await?;
         let key = if key_receipt.is_some() { KeyFate::Destroyed } else { KeyFate::WasNotThere };
         self.say(&match key {
             KeyFate::Destroyed => format!("{tenant}: key destroyed"),

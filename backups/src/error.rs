@@ -39,6 +39,16 @@ pub enum BackupError {
         /// Why not.
         reason: String,
     },
+    /// The service that wraps keys can't do it now, or refuses. It says nothing about any backup.
+    #[error("the key of {of}: the key service {service} {reason}")]
+    KeyService {
+        /// Whose key: a tenant's opaque name, or `control`.
+        of: String,
+        /// The service, as it is set.
+        service: String,
+        /// What it did instead, and what to do.
+        reason: String,
+    },
     /// A file or pipe failed.
     #[error("{action}: {source}")]
     Io {

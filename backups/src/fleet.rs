@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use age::x25519::Identity;
 use chrono::{DateTime, TimeDelta, Utc};
 use labor_catalog::TenantName;
 use serde::Serialize;
@@ -19,6 +18,7 @@ use tokio_postgres::Client;
 use crate::class::{self, Class, Member};
 use crate::layout::Layout;
 use crate::list::Earlier;
+use crate::mac::MacKey;
 use crate::manifest::{self, FORMAT, Unchanged};
 use crate::program::PgDump;
 use crate::proof::{self, Contents};
@@ -236,13 +236,13 @@ impl Fleet {
         let snapshot = backup.unless_stopped(Snapshot::open(client, tenant)).await?;
         let both = async { tokio::try_join!(proof::all(&snapshot.transaction, tenant), backup.earlier(tenant)) };
         let (contents, earlier) = Box::pin(backup.unless_stopped(both)).await?;
-        let identity = backup.key_for_run(tenant, earlier.as_ref())?;
+        let key = backup.key_for_run(tenant, earlier.as_ref()).await?;
         if let Some(earlier) = &earlier
-            && self.is_unchanged(tenant, earlier, &identity, &contents).await
+            && self.is_unchanged(tenant, earlier, &key.mac, &contents).await
         {
-            return self.unchanged(tenant, &earlier.backup, snapshot.begun, snapshot.lsn, &identity).await;
+            return self.unchanged(tenant, &earlier.backup, snapshot.begun, snapshot.lsn, &key.mac).await;
         }
-        let making = Making::new(tenant, &self.server, &self.program, identity, &snapshot);
+        let making = Making::new(tenant, &self.server, &self.program, key, &snapshot);
         let (to_sealer, plain) = mpsc::channel(4);
         let layout = self.layouts.iter().find(|layout| attempt == Attempt::First && layout.fits(&contents));
         let known = contents.clone();
@@ -262,7 +262,7 @@ impl Fleet {
         &self,
         tenant: &TenantName,
         earlier: &Earlier,
-        identity: &Identity,
+        mac_key: &MacKey,
         contents: &Contents,
     ) -> bool {
         let Some(manifest) = earlier.manifest.as_ref().filter(|manifest| same(manifest, contents)) else {
@@ -273,7 +273,7 @@ impl Fleet {
             return false;
         }
         let Earlier { backup, document, found, .. } = earlier;
-        let judging = self.backup.judge_document(tenant, backup.clone(), Some(document), found, identity, now);
+        let judging = self.backup.judge_document(tenant, backup.clone(), Some(document), found, mac_key, now);
         match judging.await {
             Ok(judged) => matches!(judged.standing, Standing::Good { .. }),
             Err(error) => {
@@ -289,12 +289,12 @@ impl Fleet {
         backup: &BackupId,
         until: DateTime<Utc>,
         snapshot_lsn: String,
-        identity: &Identity,
+        mac_key: &MacKey,
     ) -> Result<Outcome, BackupError> {
         let (tenant, backup, mac) = (tenant.clone(), backup.clone(), String::new());
         let key = manifest::unchanged_key(&tenant, &backup);
         let note = Unchanged { format: FORMAT, tenant, backup: backup.clone(), until, snapshot_lsn, mac };
-        let document = manifest::sealed(&note, identity)?;
+        let document = manifest::sealed(&note, mac_key)?;
         self.backup.store.put(&key, document, false).await?;
         Ok(Outcome::Unchanged { backup })
     }

@@ -79,7 +79,7 @@ pub use error::BackupError;
 pub use export::{Checked, ExportManifest, Exported, ExportedFile, Signature, check_export};
 pub use fleet::{FleetOptions, FleetRun, Outcome};
 pub use kept::Kept;
-pub use keys::{KeyFate, KeyFolder, KeyReceipt};
+pub use keys::{InService, KeyEntry, KeyFate, KeyReceipt, KeyServiceSettings, Rewrapped, Token, TransitSettings};
 pub use labor_catalog::TenantName;
 pub use list::{Entry, State};
 pub use manifest::{BackupId, InvalidId, Manifest, Sum, Unchanged, Verdict, Verified};
@@ -107,7 +107,7 @@ pub struct Backup {
     plan: tokio_postgres::Config,
     target: Option<tokio_postgres::Config>,
     program_folder: Option<std::path::PathBuf>,
-    keys: KeyFolder,
+    keys: keys::Keys,
     store: store::Store,
     stop: CancellationToken,
     progress: Option<Progress>,
@@ -118,7 +118,7 @@ impl Backup {
     /// Reads the settings. Connects to nothing yet.
     ///
     /// # Errors
-    /// When a URL can't be read.
+    /// When a URL or a certificate can't be read.
     pub fn new(settings: Settings) -> Result<Self, BackupError> {
         let parse = |url: &str| labor_connect::parse(url, "labor-backup");
         Ok(Self {
@@ -126,7 +126,7 @@ impl Backup {
             plan: parse(settings.schedule_url.as_deref().unwrap_or(&settings.database_url))?,
             target: settings.restore_url.as_deref().map(parse).transpose()?,
             program_folder: settings.program_folder,
-            keys: KeyFolder::new(settings.keys),
+            keys: keys::Keys::new(settings.keys, &settings.key_service)?,
             store: store::Store::new(&settings.store),
             stop: CancellationToken::new(),
             progress: None,

@@ -6,6 +6,7 @@ mod bucketing;
 mod controlling;
 mod everyone;
 mod exporting;
+mod keying;
 mod output;
 mod pruning;
 mod restoring;
@@ -17,7 +18,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use labor_backup::{
-    Backup, BackupError, BackupId, FleetOptions, InvalidId, Sampling, Settings, StoreSettings, TenantName, Which,
+    Backup, BackupError, BackupId, FleetOptions, InvalidId, KeyServiceSettings, Sampling, Settings, StoreSettings,
+    TenantName, Which,
 };
 use labor_catalog::logs::may_log;
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,6 +37,8 @@ const HELP: &str = "Environment:
   LABOR_RESTORE_URL      URL of the login labor_migrator, for verify and restore
   AWS_ACCESS_KEY_ID      access key of the bucket
   AWS_SECRET_ACCESS_KEY  secret key of the bucket
+  VAULT_ADDR             with LABOR_KEY_SERVICE=transit:MOUNT: address of OpenBao or Vault; and VAULT_TOKEN or VAULT_TOKEN_FILE,
+                         VAULT_NAMESPACE, VAULT_CACERT
 
 Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused; 4 the backup is bad; 5 no such tenant or backup; 6 late; 130 stopped";
 
@@ -57,6 +61,9 @@ struct Places {
     /// Folder with one age identity per tenant. Deleting a file makes that tenant's backups unreadable for ever.
     #[arg(long, env = "LABOR_BACKUP_KEYS", global = true)]
     keys: Option<PathBuf>,
+    /// What wraps the keys in that folder: folder (nothing does) or transit:MOUNT[/PREFIX] (OpenBao or Vault).
+    #[arg(long, env = "LABOR_KEY_SERVICE", default_value = "folder", value_name = "SERVICE", global = true)]
+    key_service: String,
     /// Folder with the pg_dump of the server's major version; else it is looked for.
     #[arg(long, env = "LABOR_PG_BIN", global = true)]
     pg_bin: Option<PathBuf>,
@@ -144,6 +151,8 @@ enum Command {
     Export(exporting::Arguments),
     /// Prove offline that an export's files equal its manifest. Needs neither database nor bucket.
     CheckExport(exporting::CheckArguments),
+    /// Keys of the backups: list them, and wrap them anew by the service that is set.
+    Keys(keying::Arguments),
     /// After `labor-migrator delete`: destroy the tenant's key, delete its objects, search for them, certify.
     Erase {
         /// Id of the request (`labor request list`).
@@ -229,6 +238,7 @@ async fn carry_out(
         Command::Restore(arguments) => return restoring::run(&backup, arguments, serving, json).await,
         Command::Control { command } => return controlling::run(&backup, &command, json).await,
         Command::Export(arguments) => return exporting::run(&backup, arguments, json).await,
+        Command::Keys(arguments) => return keying::run(&backup, arguments, json).await,
         Command::Erase { request, key_already_destroyed, signing } => {
             let key = signing.key()?;
             let certificate = Box::pin(backup.erase(request, key_already_destroyed, key.as_ref())).await?;
@@ -247,6 +257,7 @@ fn settings(places: Places) -> Result<Settings, BackupError> {
         schedule_url: variable("LABOR_SCHEDULE_URL").ok(),
         restore_url: variable("LABOR_RESTORE_URL").ok(),
         keys: places.keys.ok_or_else(|| missing("--keys or LABOR_BACKUP_KEYS"))?,
+        key_service: KeyServiceSettings::read(&places.key_service, &|name| std::env::var(name).ok())?,
         program_folder: places.pg_bin,
         store: StoreSettings {
             endpoint: places.s3_endpoint.filter(|endpoint| !endpoint.is_empty()),

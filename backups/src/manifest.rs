@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use age::x25519::Identity;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use labor_catalog::TenantName;
 use serde::de::DeserializeOwned;
@@ -13,7 +12,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clock::CLOCKS_DIFFER;
-use crate::{BackupError, TableDigest, mac};
+use crate::mac::{self, MacKey};
+use crate::{BackupError, TableDigest};
 
 /// The format this version writes and reads.
 pub(crate) const FORMAT: u32 = 1;
@@ -149,9 +149,9 @@ impl Manifest {
     }
 
     /// The same with its HMAC.
-    pub(crate) fn signed(mut self, identity: &Identity) -> Result<Self, BackupError> {
+    pub(crate) fn signed(mut self, key: &MacKey) -> Result<Self, BackupError> {
         let document = serde_json::to_value(&self).map_err(|error| BackupError::Invalid(error.to_string()))?;
-        self.mac = mac::of(&document, identity)?;
+        self.mac = mac::of(&document, key)?;
         Ok(self)
     }
 
@@ -163,10 +163,10 @@ impl Manifest {
 }
 
 /// A document of this tenant's as it is stored: with its HMAC in the field `mac`.
-pub(crate) fn sealed(document: &impl Serialize, identity: &Identity) -> Result<Vec<u8>, BackupError> {
+pub(crate) fn sealed(document: &impl Serialize, key: &MacKey) -> Result<Vec<u8>, BackupError> {
     let invalid = |error: serde_json::Error| BackupError::Invalid(error.to_string());
     let mut document = serde_json::to_value(document).map_err(invalid)?;
-    let mac = mac::of(&document, identity)?;
+    let mac = mac::of(&document, key)?;
     if let Some(fields) = document.as_object_mut() {
         fields.insert("mac".to_owned(), Value::String(mac));
     }
@@ -179,9 +179,9 @@ pub(crate) fn authentic<T: DeserializeOwned>(
     bytes: &[u8],
     tenant: &TenantName,
     backup: &BackupId,
-    identity: &Identity,
+    key: &MacKey,
 ) -> Option<T> {
-    authenticate(bytes, backup, identity).ok()?;
+    authenticate(bytes, backup, key).ok()?;
     let document: Value = serde_json::from_slice(bytes).ok()?;
     let has = |field: &str, value: &str| document.get(field).and_then(Value::as_str) == Some(value);
     let known = document.get("format").and_then(Value::as_u64) == Some(u64::from(FORMAT));
@@ -190,9 +190,9 @@ pub(crate) fn authentic<T: DeserializeOwned>(
 }
 
 /// Refuses a manifest that was not made with the tenant's key: without HMAC, with another one, or altered.
-pub(crate) fn authenticate(bytes: &[u8], backup: &BackupId, identity: &Identity) -> Result<(), BackupError> {
+pub(crate) fn authenticate(bytes: &[u8], backup: &BackupId, key: &MacKey) -> Result<(), BackupError> {
     let authentic = match serde_json::from_slice(bytes) {
-        Ok(document) => mac::fits(&document, identity)?,
+        Ok(document) => mac::fits(&document, key)?,
         Err(_) => false,
     };
     if authentic {
@@ -305,6 +305,8 @@ pub(crate) fn broken_key(tenant: &TenantName, backup: &BackupId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use age::x25519::Identity;
+
     use super::*;
 
     #[test]
@@ -332,22 +334,22 @@ mod tests {
 
     #[test]
     fn a_document_of_another_backup_or_tenant_or_of_a_later_format_says_nothing_here() {
-        let identity = Identity::generate();
+        let key = MacKey::of(&Identity::generate()).unwrap();
         let (tenant, backup) = (TenantName::random().unwrap(), BackupId::new(Utc::now()));
         let document = |format: u32, tenant: &TenantName, backup: &BackupId| {
             let (tenant, backup) = (tenant.clone(), backup.clone());
             let found = Broken { format, tenant, backup, found_at: Utc::now(), mac: String::new() };
-            sealed(&found, &identity).unwrap()
+            sealed(&found, &key).unwrap()
         };
-        let read = |bytes: &[u8], identity: &Identity| authentic::<Broken>(bytes, &tenant, &backup, identity).is_some();
-        assert!(read(&document(FORMAT, &tenant, &backup), &identity));
-        assert!(!read(&document(FORMAT, &tenant, &backup), &Identity::generate()));
-        assert!(!read(&document(FORMAT + 1, &tenant, &backup), &identity));
-        assert!(!read(&document(FORMAT, &TenantName::random().unwrap(), &backup), &identity));
-        assert!(!read(&document(FORMAT, &tenant, &BackupId::new(Utc::now())), &identity));
+        let read = |bytes: &[u8], key: &MacKey| authentic::<Broken>(bytes, &tenant, &backup, key).is_some();
+        assert!(read(&document(FORMAT, &tenant, &backup), &key));
+        assert!(!read(&document(FORMAT, &tenant, &backup), &MacKey::of(&Identity::generate()).unwrap()));
+        assert!(!read(&document(FORMAT + 1, &tenant, &backup), &key));
+        assert!(!read(&document(FORMAT, &TenantName::random().unwrap(), &backup), &key));
+        assert!(!read(&document(FORMAT, &tenant, &BackupId::new(Utc::now())), &key));
         // The key's, but not what this version takes for one: a field has another type.
         let other = serde_json::json!({"format": FORMAT, "tenant": tenant, "backup": backup, "found_at": 7});
-        assert!(!read(&sealed(&other, &identity).unwrap(), &identity));
-        assert!(!read(b"", &identity) && !read(b"{}", &identity));
+        assert!(!read(&sealed(&other, &key).unwrap(), &key));
+        assert!(!read(b"", &key) && !read(b"{}", &key));
     }
 }

@@ -159,10 +159,10 @@ impl Backup {
         stock: &Stock,
     ) -> Result<Vec<Decision>, BackupError> {
         let Pruning { client, options, now } = *pruning;
-        let identity = self.keys.open(tenant)?;
+        let mac_key = self.keys.sealing(tenant.as_str()).await?.mac;
         let mut judging = Vec::new();
         for (backup, found) in stock.iter().rev() {
-            judging.push(self.judge(tenant, backup.clone(), found, &identity, now));
+            judging.push(self.judge(tenant, backup.clone(), found, &mac_key, now));
         }
         let judged: Vec<Judged> = stream::iter(judging).buffered(AT_ONCE).try_collect().await?;
         let candidates = candidates(client, &options.time_zone, judged).await?;
@@ -218,10 +218,10 @@ impl Backup {
                 if found.broken.is_some() && found.is_young(now) {
                     return Ok(());
                 }
-                let identity = self.keys.open(tenant)?;
+                let mac_key = self.keys.sealing(tenant.as_str()).await?.mac;
                 let (tenant, backup, mac) = (tenant.clone(), backup.clone(), String::new());
                 let note = Broken { format: FORMAT, tenant, backup, found_at: now, mac };
-                self.store.put(&key, manifest::sealed(&note, &identity)?, false).await
+                self.store.put(&key, manifest::sealed(&note, &mac_key)?, false).await
             }
             Standing::Good { .. } | Standing::Failed if found.broken.is_some() => self.store.delete(&key).await,
             _ => Ok(()),

@@ -280,13 +280,13 @@ impl Backup {
         if !stock.iter().any(|(_, found)| found.manifest.is_some()) {
             return Ok((None, None));
         }
-        let identity = self.keys.open(tenant)?;
+        let mac_key = self.keys.sealing(tenant.as_str()).await?.mac;
         let (mut newest, mut verified_at) = (None, None);
         for (backup, found) in stock {
             if newest.is_some() && found.verified.is_none() {
                 continue;
             }
-            let judged = self.judge(tenant, backup, &found, &identity, now).await?;
+            let judged = self.judge(tenant, backup, &found, &mac_key, now).await?;
             if !matches!(judged.standing, Standing::Good { .. }) {
                 continue;
             }

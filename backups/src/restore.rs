@@ -17,6 +17,7 @@ use tokio_postgres::Transaction;
 
 use crate::admission::{allowed, exclude_deletion};
 use crate::blame::{cause, major};
+use crate::mac::MacKey;
 use crate::manifest::{self, FORMAT};
 use crate::over::Over;
 use crate::pipe::ChunkReader;
@@ -130,7 +131,7 @@ impl Backup {
             // Not a word about the backup: the surroundings failed.
             Err(error) if !error.condemns() => Err(error),
             result => {
-                let document = manifest::sealed(&verified, &self.keys.open(tenant)?)?;
+                let document = manifest::sealed(&verified, &self.keys.sealing(tenant.as_str()).await?.mac)?;
                 self.store.put(&manifest::verified_key(tenant, &verified.backup), document.clone(), false).await?;
                 let stored = serde_json::from_slice(&document);
                 let stored = stored.map_err(|error| BackupError::Invalid(error.to_string()));
@@ -284,13 +285,13 @@ impl Backup {
                 "there is no backup {backup} of {tenant} with a manifest; `labor-backup list` lists them"
             ))
         })?;
-        let identity = self.keys.open(tenant)?;
+        let identity = self.keys.open(tenant.as_str()).await?;
         let manifest = Manifest::read(&document, tenant, backup)?;
         if identity.to_public().to_string() != manifest.recipient {
             let reason = format!("is not the one that {backup} was encrypted to ({})", manifest.recipient);
-            return Err(BackupError::Key { path: self.keys.file(tenant), reason });
+            return Err(BackupError::Key { path: self.keys.file(tenant.as_str()), reason });
         }
-        manifest::authenticate(&document, backup, &identity)?;
+        manifest::authenticate(&document, backup, &MacKey::of(&identity)?)?;
         Ok(Authentic { manifest, identity })
     }
 }

@@ -1,13 +1,14 @@
 //! `run --tenant`: snapshot → `pg_dump` → seal → ship → manifest; and what `run --all` shares with it.
 //! Must stay true: digests, dump and stamp are of one snapshot; the upload is completed only after the dump's own verdict was
 //! seen; the manifest is written last and never over another one; a key that earlier backups do not know is never used unasked.
-use age::x25519::Identity;
 use chrono::{DateTime, Utc};
 use labor_catalog::TenantName;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::dump::Dump;
+use crate::keys::SealingKey;
 use crate::list::Earlier;
+use crate::mac::MacKey;
 use crate::manifest::{self, FORMAT};
 use crate::pipe::{Chunk, ChunkReader, PartWriter};
 use crate::program::PgDump;
@@ -22,7 +23,7 @@ pub(crate) struct Making<'a> {
     tenant: &'a TenantName,
     server: &'a Server,
     program: &'a PgDump,
-    identity: Identity,
+    key: SealingKey,
     started_at: DateTime<Utc>,
     backup: BackupId,
     lsn: String,
@@ -34,14 +35,14 @@ impl<'a> Making<'a> {
         tenant: &'a TenantName,
         server: &'a Server,
         program: &'a PgDump,
-        identity: Identity,
+        key: SealingKey,
         snapshot: &Snapshot<'_>,
     ) -> Self {
         Self {
             tenant,
             server,
             program,
-            identity,
+            key,
             started_at: snapshot.begun,
             backup: BackupId::new(snapshot.begun),
             lsn: snapshot.lsn.clone(),
@@ -63,7 +64,7 @@ impl<'a> Making<'a> {
             tables: contents.tables,
             plain: sums.plain,
             sealed: sums.sealed,
-            recipient: self.identity.to_public().to_string(),
+            recipient: self.key.recipient.to_string(),
             snapshot_lsn: self.lsn,
             server_version: self.server.version.clone(),
             pg_dump_version: self.program.version.clone(),
@@ -87,8 +88,8 @@ impl Backup {
         let program = PgDump::find(self.program_folder.as_deref(), server.major).await?;
         let snapshot = self.unless_stopped(Snapshot::open(&mut client, tenant)).await?;
         let earlier = Box::pin(self.unless_stopped(self.earlier(tenant))).await?;
-        let identity = self.key_for_run(tenant, earlier.as_ref())?;
-        let making = Making::new(tenant, &server, &program, identity, &snapshot);
+        let key = self.key_for_run(tenant, earlier.as_ref()).await?;
+        let making = Making::new(tenant, &server, &program, key, &snapshot);
         self.say(&format!("{tenant}: backup {}, pg_dump {}", making.backup, program.version));
         self.sweep(Some(tenant)).await;
         let (to_sealer, plain) = mpsc::channel(4);
@@ -132,7 +133,7 @@ impl Backup {
     ) -> Result<Manifest, BackupError> {
         let mut upload = Upload::new(&self.store, manifest::dump_key(making.tenant, &making.backup));
         let (to_store, parts) = mpsc::channel(1);
-        let recipient = making.identity.to_public();
+        let recipient = making.key.recipient.clone();
         let sealer = tokio::task::spawn_blocking(move || {
             let out = PartWriter::new(to_store, ship::part_size);
             let (sums, out) = seal::seal(ChunkReader::new(plain), &recipient, out)?;
@@ -151,22 +152,22 @@ impl Backup {
                 return Err(error);
             }
         };
-        let identity = making.identity.clone();
-        self.finish(upload, making.manifest(sums, contents), &identity).await
+        let mac_key = making.key.mac.clone();
+        self.finish(upload, making.manifest(sums, contents), &mac_key).await
     }
 
     /// The tenant's key, made now only when there are no backups that a lost one would have to open.
-    pub(crate) fn key_for_run(&self, tenant: &TenantName, earlier: Option<&Earlier>) -> Result<Identity, BackupError> {
-        if self.new_key {
-            return self.keys.open_or_make(tenant);
-        }
-        let there = self.keys.has(tenant)?;
-        let path = self.keys.file(tenant);
+    pub(crate) async fn key_for_run(
+        &self,
+        tenant: &TenantName,
+        earlier: Option<&Earlier>,
+    ) -> Result<SealingKey, BackupError> {
+        let Some(earlier) = earlier.filter(|_| !self.new_key) else {
+            return self.keys.sealing_or_make(tenant.as_str()).await;
+        };
         let question =
             "Is LABOR_BACKUP_KEYS (--keys) the right folder? If the old key is lost, --new-key goes on without it";
-        let Some(earlier) = earlier else {
-            return self.keys.open_or_make(tenant);
-        };
+        let (there, path) = (self.keys.has(tenant.as_str())?, self.keys.file(tenant.as_str()));
         let backup = &earlier.backup;
         if !there {
             return Err(BackupError::Refused(format!(
@@ -174,33 +175,26 @@ impl Backup {
                 path.display()
             )));
         }
-        let identity = self.keys.open(tenant)?;
+        let key = self.keys.sealing(tenant.as_str()).await?;
         match &earlier.manifest {
-            Some(manifest) if manifest.recipient != identity.to_public().to_string() => {
-                Err(BackupError::Refused(format!(
-                    "the key {} is not the one that {backup}, the newest backup of {tenant}, was encrypted to ({}). {question}",
-                    path.display(),
-                    manifest.recipient
-                )))
-            }
-            _ => Ok(identity),
+            Some(manifest) if manifest.recipient != key.recipient.to_string() => Err(BackupError::Refused(format!(
+                "the key {} is not the one that {backup}, the newest backup of {tenant}, was encrypted to ({}). {question}",
+                path.display(),
+                manifest.recipient
+            ))),
+            _ => Ok(key),
         }
     }
 
     /// Completes the upload and writes the manifest. When one of them fails, both are taken back.
-    async fn finish(
-        &self,
-        upload: Upload<'_>,
-        manifest: Manifest,
-        identity: &Identity,
-    ) -> Result<Manifest, BackupError> {
+    async fn finish(&self, upload: Upload<'_>, manifest: Manifest, mac_key: &MacKey) -> Result<Manifest, BackupError> {
         let keys = [
             manifest::manifest_key(&manifest.tenant, &manifest.backup),
             manifest::dump_key(&manifest.tenant, &manifest.backup),
         ];
         let stored = async {
             upload.complete(&manifest.sealed).await?;
-            let manifest = Manifest { finished_at: Utc::now(), ..manifest }.signed(identity)?;
+            let manifest = Manifest { finished_at: Utc::now(), ..manifest }.signed(mac_key)?;
             let document =
                 serde_json::to_vec_pretty(&manifest).map_err(|error| BackupError::Invalid(error.to_string()))?;
             self.store.put(&keys[0], document, true).await?;

@@ -2,6 +2,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::KeyServiceSettings;
+
 /// Settings of the backup. The program reads them from the environment (see its `--help`).
 #[derive(Clone)]
 pub struct Settings {
@@ -13,6 +15,8 @@ pub struct Settings {
     pub restore_url: Option<String>,
     /// Folder with one age identity per tenant. It must never be part of what is backed up.
     pub keys: PathBuf,
+    /// What wraps them.
+    pub key_service: KeyServiceSettings,
     /// Folder with `pg_dump`; else it is looked for.
     pub program_folder: Option<PathBuf>,
     /// Where backups go.
@@ -36,7 +40,11 @@ pub struct StoreSettings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("keys", &self.keys).field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("keys", &self.keys)
+            .field("key_service", &self.key_service)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
     }
 }
 

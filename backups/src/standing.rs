@@ -6,13 +6,13 @@
 //!
 //! Must stay true: only a document that the tenant's key made counts; **what can't be judged is told apart from what is bad**, so that
 //! nobody who may write into the bucket, but not delete, has backups removed by overwriting what stands beside them.
-use age::x25519::Identity;
 use chrono::{DateTime, Utc};
 use labor_catalog::TenantName;
 use serde::de::DeserializeOwned;
 
 use crate::clock::CLOCKS_DIFFER;
 use crate::list::Found;
+use crate::mac::MacKey;
 use crate::manifest::{self, Broken, Unchanged, Verdict, Verified};
 use crate::{Backup, BackupError, BackupId, Manifest};
 
@@ -76,14 +76,14 @@ impl Backup {
         tenant: &TenantName,
         backup: BackupId,
         found: &Found,
-        identity: &Identity,
+        mac_key: &MacKey,
         now: DateTime<Utc>,
     ) -> Result<Judged, BackupError> {
         let document = match found.manifest {
             Some(_) => self.store.get(&manifest::manifest_key(tenant, &backup)).await?,
             None => None,
         };
-        self.judge_document(tenant, backup, document.as_deref(), found, identity, now).await
+        self.judge_document(tenant, backup, document.as_deref(), found, mac_key, now).await
     }
 
     /// The same, of a manifest that was read already.
@@ -93,20 +93,20 @@ impl Backup {
         backup: BackupId,
         document: Option<&[u8]>,
         found: &Found,
-        identity: &Identity,
+        mac_key: &MacKey,
         now: DateTime<Utc>,
     ) -> Result<Judged, BackupError> {
         let mut judged =
             Judged { backup, standing: Standing::Unknown, doubt: None, made: now, until: now, verified_at: None };
         let backup = judged.backup.clone();
         let Some(document) = document else {
-            judged.standing = Standing::Incomplete { due: self.is_due(tenant, &backup, found, identity, now).await? };
+            judged.standing = Standing::Incomplete { due: self.is_due(tenant, &backup, found, mac_key, now).await? };
             return Ok(judged);
         };
-        let Some(manifest) = manifest::authentic::<Manifest>(document, tenant, &backup, identity) else {
+        let Some(manifest) = manifest::authentic::<Manifest>(document, tenant, &backup, mac_key) else {
             // What the key made is of a later version. The rest is nobody's, and where no dump is there is nothing to lose.
-            if manifest::authenticate(document, &backup, identity).is_err() && found.dump_bytes.is_none() {
-                judged.standing = Standing::Damaged { due: self.is_due(tenant, &backup, found, identity, now).await? };
+            if manifest::authenticate(document, &backup, mac_key).is_err() && found.dump_bytes.is_none() {
+                judged.standing = Standing::Damaged { due: self.is_due(tenant, &backup, found, mac_key, now).await? };
             } else {
                 judged.doubt = Some(MANIFEST);
             }
@@ -115,11 +115,11 @@ impl Backup {
         judged.made = manifest.started_at;
         judged.until = manifest.started_at;
         if found.dump_bytes != Some(manifest.sealed.bytes) {
-            judged.standing = Standing::Damaged { due: self.is_due(tenant, &backup, found, identity, now).await? };
+            judged.standing = Standing::Damaged { due: self.is_due(tenant, &backup, found, mac_key, now).await? };
         } else if is_ahead(&manifest, found, now) {
             judged.doubt = Some(CLOCK);
         } else {
-            self.look_beside(&mut judged, tenant, found, identity, now).await?;
+            self.look_beside(&mut judged, tenant, found, mac_key, now).await?;
         }
         Ok(judged)
     }
@@ -130,11 +130,11 @@ impl Backup {
         judged: &mut Judged,
         tenant: &TenantName,
         found: &Found,
-        identity: &Identity,
+        mac_key: &MacKey,
         now: DateTime<Utc>,
     ) -> Result<(), BackupError> {
         let backup = judged.backup.clone();
-        judged.standing = match self.verification(tenant, &backup, found, identity).await? {
+        judged.standing = match self.verification(tenant, &backup, found, mac_key).await? {
             Beside::Missing => Standing::Good { verified: false },
             Beside::Genuine(Verified { verdict: Verdict::Passed, verified_at, .. }) => {
                 judged.verified_at = Some(verified_at);
@@ -147,7 +147,7 @@ impl Backup {
             }
         };
         let key = manifest::unchanged_key(tenant, &backup);
-        match self.beside::<Unchanged>(found.unchanged.is_some(), key, tenant, &backup, identity).await? {
+        match self.beside::<Unchanged>(found.unchanged.is_some(), key, tenant, &backup, mac_key).await? {
             Beside::Missing => {}
             // Nothing is proven of a time after the proof was stored, whatever the clock of who wrote it said.
             Beside::Genuine(note) => {
@@ -167,8 +167,8 @@ impl Backup {
         backup: &BackupId,
         found: &Found,
     ) -> Result<Option<DateTime<Utc>>, BackupError> {
-        let identity = self.keys.open(tenant)?;
-        Ok(match self.verification(tenant, backup, found, &identity).await? {
+        let mac_key = self.keys.sealing(tenant.as_str()).await?.mac;
+        Ok(match self.verification(tenant, backup, found, &mac_key).await? {
             Beside::Genuine(verified) if verified.verdict == Verdict::Passed => Some(verified.verified_at),
             _ => None,
         })
@@ -179,10 +179,10 @@ impl Backup {
         tenant: &TenantName,
         backup: &BackupId,
         found: &Found,
-        identity: &Identity,
+        mac_key: &MacKey,
     ) -> Result<Beside<Verified>, BackupError> {
         let key = manifest::verified_key(tenant, backup);
-        self.beside(found.verified.is_some(), key, tenant, backup, identity).await
+        self.beside(found.verified.is_some(), key, tenant, backup, mac_key).await
     }
 
     /// Whether what is broken was found to be so a day ago. A note that the key did not make is none, and is written anew.
@@ -191,13 +191,13 @@ impl Backup {
         tenant: &TenantName,
         backup: &BackupId,
         found: &Found,
-        identity: &Identity,
+        mac_key: &MacKey,
         now: DateTime<Utc>,
     ) -> Result<bool, BackupError> {
         if found.broken.is_none() || found.is_young(now) {
             return Ok(false);
         }
-        let note = self.beside::<Broken>(true, manifest::broken_key(tenant, backup), tenant, backup, identity).await?;
+        let note = self.beside::<Broken>(true, manifest::broken_key(tenant, backup), tenant, backup, mac_key).await?;
         Ok(matches!(note, Beside::Genuine(_)))
     }
 
@@ -207,11 +207,11 @@ impl Backup {
         key: String,
         tenant: &TenantName,
         backup: &BackupId,
-        identity: &Identity,
+        mac_key: &MacKey,
     ) -> Result<Beside<T>, BackupError> {
         let document = if there { self.store.get(&key).await? } else { None };
         Ok(document.map_or(Beside::Missing, |document| {
-            manifest::authentic(&document, tenant, backup, identity).map_or(Beside::Unknown, Beside::Genuine)
+            manifest::authentic(&document, tenant, backup, mac_key).map_or(Beside::Unknown, Beside::Genuine)
         }))
     }
 }

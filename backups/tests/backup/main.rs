@@ -30,3 +30,7 @@ mod standby;
 mod store_faults;
 mod surroundings;
 mod versions;
+mod wrapped;
+mod wrapped_anew;
+mod wrapped_by_hand;
+mod wrapped_erased;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::ExposeSecret as _;
 use aws_lc_rs::{hkdf, hmac};
-use labor_backup::{Backup, Manifest, Settings, StoreSettings, TenantName};
+use labor_backup::{Backup, KeyServiceSettings, Manifest, Settings, StoreSettings, TenantName};
 use labor_migrator::bootstrap::{ServiceUrls, bootstrap};
 use labor_migrator::isolation::weaker::Weaker;
 use labor_migrator::provision::{Kind, NewTenant};
@@ -110,6 +110,7 @@ impl Place {
             schedule_url: None,
             restore_url: Some(url("labor_migrator", database).await),
             keys: folder.path().join("keys"),
+            key_service: KeyServiceSettings::Folder,
             program_folder: Some(programs()),
             store: StoreSettings {
                 endpoint: Some(store.endpoint()),

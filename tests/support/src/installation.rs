@@ -1,6 +1,7 @@
 //! Finds the programs that `scripts/install.sh` provides. Nothing is downloaded here.
 //!
-//! Order for Postgres: `LABOR_POSTGRES_HOME`, the cache, the system, `PATH`; for SeaweedFS: `LABOR_WEED`, the cache, `PATH`. What is named
+//! Order for Postgres: `LABOR_POSTGRES_HOME`, the cache, the system, `PATH`; for SeaweedFS: `LABOR_WEED`, the cache, `PATH`;
+//! for OpenBao: `LABOR_BAO` and the same. What is named
 //! explicitly is used or refused, never passed over. A home counts only if the user who will run it can run all of it, and all of it has
 //! one major version: a `pg_dump` of another major refuses the server.
 
@@ -15,7 +16,7 @@ use crate::{Error, Result, identity::Identity};
 const OLDEST_POSTGRES: u32 = 15;
 const POSTGRES_PROGRAMS: [&str; 5] = ["postgres", "initdb", "pg_ctl", "psql", "pg_dump"];
 const INSTALL: &str = "run scripts/install.sh demo";
-const INSTALL_BROWSER: &str = "run scripts/install.sh test";
+const INSTALL_TEST: &str = "run scripts/install.sh test";
 
 /// An installation of Postgres: server and clients of one major version.
 #[derive(Debug, Clone)]
@@ -69,13 +70,15 @@ impl PostgresHome {
 /// # Errors
 /// [`Error::NoProgram`] when it is nowhere.
 pub fn weed() -> Result<PathBuf> {
-    if let Some(named) = env::var_os("LABOR_WEED") {
-        return one_of("weed", vec![named.into()], "LABOR_WEED", INSTALL);
-    }
-    let mut places: Vec<PathBuf> =
-        newest_first(&cache().join("seaweedfs")).into_iter().map(|version| version.join("weed")).collect();
-    places.extend(on_path("weed"));
-    one_of("weed", places, "the cache and PATH", INSTALL)
+    named_or_cached("weed", "LABOR_WEED", "seaweedfs", INSTALL)
+}
+
+/// The OpenBao server, for tests of key services.
+///
+/// # Errors
+/// [`Error::NoProgram`] when it is nowhere.
+pub fn bao() -> Result<PathBuf> {
+    named_or_cached("bao", "LABOR_BAO", "openbao", INSTALL_TEST)
 }
 
 /// The browser for page tests.
@@ -84,7 +87,7 @@ pub fn weed() -> Result<PathBuf> {
 /// [`Error::NoProgram`] when it is not installed.
 pub fn chromium() -> Result<PathBuf> {
     let places = ["chromium", "chromium-browser", "google-chrome"].into_iter().flat_map(on_path).collect();
-    one_of("chromium", places, "PATH", INSTALL_BROWSER)
+    one_of("chromium", places, "PATH", INSTALL_TEST)
 }
 
 /// Its WebDriver server.
@@ -92,7 +95,18 @@ pub fn chromium() -> Result<PathBuf> {
 /// # Errors
 /// [`Error::NoProgram`] when it is not installed.
 pub fn chromedriver() -> Result<PathBuf> {
-    one_of("chromedriver", on_path("chromedriver"), "PATH", INSTALL_BROWSER)
+    one_of("chromedriver", on_path("chromedriver"), "PATH", INSTALL_TEST)
+}
+
+/// A program that a variable names, or the newest in a folder of the cache, or one on `PATH`.
+fn named_or_cached(program: &str, variable: &str, folder: &str, remedy: &'static str) -> Result<PathBuf> {
+    if let Some(named) = env::var_os(variable) {
+        return one_of(program, vec![named.into()], variable, remedy);
+    }
+    let versions = newest_first(&cache().join(folder)).into_iter();
+    let mut places: Vec<PathBuf> = versions.map(|version| version.join(program)).collect();
+    places.extend(on_path(program));
+    one_of(program, places, "the cache and PATH", remedy)
 }
 
 /// Where `scripts/install.sh` puts what it downloads: the same three names in the same order as there.

@@ -10,8 +10,8 @@ use crate::{Result, wait::until};
 /// The file in a server's folder that lists the sockets it has elsewhere.
 pub(crate) const SOCKETS: &str = "sockets";
 /// A browser is nobody's child once its driver is gone, and goes on writing its profile for a while.
-const SERVERS: [&str; 7] =
-    ["postgres", "initdb", "weed", "chromedriver", "chromium", "chrome", "chrome_crashpad_handler"];
+const SERVERS: [&str; 8] =
+    ["postgres", "initdb", "weed", "bao", "chromedriver", "chromium", "chrome", "chrome_crashpad_handler"];
 
 /// A process as `/proc` shows it.
 struct Process {

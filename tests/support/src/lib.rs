@@ -1,4 +1,4 @@
-//! Supervised Postgres and S3 servers, programs and senders for demo, tests and benches.
+//! Supervised Postgres, S3 and OpenBao servers, programs and senders for demo, tests and benches.
 //!
 //! What must stay true:
 //! - **No server outlives its supervisor.** Every child is spawned by one keeper thread through `setpriv --pdeathsig`, so the
@@ -20,6 +20,7 @@ mod installation;
 mod keeper;
 mod left_over;
 mod one_shot;
+mod open_bao;
 mod platform;
 mod ports;
 mod postgres;
@@ -38,8 +39,9 @@ pub use dropped::dropped_after;
 pub use earlier::{tenant_migrations, tenant_schema_at};
 pub use error::{Error, Result};
 pub use folder::DataFolder;
-pub use installation::{PostgresHome, chromedriver, chromium, weed};
+pub use installation::{PostgresHome, bao, chromedriver, chromium, weed};
 pub use one_shot::{Finished, OneShot};
+pub use open_bao::OpenBao;
 pub use platform::{Platform, Server, Source};
 pub use postgres::{Durability, Frozen, Postgres};
 pub use program::{Program, Running};
@@ -47,7 +49,7 @@ pub use proxy::{Mode, Proxy};
 pub use s3::S3;
 pub use secret::{random_hex, write_private};
 pub use sender::{Answer, Sender};
-pub use shared::{postgres, s3, scratch};
+pub use shared::{open_bao, postgres, s3, scratch};
 pub use store_wire::{StoreFault, StoreWire};
 pub use wait::until;
 pub use wire::{Fault, Wire};
