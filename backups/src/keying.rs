@@ -26,7 +26,7 @@ enum Command {
         /// All that are in the folder.
         #[arg(long, conflicts_with = "of")]
         all: bool,
-        /// The service that wrapped them, when that is another one than is set (transit:MOUNT[/PREFIX]). FROM_VAULT_ADDR and the like
+        /// The service that wrapped them, when that is another one than is set (written as LABOR_KEY_SERVICE is). FROM_VAULT_ADDR and the like
         /// go before VAULT_ADDR.
         #[arg(long, value_name = "SERVICE")]
         from: Option<String>,

@@ -14,6 +14,7 @@
 mod destroy;
 mod folder;
 mod identity;
+mod kms;
 mod overview;
 mod rewrap;
 mod sealing;
@@ -33,7 +34,7 @@ pub(crate) use folder::only_owner;
 pub use overview::KeyEntry;
 pub use rewrap::Rewrapped;
 pub(crate) use sealing::SealingKey;
-pub use settings::{KeyServiceSettings, Token, TransitSettings};
+pub use settings::{KeyServiceSettings, KmsSettings, Token, TransitSettings};
 
 use crate::BackupError;
 use folder::{KeyFolder, Staged};

@@ -79,7 +79,9 @@ pub use error::BackupError;
 pub use export::{Checked, ExportManifest, Exported, ExportedFile, Signature, check_export};
 pub use fleet::{FleetOptions, FleetRun, Outcome};
 pub use kept::Kept;
-pub use keys::{InService, KeyEntry, KeyFate, KeyReceipt, KeyServiceSettings, Rewrapped, Token, TransitSettings};
+pub use keys::{
+    InService, KeyEntry, KeyFate, KeyReceipt, KeyServiceSettings, KmsSettings, Rewrapped, Token, TransitSettings,
+};
 pub use labor_catalog::TenantName;
 pub use list::{Entry, State};
 pub use manifest::{BackupId, InvalidId, Manifest, Sum, Unchanged, Verdict, Verified};

@@ -39,6 +39,8 @@ const HELP: &str = "Environment:
   AWS_SECRET_ACCESS_KEY  secret key of the bucket
   VAULT_ADDR             with LABOR_KEY_SERVICE=transit:MOUNT: address of OpenBao or Vault; and VAULT_TOKEN or VAULT_TOKEN_FILE,
                          VAULT_NAMESPACE, VAULT_CACERT
+  LABOR_KMS_ACCESS_KEY_ID, LABOR_KMS_SECRET_ACCESS_KEY
+                         with LABOR_KEY_SERVICE=aws-kms:KEY, when they are not the bucket's; and AWS_REGION, AWS_ENDPOINT_URL_KMS
 
 Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused; 4 the backup is bad; 5 no such tenant or backup; 6 late; 130 stopped";
 
@@ -61,7 +63,7 @@ struct Places {
     /// Folder with one age identity per tenant. Deleting a file makes that tenant's backups unreadable for ever.
     #[arg(long, env = "LABOR_BACKUP_KEYS", global = true)]
     keys: Option<PathBuf>,
-    /// What wraps the keys in that folder: folder (nothing does) or transit:MOUNT[/PREFIX] (OpenBao or Vault).
+    /// What wraps the keys in that folder: folder (nothing does), transit:MOUNT[/PREFIX] (OpenBao, Vault) or aws-kms:KEY.
     #[arg(long, env = "LABOR_KEY_SERVICE", default_value = "folder", value_name = "SERVICE", global = true)]
     key_service: String,
     /// Folder with the pg_dump of the server's major version; else it is looked for.

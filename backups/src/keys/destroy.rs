@@ -41,7 +41,7 @@ pub struct KeyReceipt {
     pub service: Option<InService>,
 }
 
-/// A tenant's key in a service, without which every copy of the wrapped file is worth nothing.
+/// A key in a service, without which every copy of the wrapped file is worth nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InService {
     /// Which service, and where.
@@ -52,6 +52,9 @@ pub struct InService {
     pub version: Option<u32>,
     /// When the service, asked after it was told to destroy the key, did not know it. None: not yet, or it never did.
     pub destroyed_at: Option<DateTime<Utc>>,
+    /// It is the fleet's key, so it stays: whoever may use it can unwrap whatever copies there are of the file.
+    #[serde(default)]
+    pub shared: bool,
 }
 
 impl Keys {
@@ -118,7 +121,7 @@ impl Keys {
         }
     }
 
-    /// The key that only this tenant's file is wrapped with, if the service has one.
+    /// The key that the tenant's file is wrapped with, if the service has one.
     async fn in_service(
         &self,
         of: &str,
@@ -136,7 +139,11 @@ impl Keys {
                     (self.folder.wrapped(of), "was wrapped by a service: set LABOR_KEY_SERVICE to it".to_owned());
                 return Err(BackupError::Key { path, reason });
             }
-            KeyService::Folder => return Ok(None),
+            KeyService::Kms(kms) if is_wrapped => {
+                let (service, key) = (super::kms::NAME.to_owned(), kms.key().to_owned());
+                return Ok(Some(InService { service, key, version: None, destroyed_at: None, shared: true }));
+            }
+            KeyService::Folder | KeyService::Kms(_) => return Ok(None),
             KeyService::Transit(transit) => transit,
         };
         let (service, key) = (transit.place(), transit.key_of(of));
@@ -146,7 +153,7 @@ impl Keys {
                  namespace? If the key was destroyed there before, say so with --key-already-destroyed"
             ))),
             None if !is_wrapped => Ok(None),
-            version => Ok(Some(InService { service, key, version, destroyed_at: None })),
+            version => Ok(Some(InService { service, key, version, destroyed_at: None, shared: false })),
         }
     }
 

@@ -6,6 +6,7 @@ use age::x25519::Identity;
 
 use super::KeyServiceSettings;
 use super::identity;
+use super::kms::{self, Kms};
 use super::transit::Transit;
 use super::wrapped::{Wrapped, Wrapping, bound_to};
 use crate::BackupError;
@@ -16,12 +17,15 @@ pub(super) enum KeyService {
     Folder,
     /// OpenBao's or Vault's transit engine, with a key of each tenant's.
     Transit(Box<Transit>),
+    /// AWS KMS, with one key for the fleet.
+    Kms(Box<Kms>),
 }
 
 impl KeyService {
     pub(super) fn new(settings: &KeyServiceSettings) -> Result<Self, BackupError> {
         Ok(match settings {
             KeyServiceSettings::Folder => Self::Folder,
+            KeyServiceSettings::Kms(settings) => Self::Kms(Box::new(Kms::new(settings))),
             KeyServiceSettings::Transit(settings) => Self::Transit(Box::new(Transit::new(settings)?)),
         })
     }
@@ -31,6 +35,7 @@ impl KeyService {
         match self {
             Self::Folder => "folder".to_owned(),
             Self::Transit(transit) => transit.described(),
+            Self::Kms(kms) => format!("{}:{}", kms::NAME, kms.key()),
         }
     }
 
@@ -40,6 +45,7 @@ impl KeyService {
         let wrapping: Wrapping = match self {
             Self::Folder => return Ok(None),
             Self::Transit(transit) => transit.wrap(of, &bound_to, text).await?,
+            Self::Kms(kms) => kms.wrap(of, &bound_to, text).await?,
         };
         Ok(Some(Wrapped::new(of, public_key, identity::made_at(text), wrapping)))
     }
@@ -56,6 +62,7 @@ impl KeyService {
         let text = match self {
             Self::Folder => return Err(self.not_ours(wrapped)),
             Self::Transit(transit) => transit.unwrap(wrapped, &bound_to).await?,
+            Self::Kms(kms) => kms.unwrap(wrapped, &bound_to).await?,
         };
         let identity = identity::parse(&text)
             .map_err(|reason| self.failed(&wrapped.of, format!("gives something that {reason}")))?;
@@ -74,6 +81,7 @@ impl KeyService {
             Self::Transit(transit) => {
                 wrapped.service == super::transit::NAME && wrapped.key == transit.key_of(&wrapped.of)
             }
+            Self::Kms(kms) => wrapped.service == kms::NAME && wrapped.key == kms.key(),
         };
         if ours { Ok(()) } else { Err(self.not_ours(wrapped)) }
     }

@@ -17,6 +17,25 @@ pub enum KeyServiceSettings {
     Folder,
     /// The transit engine of OpenBao or Vault, with a key of each tenant's.
     Transit(Box<TransitSettings>),
+    /// AWS KMS, with one key for the fleet.
+    Kms(Box<KmsSettings>),
+}
+
+/// A key of AWS KMS and what lets us use it.
+#[derive(Clone)]
+pub struct KmsSettings {
+    /// Its ARN, its id, or an alias.
+    pub key: String,
+    /// Address of a server other than Amazon's (`AWS_ENDPOINT_URL_KMS`).
+    pub endpoint: Option<Url>,
+    /// Region: of the ARN, or `AWS_REGION`.
+    pub region: String,
+    /// Access key (`LABOR_KMS_ACCESS_KEY_ID`, else `AWS_ACCESS_KEY_ID`).
+    pub access_key: String,
+    /// Secret key (`LABOR_KMS_SECRET_ACCESS_KEY`, else `AWS_SECRET_ACCESS_KEY`).
+    pub secret_key: String,
+    /// Session token (`LABOR_KMS_SESSION_TOKEN`, else `AWS_SESSION_TOKEN`).
+    pub session_token: Option<String>,
 }
 
 /// A transit engine.
@@ -54,8 +73,19 @@ impl fmt::Debug for Token {
     }
 }
 
+impl fmt::Debug for KmsSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, endpoint, region, .. } = self;
+        f.debug_struct("KmsSettings")
+            .field("key", key)
+            .field("endpoint", endpoint)
+            .field("region", region)
+            .finish_non_exhaustive()
+    }
+}
+
 impl KeyServiceSettings {
-    /// Reads `folder` or `transit:MOUNT[/PREFIX]`; `variable` gives what else the service needs, by the name of an environment variable.
+    /// Reads `folder`, `transit:MOUNT[/PREFIX]` or `aws-kms:KEY`; `variable` gives what else the service needs, by the name of an environment variable.
     ///
     /// # Errors
     /// [`BackupError::Invalid`] says what is wrong or missing.
@@ -64,8 +94,9 @@ impl KeyServiceSettings {
         match text.split_once(':') {
             None if text == "folder" => Ok(Self::Folder),
             Some(("transit", place)) => TransitSettings::read(place, &variable).map(Box::new).map(Self::Transit),
+            Some(("aws-kms", key)) => KmsSettings::read(key, &variable).map(Box::new).map(Self::Kms),
             _ => Err(BackupError::Invalid(format!(
-                "LABOR_KEY_SERVICE is {text:?}: it has to be folder or transit:MOUNT[/PREFIX]"
+                "LABOR_KEY_SERVICE is {text:?}: it has to be folder, transit:MOUNT[/PREFIX] or aws-kms:KEY"
             ))),
         }
     }
@@ -96,6 +127,33 @@ impl TransitSettings {
             token,
             namespace: variable("VAULT_NAMESPACE"),
             certificates: variable("VAULT_CACERT").map(PathBuf::from),
+        })
+    }
+}
+
+impl KmsSettings {
+    fn read(key: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, BackupError> {
+        let missing = |what: &str| BackupError::Invalid(format!("LABOR_KEY_SERVICE is aws-kms, and {what} is missing"));
+        let allowed = |character: char| character.is_ascii_alphanumeric() || "-_/:".contains(character);
+        if key.is_empty() || !key.chars().all(allowed) {
+            return Err(BackupError::Invalid(format!(
+                "LABOR_KEY_SERVICE is aws-kms:{key}: that is no id, ARN or alias of a key"
+            )));
+        }
+        // arn:aws:kms:REGION:ACCOUNT:key/ID
+        let of_the_arn = key.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2)).map(str::to_owned);
+        let region = of_the_arn.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
+        let of_its_own = variable("LABOR_KMS_ACCESS_KEY_ID").is_some();
+        let credential = |name: &str| variable(&format!("{}{name}", if of_its_own { "LABOR_KMS_" } else { "AWS_" }));
+        let endpoint = variable("AWS_ENDPOINT_URL_KMS");
+        Ok(Self {
+            key: key.to_owned(),
+            endpoint: endpoint.map(|text| address("AWS_ENDPOINT_URL_KMS", &text)).transpose()?,
+            region: region.ok_or_else(|| missing("AWS_REGION"))?,
+            access_key: credential("ACCESS_KEY_ID")
+                .ok_or_else(|| missing("LABOR_KMS_ACCESS_KEY_ID or AWS_ACCESS_KEY_ID"))?,
+            secret_key: credential("SECRET_ACCESS_KEY").ok_or_else(|| missing("its SECRET_ACCESS_KEY"))?,
+            session_token: credential("SESSION_TOKEN"),
         })
     }
 }
@@ -142,6 +200,24 @@ mod tests {
         assert!(!format!("{read_back:?}").contains("s.secret"));
         let Ok(KeyServiceSettings::Transit(read_back)) = read("transit:keys/praxis", &variables) else { panic!() };
         assert_eq!(read_back.prefix, "praxis");
+    }
+
+    #[test]
+    fn a_key_of_kms_is_read_with_credentials_of_its_own_or_the_bucket_s() {
+        let bucket =
+            [("AWS_ACCESS_KEY_ID", "bucket"), ("AWS_SECRET_ACCESS_KEY", "s3cret"), ("AWS_SESSION_TOKEN", "session")];
+        let arn = "aws-kms:arn:aws:kms:eu-central-1:123456789012:key/b69ba7e2";
+        let Ok(KeyServiceSettings::Kms(kms)) = read(arn, &bucket) else { panic!() };
+        assert_eq!((kms.region.as_str(), kms.access_key.as_str()), ("eu-central-1", "bucket"));
+        assert_eq!(kms.session_token.as_deref(), Some("session"));
+        assert!(!format!("{kms:?}").contains("s3cret"));
+        let own = [&bucket[..], &[("LABOR_KMS_ACCESS_KEY_ID", "own"), ("LABOR_KMS_SECRET_ACCESS_KEY", "x")]].concat();
+        let Ok(KeyServiceSettings::Kms(kms)) = read(arn, &own) else { panic!() };
+        assert_eq!((kms.access_key.as_str(), kms.secret_key.as_str(), kms.session_token), ("own", "x", None));
+        assert!(read("aws-kms:alias/labor", &bucket).unwrap_err().contains("AWS_REGION"));
+        assert!(read("aws-kms:", &bucket).is_err() && read("aws-kms:a b", &bucket).is_err() && read(arn, &[]).is_err());
+        let open = [&bucket[..], &[("AWS_ENDPOINT_URL_KMS", "http://192.0.2.1")]].concat();
+        assert!(read(arn, &open).unwrap_err().contains("https only"));
     }
 
     #[test]

@@ -33,4 +33,5 @@ mod versions;
 mod wrapped;
 mod wrapped_anew;
 mod wrapped_by_hand;
+mod wrapped_by_kms;
 mod wrapped_erased;

@@ -66,9 +66,14 @@ async fn keys_go_into_a_service_to_another_and_back_and_every_backup_stays_reada
     }
 
     // And back: the very file that it was.
-    let from = KeyServiceSettings::Transit(Box::new(another().await));
-    let back = place.backup().rewrap_key(of, Some(&from)).await.unwrap();
-    assert_eq!(back, Rewrapped::Plain { before: format!("transit/another-{of}") });
+    let mut program = place.program();
+    program
+        .args(["--json", "keys", "rewrap", of, "--from", "transit:transit/another"])
+        .env("VAULT_ADDR", "https://127.0.0.1:1");
+    program.envs(server.env().map(|(name, value)| (format!("FROM_{name}"), value)));
+    let output = program.output().await.unwrap();
+    let back: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(back, serde_json::json!({"of": of, "outcome": "plain", "before": format!("transit/another-{of}")}));
     assert_eq!(names(&place), std::slice::from_ref(&plain));
     assert_eq!(std::fs::read_to_string(place.settings.keys.join(&plain)).unwrap(), identity);
     still_opens(&place, &place.backup(), &second).await;

@@ -98,6 +98,17 @@ pub fn chromedriver() -> Result<PathBuf> {
     one_of("chromedriver", on_path("chromedriver"), "PATH", INSTALL_TEST)
 }
 
+/// The folder of Python packages with moto's server, for tests of AWS KMS.
+///
+/// # Errors
+/// [`Error::NoProgram`] when it is nowhere.
+pub(crate) fn moto() -> Result<PathBuf> {
+    let versions = newest_first(&cache().join("moto")).into_iter();
+    let places = versions.map(|packages| packages.join("moto/server.py")).collect();
+    let server = one_of("moto", places, "the cache", INSTALL_TEST)?;
+    Ok(server.ancestors().nth(2).map(Path::to_owned).unwrap_or_default())
+}
+
 /// A program that a variable names, or the newest in a folder of the cache, or one on `PATH`.
 fn named_or_cached(program: &str, variable: &str, folder: &str, remedy: &'static str) -> Result<PathBuf> {
     if let Some(named) = env::var_os(variable) {

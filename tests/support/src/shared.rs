@@ -1,4 +1,4 @@
-//! One Postgres, one S3 and one OpenBao per test process, started when first asked for and ended with the process.
+//! One Postgres, one S3, one OpenBao and one KMS per test process, started when first asked for and ended with the process.
 //!
 //! Each `#[tokio::test]` has its own runtime, so nothing here belongs to one: children are plain processes, clients are made by the caller.
 
@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use tokio::sync::OnceCell;
 
-use crate::{DataFolder, Durability, OpenBao, Postgres, Result, S3};
+use crate::{DataFolder, Durability, Kms, OpenBao, Postgres, Result, S3};
 
 static FOLDER: OnceCell<DataFolder> = OnceCell::const_new();
 static POSTGRES: OnceCell<Postgres> = OnceCell::const_new();
 static STORE: OnceCell<S3> = OnceCell::const_new();
+static KMS: OnceCell<Kms> = OnceCell::const_new();
 static OPEN_BAO: OnceCell<OpenBao> = OnceCell::const_new();
 
 /// This test process's Postgres (nothing is flushed to disk).
@@ -38,6 +39,15 @@ pub async fn s3() -> &'static S3 {
 pub async fn open_bao() -> &'static OpenBao {
     let start = async || OpenBao::start(&scratch().await?.join("openbao")).await;
     OPEN_BAO.get_or_try_init(start).await.unwrap_or_else(|error| give_up(&error))
+}
+
+/// This test process's stand-in for AWS KMS.
+///
+/// # Panics
+/// When it cannot be had; the message says what to do.
+pub async fn kms() -> &'static Kms {
+    let start = async || Kms::start(&scratch().await?.join("kms")).await;
+    KMS.get_or_try_init(start).await.unwrap_or_else(|error| give_up(&error))
 }
 
 /// This test process's folder, for logs and files. Those of dead test processes are removed when it is claimed.
