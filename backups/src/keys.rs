@@ -136,7 +136,7 @@ impl Keys {
         let back = self.folder.read(staged.path())?.unwrap_or_default();
         let back =
             Wrapped::read(&back, of).map_err(|reason| BackupError::Key { path: staged.path().to_owned(), reason })?;
-        self.service.unwrap(&back).await?;
+        self.unwrapped(&back).await?;
         Ok(Some(staged))
     }
 

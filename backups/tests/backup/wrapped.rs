@@ -246,3 +246,23 @@ async fn processes_that_make_a_wrapped_key_at_once_end_with_one() {
     assert_eq!(std::fs::read_dir(&place.settings.keys).unwrap().count(), 2, "a temporary file was left");
     wrapped_by_bao(&place).await.verify(&place.tenant, &Which::Latest).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_control_schema_s_key_is_wrapped_like_a_tenant_s() {
+    let place = Place::alone("wrapped_control").await;
+    let bao = open_bao().await;
+    wrapped_by_bao(&place).await.control_run().await.unwrap();
+    assert!(place.settings.keys.join("control.age-identity.wrapped").exists());
+    let down = TransitSettings { address: "https://127.0.0.1:1".parse().unwrap(), ..transit(bao, bao.token()) };
+    with_service(&place, down.clone()).control_run().await.unwrap();
+    let error = with_service(&place, down).control_restore().await.unwrap_err();
+    assert!(matches!(&error, BackupError::KeyService { of, .. } if of == "control"), "{error:?}");
+    // It is opened, and then there are tenants already.
+    let error = wrapped_by_bao(&place).await.control_restore().await.unwrap_err();
+    assert!(matches!(error, BackupError::Refused(_)), "{error:?}");
+    let listed = place.backup().keys().unwrap();
+    assert_eq!(
+        (listed.len(), listed[0].of.as_str(), listed[0].key.as_deref()),
+        (1, "control", Some("transit/labor-backup-control"))
+    );
+}
