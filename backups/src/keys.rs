@@ -46,7 +46,7 @@ use wrapped::Wrapped;
 pub(crate) struct Keys {
     folder: KeyFolder,
     service: Arc<KeyService>,
-    /// What was unwrapped, by the wrapped text.
+    /// What was unwrapped, by whose it is and the wrapped text: what was one tenant's is asked for anew in another's name.
     opened: Arc<Mutex<HashMap<String, Identity>>>,
 }
 
@@ -182,12 +182,13 @@ impl Keys {
     }
 
     async fn unwrapped(&self, wrapped: &Wrapped) -> Result<Identity, BackupError> {
-        let known = self.opened().get(&wrapped.wrapped).cloned();
+        let name = format!("{} {}", wrapped.of, wrapped.wrapped);
+        let known = self.opened().get(&name).cloned();
         if let Some(identity) = known.filter(|identity| identity.to_public().to_string() == wrapped.public_key) {
             return Ok(identity);
         }
         let identity = self.service.unwrap(wrapped).await?;
-        self.opened().insert(wrapped.wrapped.clone(), identity.clone());
+        self.opened().insert(name, identity.clone());
         Ok(identity)
     }
 

@@ -92,6 +92,17 @@ async fn what_kms_refuses_is_told_and_a_file_opens_its_own_tenant_only() {
         let altered = told(&place, good.clone()).await;
         assert!(altered.contains("can't unwrap this file"), "{altered}");
     }
+    // Not even a process that has unwrapped it for the other tenant takes it for this one's.
+    let opened = with(&place, good.clone());
+    opened.verify(&neighbour, &Which::Latest).await.unwrap();
+    let mut copied = file.clone();
+    (copied["wrapped"], copied["public_key"]) = (theirs["wrapped"].clone(), theirs["public_key"].clone());
+    labor_testing::write_private(&path, &copied.to_string()).unwrap();
+    let error = opened.verify(&place.tenant, &Which::Latest).await.unwrap_err();
+    assert!(
+        matches!(&error, BackupError::KeyService { reason, .. } if reason.contains("can't unwrap this file")),
+        "{error:?}"
+    );
     file["wrapped"] = ours;
     labor_testing::write_private(&path, &file.to_string()).unwrap();
     with(&place, good.clone()).verify(&place.tenant, &Which::Latest).await.unwrap();
