@@ -71,10 +71,11 @@ impl Backup {
             )));
         }
         let key_receipt = self.keys.destroy(tenant.as_str(), request.id, without_key).await?;
-        let key = if key_receipt.is_some() { KeyFate::Destroyed } else { KeyFate::WasNotThere };
+        let key = KeyFate::of(key_receipt.as_ref());
         self.say(&match key {
             KeyFate::Destroyed => format!("{tenant}: key destroyed"),
             KeyFate::WasNotThere => format!("{tenant}: there was no key to destroy"),
+            KeyFate::NotKnown => format!("{tenant}: the wrapped file is destroyed; the service did not know its key"),
         });
         if let Some(service) =
             key_receipt.as_ref().and_then(|receipt| receipt.service.as_ref()).filter(|service| service.shared)

@@ -26,8 +26,8 @@ enum Command {
         /// All that are in the folder.
         #[arg(long, conflicts_with = "of")]
         all: bool,
-        /// The service that wrapped them, when that is another one than is set (written as LABOR_KEY_SERVICE is). FROM_VAULT_ADDR and the like
-        /// go before VAULT_ADDR.
+        /// The service that wrapped them, when that is another one than is set (written as LABOR_KEY_SERVICE is). Its settings are
+        /// FROM_VAULT_ADDR and so on, all of them; without any, those of the service that is set.
         #[arg(long, value_name = "SERVICE")]
         from: Option<String>,
     },
@@ -73,7 +73,7 @@ fn list(entries: &[KeyEntry], json: bool) -> Result<(), BackupError> {
 }
 
 async fn rewrap(backup: &Backup, of: Option<String>, from: Option<&str>, json: bool) -> Result<(), BackupError> {
-    let variable = |name: &str| std::env::var(format!("FROM_{name}")).or_else(|_| std::env::var(name)).ok();
+    let variable = |name: &str| from_variable(name, |name| std::env::var(name).ok());
     let from = from.map(|from| KeyServiceSettings::read(from, &variable)).transpose()?;
     let (single, mut faults) = (of.is_some(), Vec::new());
     for of in of.map_or_else(|| backup.key_owners(), |of| Ok(vec![of]))? {
@@ -92,6 +92,30 @@ async fn rewrap(backup: &Backup, of: Option<String>, from: Option<&str>, json: b
     if faults.is_empty() { Ok(()) } else { Err(BackupError::Incomplete(faults)) }
 }
 
+/// What belongs to one service: none of it is taken for another's, least of all a token.
+const GROUPS: [&[&str]; 2] = [
+    &["VAULT_ADDR", "VAULT_TOKEN", "VAULT_TOKEN_FILE", "VAULT_NAMESPACE", "VAULT_CACERT"],
+    &[
+        "AWS_ENDPOINT_URL_KMS",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "LABOR_KMS_ACCESS_KEY_ID",
+        "LABOR_KMS_SECRET_ACCESS_KEY",
+        "LABOR_KMS_SESSION_TOKEN",
+    ],
+];
+
+/// A setting of the other service: when `FROM_…` says anything of its group, all of the group is said so; else both are one.
+fn from_variable(name: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let from = |name: &str| variable(&format!("FROM_{name}"));
+    let group = GROUPS.iter().find(|group| group.contains(&name));
+    let apart = group.is_some_and(|group| group.iter().any(|name| from(name).is_some()));
+    if apart { from(name) } else { variable(name) }
+}
+
 fn said(outcome: &Rewrapped) -> String {
     let still = |before: &str| {
         format!("; {before} is still in its service, and unwraps whatever copies there are of the old file")
@@ -103,5 +127,27 @@ fn said(outcome: &Rewrapped) -> String {
             format!("wrapped by {key}{version}{}", before.as_deref().map(still).unwrap_or_default())
         }
         Rewrapped::Plain { before } => format!("plain in the folder{}", still(before)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::from_variable;
+
+    #[test]
+    fn no_token_goes_to_the_other_service() {
+        let here = [("VAULT_ADDR", "here"), ("VAULT_TOKEN_FILE", "file"), ("AWS_ACCESS_KEY_ID", "key")];
+        let there = [("FROM_VAULT_ADDR", "there"), ("FROM_VAULT_TOKEN", "token")];
+        let both = [&here[..], &there[..]].concat();
+        let read = |variables: &[(&str, &str)], name: &str| {
+            let variable =
+                |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            from_variable(name, variable)
+        };
+        assert_eq!(read(&here, "VAULT_TOKEN_FILE").as_deref(), Some("file"));
+        assert_eq!(read(&both, "VAULT_ADDR").as_deref(), Some("there"));
+        assert_eq!(read(&both, "VAULT_TOKEN").as_deref(), Some("token"));
+        assert_eq!(read(&both, "VAULT_TOKEN_FILE"), None);
+        assert_eq!(read(&both, "AWS_ACCESS_KEY_ID").as_deref(), Some("key"));
     }
 }

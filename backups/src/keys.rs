@@ -104,7 +104,10 @@ impl Keys {
             return Ok(key);
         }
         let key = SealingKey::of(&self.unwrapped(&wrapped).await?)?;
-        self.keep_sealing(of, &key)?;
+        // The key is at hand: that it can't be kept, as in a copy of the folder that nobody may write to, stops nothing.
+        if let Err(error) = self.keep_sealing(of, &key) {
+            tracing::warn!(%error, "the service is asked again next time");
+        }
         Ok(key)
     }
 

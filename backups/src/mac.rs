@@ -40,6 +40,11 @@ impl MacKey {
         hex::decode(text).ok()?.try_into().ok().map(Self)
     }
 
+    /// Its word for something that is kept beside it.
+    pub(crate) fn word_for(&self, text: &str) -> String {
+        hex::encode(hmac::sign(&self.hmac(), text.as_bytes()))
+    }
+
     fn hmac(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, &self.0)
     }

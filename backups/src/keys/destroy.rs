@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::service::KeyService;
+use super::transit::Transit;
 use super::{Held, Keys};
 use crate::BackupError;
 
@@ -25,6 +26,23 @@ pub enum KeyFate {
     /// There was none.
     #[serde(rename = "was not there")]
     WasNotThere,
+    /// Its wrapped file was destroyed; the service that was asked did not know the key that it was wrapped with. Whoever carried this out
+    /// said that it was destroyed before.
+    #[serde(rename = "file destroyed, not known to the service")]
+    NotKnown,
+}
+
+impl KeyFate {
+    /// What a receipt shows.
+    pub(crate) fn of(receipt: Option<&KeyReceipt>) -> Self {
+        match receipt {
+            None => Self::WasNotThere,
+            Some(KeyReceipt { service: Some(InService { shared: false, destroyed_at: None, .. }), .. }) => {
+                Self::NotKnown
+            }
+            Some(_) => Self::Destroyed,
+        }
+    }
 }
 
 /// That a key was there when it was to be destroyed, and for which request. Nothing in it is secret.
@@ -106,12 +124,19 @@ impl Keys {
                 self.write_receipt(of, KeyReceipt { request, public_key, at: Utc::now(), service })?
             }
         };
-        if let Some(service) =
-            receipt.service.as_ref().filter(|service| service.destroyed_at.is_none() && service.version.is_some())
-        {
-            self.destroy_in_service(of, service).await?;
-            let service = Some(InService { destroyed_at: Some(Utc::now()), ..service.clone() });
-            receipt = self.write_receipt(of, KeyReceipt { service, ..receipt })?;
+        // Asked each time, whatever the receipt says: the key may have been made anew, or restored with the service.
+        if let Some(service) = receipt.service.clone().filter(|service| !service.shared) {
+            let transit = self.transit_of(of, &service)?;
+            let there = transit.newest_version(of).await?;
+            if there.is_some() {
+                transit.destroy(of).await?;
+            }
+            // Gone now; or gone before that could be written down, for it was there when the receipt was written.
+            if there.is_some() || (service.version.is_some() && service.destroyed_at.is_none()) {
+                let version = there.or(service.version);
+                let service = Some(InService { version, destroyed_at: Some(Utc::now()), ..service });
+                receipt = self.write_receipt(of, KeyReceipt { service, ..receipt })?;
+            }
         }
         self.opened().clear();
         self.folder.remove(&found)?;
@@ -153,14 +178,21 @@ impl Keys {
                  namespace? If the key was destroyed there before, say so with --key-already-destroyed"
             ))),
             None if !is_wrapped => Ok(None),
-            version => Ok(Some(InService { service, key, version, destroyed_at: None, shared: false })),
+            version => {
+                // A key of this name at another server would be destroyed, and the one that opens the backups not.
+                if let (false, Ok(Some(Held::Wrapped(wrapped)))) = (gone_before, self.held_wrapped(of)) {
+                    self.service.unwrap(&wrapped).await?;
+                }
+                Ok(Some(InService { service, key, version, destroyed_at: None, shared: false }))
+            }
         }
     }
 
-    async fn destroy_in_service(&self, of: &str, known: &InService) -> Result<(), BackupError> {
+    /// The service that a receipt names.
+    fn transit_of(&self, of: &str, known: &InService) -> Result<&Transit, BackupError> {
         match &*self.service {
             KeyService::Transit(transit) if transit.place() == known.service && transit.key_of(of) == known.key => {
-                transit.destroy(of).await
+                Ok(transit)
             }
             _ => Err(BackupError::Refused(format!(
                 "an earlier run was to destroy the key {} of {}, and LABOR_KEY_SERVICE, VAULT_ADDR and VAULT_NAMESPACE now name another: \

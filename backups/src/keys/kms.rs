@@ -25,6 +25,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(super) struct Kms {
     client: Client,
     key: String,
+    at: String,
 }
 
 impl Kms {
@@ -41,7 +42,13 @@ impl Kms {
         config.set_endpoint_url(
             settings.endpoint.as_ref().map(|endpoint| endpoint.as_str().trim_end_matches('/').to_owned()),
         );
-        Self { client: Client::from_conf(config.build()), key: settings.key.clone() }
+        let at = settings.endpoint.as_ref().map_or_else(|| settings.region.clone(), ToString::to_string);
+        Self { client: Client::from_conf(config.build()), key: settings.key.clone(), at }
+    }
+
+    /// Where it is: Amazon's, or a server that stands for it.
+    pub(super) fn place(&self) -> String {
+        format!("{NAME}:{} at {}", self.key, self.at)
     }
 
     /// As it is set; so a file names its key too.

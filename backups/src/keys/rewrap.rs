@@ -61,15 +61,24 @@ impl Keys {
             _ => None,
         };
         let plain = self.folder.read(&self.folder.plain(of))?;
-        if plain.is_none() && self.is_newest(of, wrapped.as_ref()).await? {
+        if plain.is_none() && self.is_as_it_should(of, wrapped.as_ref(), from.is_some()).await? {
             self.sealing(of).await?;
             return Ok(Rewrapped::AsItWas);
         }
+        let mut unwrapped_at = self.service.place();
         let (identity, text) = match (&plain, &wrapped) {
             (None, Some(wrapped)) => {
-                let theirs =
-                    from.filter(|from| self.service.is_ours(wrapped).is_err() && from.is_ours(wrapped).is_ok());
-                theirs.unwrap_or(&self.service).unwrap_text(wrapped).await?
+                // Two services may call a key the same: the one that is named is asked first.
+                match from.filter(|from| from.is_ours(wrapped).is_ok()) {
+                    Some(theirs) => match (theirs.unwrap_text(wrapped).await, self.service.is_ours(wrapped)) {
+                        (Err(_), Ok(())) => self.service.unwrap_text(wrapped).await?,
+                        (unwrapped, _) => {
+                            unwrapped_at = theirs.place();
+                            unwrapped?
+                        }
+                    },
+                    None => self.service.unwrap_text(wrapped).await?,
+                }
             }
             (plain, _) => {
                 let text = plain.clone().unwrap_or_default();
@@ -86,7 +95,12 @@ impl Keys {
                 let reason = "went while the key was wrapped".to_owned();
                 return Err(BackupError::Key { path: self.folder.wrapped(of), reason });
             };
-            return Ok(Rewrapped::Wrapped { before: before.filter(|before| *before != key), key, version });
+            let elsewhere = unwrapped_at != self.service.place();
+            return Ok(Rewrapped::Wrapped {
+                before: before.filter(|before| elsewhere || *before != key),
+                key,
+                version,
+            });
         }
         let path = self.folder.plain(of);
         if plain.is_none() {
@@ -103,18 +117,25 @@ impl Keys {
         Ok(before.map_or(Rewrapped::AsItWas, |before| Rewrapped::Plain { before }))
     }
 
-    /// Whether the service that is set has wrapped it, with the newest version of its key.
-    async fn is_newest(&self, of: &str, wrapped: Option<&Wrapped>) -> Result<bool, BackupError> {
-        let Some(wrapped) = wrapped.filter(|wrapped| self.service.is_ours(wrapped).is_ok()) else {
+    /// Whether the service that is set has wrapped it, with the newest version of its key, and unwraps it: another key of this name may
+    /// have as many versions. Where another service is named besides, that may be the one that does.
+    async fn is_as_it_should(
+        &self,
+        of: &str,
+        wrapped: Option<&Wrapped>,
+        from_another: bool,
+    ) -> Result<bool, BackupError> {
+        // KMS does not tell which version of its key wrapped something: it is wrapped anew, which harms nothing.
+        let (Some(wrapped), KeyService::Transit(transit)) = (wrapped, &*self.service) else {
             return Ok(false);
         };
-        match &*self.service {
-            // KMS does not tell which version of its key wrapped something: it is wrapped anew, which harms nothing.
-            KeyService::Folder | KeyService::Kms(_) => Ok(false),
-            KeyService::Transit(transit) => {
-                let newest = transit.newest_version(of).await?;
-                Ok(newest.is_some() && newest == wrapped.version)
-            }
+        if self.service.is_ours(wrapped).is_err() || transit.newest_version(of).await? != wrapped.version {
+            return Ok(false);
+        }
+        match self.service.unwrap(wrapped).await {
+            Ok(_) => Ok(true),
+            Err(_) if from_another => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

@@ -23,13 +23,17 @@ impl SealingKey {
 
     /// As it is kept beside a wrapped key.
     pub(super) fn text(&self) -> String {
-        format!("{}\n{}\n", self.recipient, self.mac.to_hex())
+        let recipient = self.recipient.to_string();
+        format!("{recipient}\n{}\n{}\n", self.mac.to_hex(), self.mac.word_for(&recipient))
     }
 
-    /// None when it is not what was written: it is made again then.
+    /// None when it is not what was written: it is made again then. The third line tells: a wrong digit in the second would make every later
+    /// backup one that no verification believes.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let (recipient, mac) = text.trim_end().split_once('\n')?;
-        Some(Self { recipient: recipient.parse().ok()?, mac: MacKey::from_hex(mac)? })
+        let mut lines = text.lines();
+        let (recipient, mac, word) = (lines.next()?, MacKey::from_hex(lines.next()?)?, lines.next()?);
+        let whole = lines.next().is_none() && mac.word_for(recipient) == word;
+        recipient.parse().ok().filter(|_| whole).map(|recipient| Self { recipient, mac })
     }
 }
 
@@ -42,8 +46,15 @@ mod tests {
         let key = SealingKey::of(&Identity::generate()).unwrap();
         let read = SealingKey::parse(&key.text()).unwrap();
         assert_eq!((read.recipient.to_string(), read.mac.to_hex()), (key.recipient.to_string(), key.mac.to_hex()));
-        for altered in ["", "age1\n00", &key.text()[..100], &key.text().replacen('a', "b", 1)] {
+        let text = key.text();
+        for altered in ["", "age1\n00", &text[..100], &text.replacen('a', "b", 1), &format!("{text}x\n")] {
             assert!(SealingKey::parse(altered).is_none(), "{altered}");
+        }
+        // Every single character of it.
+        for at in 0..text.len() - 1 {
+            let mut altered = text.clone().into_bytes();
+            altered[at] = if altered[at] == b'0' { b'1' } else { b'0' };
+            assert!(SealingKey::parse(&String::from_utf8(altered).unwrap()).is_none(), "at {at}");
         }
     }
 }

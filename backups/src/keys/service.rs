@@ -39,6 +39,15 @@ impl KeyService {
         }
     }
 
+    /// Which service it is, and where: two of one name are two.
+    pub(super) fn place(&self) -> String {
+        match self {
+            Self::Folder => "folder".to_owned(),
+            Self::Transit(transit) => transit.place(),
+            Self::Kms(kms) => kms.place(),
+        }
+    }
+
     /// Wraps the text of an identity's file; none when keys lie plainly.
     pub(super) async fn wrap(&self, of: &str, public_key: String, text: &str) -> Result<Option<Wrapped>, BackupError> {
         let bound_to = bound_to(of, &public_key);

@@ -24,7 +24,7 @@ pub enum KeyServiceSettings {
 /// A key of AWS KMS and what lets us use it.
 #[derive(Clone)]
 pub struct KmsSettings {
-    /// Its ARN, its id, or an alias.
+    /// Its ARN or its id.
     pub key: String,
     /// Address of a server other than Amazon's (`AWS_ENDPOINT_URL_KMS`).
     pub endpoint: Option<Url>,
@@ -135,9 +135,10 @@ impl KmsSettings {
     fn read(key: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, BackupError> {
         let missing = |what: &str| BackupError::Invalid(format!("LABOR_KEY_SERVICE is aws-kms, and {what} is missing"));
         let allowed = |character: char| character.is_ascii_alphanumeric() || "-_/:".contains(character);
-        if key.is_empty() || !key.chars().all(allowed) {
+        // An alias can be pointed to another key, which unwraps nothing of what the first one wrapped.
+        if key.is_empty() || !key.chars().all(allowed) || key.contains("alias/") {
             return Err(BackupError::Invalid(format!(
-                "LABOR_KEY_SERVICE is aws-kms:{key}: that is no id, ARN or alias of a key"
+                "LABOR_KEY_SERVICE is aws-kms:{key}: name the key by its ARN or its id"
             )));
         }
         // arn:aws:kms:REGION:ACCOUNT:key/ID
@@ -146,9 +147,19 @@ impl KmsSettings {
         let of_its_own = variable("LABOR_KMS_ACCESS_KEY_ID").is_some();
         let credential = |name: &str| variable(&format!("{}{name}", if of_its_own { "LABOR_KMS_" } else { "AWS_" }));
         let endpoint = variable("AWS_ENDPOINT_URL_KMS");
+        let endpoint = endpoint.map(|text| address("AWS_ENDPOINT_URL_KMS", &text)).transpose()?;
+        let proxies = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+        if endpoint.as_ref().is_some_and(|url| url.scheme() == "http")
+            && proxies.iter().any(|name| variable(name).is_some())
+        {
+            return Err(BackupError::Invalid(
+                "AWS_ENDPOINT_URL_KMS is http, and keys would go openly to the proxy of HTTP_PROXY or ALL_PROXY: unset it, or use https"
+                    .to_owned(),
+            ));
+        }
         Ok(Self {
             key: key.to_owned(),
-            endpoint: endpoint.map(|text| address("AWS_ENDPOINT_URL_KMS", &text)).transpose()?,
+            endpoint,
             region: region.ok_or_else(|| missing("AWS_REGION"))?,
             access_key: credential("ACCESS_KEY_ID")
                 .ok_or_else(|| missing("LABOR_KMS_ACCESS_KEY_ID or AWS_ACCESS_KEY_ID"))?,
@@ -214,7 +225,12 @@ mod tests {
         let own = [&bucket[..], &[("LABOR_KMS_ACCESS_KEY_ID", "own"), ("LABOR_KMS_SECRET_ACCESS_KEY", "x")]].concat();
         let Ok(KeyServiceSettings::Kms(kms)) = read(arn, &own) else { panic!() };
         assert_eq!((kms.access_key.as_str(), kms.secret_key.as_str(), kms.session_token), ("own", "x", None));
-        assert!(read("aws-kms:alias/labor", &bucket).unwrap_err().contains("AWS_REGION"));
+        assert!(read("aws-kms:b69ba7e2", &bucket).unwrap_err().contains("AWS_REGION"));
+        assert!(read("aws-kms:alias/labor", &bucket).unwrap_err().contains("ARN"));
+        let local = [&bucket[..], &[("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:5000")]].concat();
+        assert!(read(arn, &local).is_ok());
+        let proxied = [&local[..], &[("http_proxy", "http://proxy:3128")]].concat();
+        assert!(read(arn, &proxied).unwrap_err().contains("proxy"));
         assert!(read("aws-kms:", &bucket).is_err() && read("aws-kms:a b", &bucket).is_err() && read(arn, &[]).is_err());
         let open = [&bucket[..], &[("AWS_ENDPOINT_URL_KMS", "http://192.0.2.1")]].concat();
         assert!(read(arn, &open).unwrap_err().contains("https only"));

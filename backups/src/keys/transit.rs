@@ -99,8 +99,7 @@ impl Transit {
     pub(super) async fn newest_version(&self, of: &str) -> Result<Option<u32>, BackupError> {
         let path = ["keys", &self.name_of(of)];
         let answer = self.send(of, Method::GET, &path, None).await?;
-        // Of a path where nothing is mounted the answer gives a reason; of a key that is not there it gives none.
-        if answer.status == StatusCode::NOT_FOUND && answer.reasons().is_empty() {
+        if answer.status == StatusCode::NOT_FOUND && answer.gives_no_reason() {
             return Ok(None);
         }
         let body = self.accepted(of, answer, &Method::GET, &path).await?;
@@ -195,6 +194,7 @@ impl Transit {
                 self.settings.address
             ),
             403 => self.forbidden(of, method, path).await?,
+            404 if said.is_empty() => return Err(self.strange(of, &path.join("/"))),
             404 => format!(
                 "has nothing at {}/ ({said}): are mount, VAULT_ADDR and VAULT_NAMESPACE right?",
                 self.settings.mount
@@ -260,6 +260,12 @@ impl Answer {
         Ok(Self { status, body: serde_json::from_slice(&body).unwrap_or_default() })
     }
 
+    /// Of a path where nothing is mounted the service gives a reason; of a key that is not there it gives an empty list of them. A 404 of
+    /// anybody else on the way says nothing about the key.
+    fn gives_no_reason(&self) -> bool {
+        self.body.get("errors").and_then(Value::as_array).is_some_and(Vec::is_empty)
+    }
+
     /// The service's own reasons, cut short.
     fn reasons(&self) -> String {
         let errors = self.body.get("errors").and_then(Value::as_array);
@@ -292,10 +298,11 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_redirect_is_not_followed_with_the_token() {
-        let [here, elsewhere] =
-            [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
+    async fn listener() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").await.unwrap()
+    }
+
+    fn at(here: &TcpListener) -> Transit {
         let settings = TransitSettings {
             address: format!("http://{}", here.local_addr().unwrap()).parse().unwrap(),
             mount: "transit".to_owned(),
@@ -304,25 +311,48 @@ mod tests {
             namespace: None,
             certificates: None,
         };
+        Transit::new(&settings).unwrap()
+    }
+
+    /// To one request.
+    async fn serve(here: &TcpListener, answer: &str) {
+        let (mut stream, _) = here.accept().await.unwrap();
+        let mut request = [0; 4096];
+        assert!(stream.read(&mut request).await.unwrap() > 0);
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed_with_the_token() {
+        let (here, elsewhere) = (listener().await, listener().await);
         let answer = format!(
             "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
             elsewhere.local_addr().unwrap()
         );
-        let serve = async {
-            let (mut stream, _) = here.accept().await.unwrap();
-            let mut request = [0; 4096];
-            assert!(stream.read(&mut request).await.unwrap() > 0);
-            stream.write_all(answer.as_bytes()).await.unwrap();
-        };
-        let transit = Transit::new(&settings).unwrap();
+        let transit = at(&here);
         let asked = async {
             tokio::select! {
                 answer = transit.newest_version("t_x") => answer.unwrap_err().to_string(),
                 _ = elsewhere.accept() => "the token went elsewhere".to_owned(),
             }
         };
-        let (told, ()) = tokio::join!(asked, serve);
+        let (told, ()) = tokio::join!(asked, serve(&here, &answer));
         assert!(told.contains("no active server"), "{told}");
+    }
+
+    /// Else `erase` would call destroyed what only a proxy on the way does not find.
+    #[tokio::test]
+    async fn a_404_of_somebody_else_does_not_say_that_the_key_is_gone() {
+        for (body, known) in
+            [("<html>not found</html>", None), ("", None), ("{}", None), (r#"{"errors": []}"#, Some(None))]
+        {
+            let here = listener().await;
+            let answer =
+                format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            let transit = at(&here);
+            let (asked, ()) = tokio::join!(transit.newest_version("t_x"), serve(&here, &answer));
+            assert_eq!(asked.as_ref().ok(), known.as_ref(), "{body}: {asked:?}");
+        }
     }
 
     #[test]

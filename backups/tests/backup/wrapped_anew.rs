@@ -1,6 +1,6 @@
 //! Keys are listed and wrapped anew: after a rotation, into a service, from one to another, and back. No backup notices.
 use labor_backup::{Backup, BackupError, KeyServiceSettings, Rewrapped, Settings, TransitSettings, Which};
-use labor_testing::open_bao;
+use labor_testing::{OpenBao, open_bao, scratch};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -64,6 +64,21 @@ async fn keys_go_into_a_service_to_another_and_back_and_every_backup_stays_reada
     for backup in [&first, &second] {
         still_opens(&place, &with_service(&place, another().await), backup).await;
     }
+
+    // To another server, where the key has the same name and as many versions; the first server's is what is named.
+    let elsewhere = OpenBao::start(&scratch().await.unwrap().join("bao-elsewhere")).await.unwrap();
+    let set = TransitSettings { prefix: "another".to_owned(), ..transit(&elsewhere, elsewhere.token()) };
+    let (there, from) = (with_service(&place, set), KeyServiceSettings::Transit(Box::new(another().await)));
+    elsewhere.must(Method::POST, &format!("transit/keys/another-{of}"), None).await.unwrap();
+    let wrong = there.rewrap_key(of, None).await.unwrap_err();
+    assert!(matches!(wrong, BackupError::KeyService { .. }), "a key of the same name passed for it: {wrong:?}");
+    let moved = there.rewrap_key(of, Some(&from)).await.unwrap();
+    let name = format!("transit/another-{of}");
+    assert_eq!(moved, Rewrapped::Wrapped { key: name.clone(), version: Some(1), before: Some(name.clone()) });
+    still_opens(&place, &there, &first).await;
+    let back = with_service(&place, another().await);
+    let from = TransitSettings { prefix: "another".to_owned(), ..transit(&elsewhere, elsewhere.token()) };
+    back.rewrap_key(of, Some(&KeyServiceSettings::Transit(Box::new(from)))).await.unwrap();
 
     // And back: the very file that it was.
     let mut program = place.program();

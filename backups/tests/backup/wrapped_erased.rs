@@ -107,7 +107,8 @@ async fn a_run_that_was_killed_after_any_step_is_continued() {
     backup.run(&place.tenant).await.unwrap();
     let request = deleted(&place).await;
     // Written down, and the service may delete it now: there the first run ends, because its token may do no more.
-    let policy = "path \"transit/keys/*\" { capabilities = [\"read\", \"update\"] }";
+    let policy = "path \"transit/keys/*\" { capabilities = [\"read\", \"update\"] }
+                  path \"transit/decrypt/*\" { capabilities = [\"update\"] }";
     let killed = with_service(&place, transit(bao, &bao.token_with(policy).await.unwrap()));
     assert!(killed.erase(request, false, None).await.is_err());
     // Another service, which does not know the key, is not taken for one that has destroyed it.
@@ -137,6 +138,13 @@ async fn a_key_that_the_service_does_not_know_takes_a_word_to_go_on() {
     let refused = backup.erase(request, false, None).await.unwrap_err();
     assert!(matches!(&refused, BackupError::Refused(why) if why.contains("--key-already-destroyed")), "{refused:?}");
     assert!(wrapped_file(&place).exists() && is_whole(&place).await);
-    let service = backup.erase(request, true, None).await.unwrap().key_receipt.unwrap().service.unwrap();
+    let certificate = backup.erase(request, true, None).await.unwrap();
+    assert_eq!(certificate.key, KeyFate::NotKnown);
+    let service = certificate.key_receipt.unwrap().service.unwrap();
     assert_eq!((service.version, service.destroyed_at), (None, None), "the service never had it, as far as we know");
+    // It comes to light after all, as when the service's storage was restored: what the receipt says is not believed.
+    bao.must(Method::POST, &key_of(&place), None).await.unwrap();
+    let certificate = backup.erase(request, false, None).await.unwrap();
+    assert_eq!(certificate.key, KeyFate::Destroyed);
+    assert!(!knows(bao, &place).await);
 }
