@@ -98,15 +98,14 @@ async fn the_cluster_is_utf8_with_checksums_and_its_files_are_private() {
     }
 }
 
+/// The server hides nothing by itself: what is not in the logs of the tests, Labor's settings of its database keep out of them.
 #[tokio::test]
-async fn the_log_holds_no_statement_no_parameter_and_no_value() {
+async fn in_a_database_that_nobody_set_up_the_log_shows_values() {
     let postgres = labor_testing::postgres().await;
     let client = postgres.connect("postgres").await.unwrap();
     client.batch_execute("CREATE TEMP TABLE person (name text PRIMARY KEY)").await.unwrap();
     client.execute("INSERT INTO person VALUES ($1)", &[&"Erika Mustermann"]).await.unwrap();
     client.execute("INSERT INTO person VALUES ($1)", &[&"Erika Mustermann"]).await.unwrap_err();
-    client.batch_execute("INSERT INTO person VALUES ('Erika Mustermann')").await.unwrap_err();
     let log = fs::read_to_string(postgres.log()).unwrap();
-    assert!(log.contains("duplicate key"), "{log}");
-    assert!(!log.contains("Mustermann") && !log.contains("INSERT"), "{log}");
+    assert!(log.contains("Mustermann"), "{log}");
 }
