@@ -18,6 +18,18 @@ pub(crate) const BESIDE: &[Mistake] = &[
     mistake("ALTER DATABASE isolation OWNER TO {b}_app", "owner"),
     mistake("ALTER TABLE guard.claim_keys DISABLE ROW LEVEL SECURITY", "rls_off"),
     mistake("GRANT UPDATE ON pg_catalog.pg_settings TO PUBLIC", "unhardened"),
+    // What quotes rows in the server's log.
+    mistake("ALTER DATABASE isolation SET log_min_messages = warning", "unhardened"),
+    mistake("ALTER DATABASE isolation RESET log_min_messages", "unhardened"),
+    mistake("ALTER DATABASE isolation SET log_statement = 'all'", "unhardened"),
+    mistake("ALTER DATABASE isolation SET log_min_error_statement = error", "unhardened"),
+    mistake("ALTER DATABASE isolation RESET log_min_error_statement", "unhardened"),
+    mistake("ALTER DATABASE isolation RESET log_error_verbosity", "unhardened"),
+    mistake("ALTER DATABASE isolation RESET log_parameter_max_length", "unhardened"),
+    mistake("ALTER DATABASE isolation SET log_parameter_max_length_on_error = -1", "unhardened"),
+    mistake("ALTER DATABASE isolation SET log_min_duration_statement = 100", "unhardened"),
+    mistake("ALTER DATABASE isolation SET log_min_duration_sample = 0", "unhardened"),
+    mistake("ALTER DATABASE isolation SET log_transaction_sample_rate = 1", "unhardened"),
     mistake("GRANT UPDATE (setting) ON pg_catalog.pg_settings TO labor_tenants", "unhardened"),
     mistake("GRANT CONNECT ON DATABASE postgres TO PUBLIC", "unhardened"),
 ];

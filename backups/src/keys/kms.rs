@@ -11,6 +11,7 @@ use aws_sdk_kms::primitives::Blob;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::service::causes;
 use super::settings::KmsSettings;
 use super::wrapped::{Wrapped, Wrapping};
 use crate::BackupError;
@@ -123,16 +124,6 @@ fn advice(code: &str, said: &str) -> String {
         "ThrottlingException" | "LimitExceededException" => "says that it is asked too often; run this again later".to_owned(),
         _ => format!("refuses ({code}: {said})"),
     }
-}
-
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -109,3 +109,14 @@ impl KeyService {
         BackupError::KeyService { of: of.to_owned(), service: self.described(), reason }
     }
 }
+
+/// An error, and what it came from.
+pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}

@@ -12,6 +12,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
 use serde_json::{Value, json};
 
+use super::service::causes;
 use super::settings::{Token, TransitSettings};
 use super::wrapped::{Wrapped, Wrapping};
 use crate::BackupError;
@@ -158,8 +159,10 @@ impl Transit {
         let answer = async { Answer::read(request.send().await?).await };
         answer.await.map_err(|error| {
             let address: &Url = &self.settings.address;
-            let reason =
-                format!("can't be reached at {address} ({}). Is VAULT_ADDR right, and the service up?", causes(error));
+            let reason = format!(
+                "can't be reached at {address} ({}). Is VAULT_ADDR right, and the service up?",
+                causes(&error.without_url())
+            );
             self.failed(of, reason)
         })
     }
@@ -277,18 +280,6 @@ impl Answer {
 /// The version of the key in `vault:v3:…`.
 fn version(wrapped: &str) -> Option<u32> {
     wrapped.strip_prefix("vault:v")?.split(':').next()?.parse().ok()
-}
-
-/// A failure to reach it, and what it came from, without the address.
-fn causes(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

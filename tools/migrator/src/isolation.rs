@@ -89,7 +89,8 @@ impl Proof {
         Ok(rows.first().and_then(|row| row.get(0)))
     }
 
-    /// As [`Proof::fingerprint`], for less: in one database schemas of one shape have one fingerprint; two shapes say nothing.
+    /// As [`Proof::fingerprint`], for less: who has the shape of what the files make, built in the same database, has its
+    /// fingerprint. Between two tenants it says nothing.
     ///
     /// # Errors
     /// When the database can't be asked.
