@@ -8,7 +8,7 @@ use chrono::{DateTime, Days, Utc};
 use serde::Serialize;
 
 use crate::store::Store;
-use crate::{Backup, BackupError, manifest};
+use crate::{Backup, BackupError, audit, manifest};
 
 /// For how long, and against whom, a backup can't be removed for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,17 +126,23 @@ fn faults(versioning: bool, object_lock: bool, rules: &[LifecycleRule]) -> Vec<S
     if !object_lock {
         faults.push("it has no Object Lock: whoever has its keys can delete every backup".to_owned());
     }
-    let ours = || rules.iter().filter(|rule| concerns_backups(rule));
+    let ours = || rules.iter().filter(|rule| concerns(rule, manifest::ALL));
     if versioning && !ours().any(|rule| rule.noncurrent_version_expiration().is_some()) {
         faults.push("no rule ends noncurrent versions below tenants/: what is pruned takes room for ever".to_owned());
     }
     if !ours().any(|rule| rule.abort_incomplete_multipart_upload().is_some()) {
         faults.push("no rule aborts unfinished uploads below tenants/".to_owned());
     }
-    for rule in ours() {
-        let expires = rule.expiration().is_some_and(|end| end.days().is_some() || end.date().is_some());
-        if expires {
-            let name = rule.id().unwrap_or("without a name");
+    let expires =
+        |rule: &&LifecycleRule| rule.expiration().is_some_and(|end| end.days().is_some() || end.date().is_some());
+    for rule in rules.iter().filter(expires) {
+        let name = rule.id().unwrap_or("without a name");
+        if concerns(rule, audit::ALL) {
+            faults.push(format!(
+                "the rule {name:?} ends seals of the audits by their age: the others prove nothing without them"
+            ));
+        }
+        if concerns(rule, manifest::ALL) {
             faults.push(format!(
                 "the rule {name:?} ends current versions by their age: it takes the only backup of a practice that does not change"
             ));
@@ -145,14 +151,14 @@ fn faults(versioning: bool, object_lock: bool, rules: &[LifecycleRule]) -> Vec<S
     faults
 }
 
-/// Of rules for single sizes or tags nobody can tell; they are taken to concern backups.
-fn concerns_backups(rule: &LifecycleRule) -> bool {
+/// Whether a rule touches what is in a folder. Of rules for single sizes or tags nobody can tell; they are taken to.
+fn concerns(rule: &LifecycleRule, folder: &str) -> bool {
     #[expect(deprecated, reason = "rules of before filters have their prefix there")]
     let outside = rule.prefix();
     let filter = rule.filter();
     let within = filter.and_then(|filter| filter.prefix().or_else(|| filter.and()?.prefix()));
     let prefix = within.or(outside).unwrap_or_default();
-    prefix.starts_with(manifest::ALL) || manifest::ALL.starts_with(prefix)
+    prefix.starts_with(folder) || folder.starts_with(prefix)
 }
 
 #[cfg(test)]
@@ -180,10 +186,12 @@ mod tests {
         let by_age =
             |prefix: &str| rule(prefix).expiration(LifecycleExpiration::builder().days(30).build()).build().unwrap();
         assert_eq!(faults(true, true, &[good.clone(), by_age("logs/")]), Vec::<String>::new());
-        for prefix in ["", "ten", "tenants/", "tenants/t_abc"] {
+        for (prefix, count) in [("", 2), ("ten", 1), ("tenants/", 1), ("tenants/t_abc", 1)] {
             let found = faults(true, true, &[good.clone(), by_age(prefix)]);
-            assert!(found.len() == 1 && found[0].contains("only backup"), "{prefix}: {found:?}");
+            assert!(found.len() == count && found[count - 1].contains("only backup"), "{prefix}: {found:?}");
         }
+        let found = faults(true, true, &[good.clone(), by_age("audit/t_abc")]);
+        assert!(found.len() == 1 && found[0].contains("seals"), "{found:?}");
         assert_eq!(faults(true, true, &[]).len(), 2);
         assert_eq!(faults(false, false, &[good]).len(), 2);
     }

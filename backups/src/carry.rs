@@ -2,7 +2,8 @@
 //!
 //! A message that was answered with 202 is the platform's to keep. So every message that what is kept has and what is restored lacks is
 //! copied byte for byte, as if it had just come in, and enqueued; and so is what the backup itself holds as not yet processed, whose
-//! queue entries were done long ago. Open alerts get their timers.
+//! queue entries were done long ago. Open alerts get their timers. And the audit goes on: who did what since the backup was made is kept,
+//! whatever else is as it was.
 //!
 //! Must stay true: it happens in the transaction of the restore; a message that is processed twice has one effect (the worker's rule), so
 //! too much in the queue does no harm; queue entries hold opaque ids only.
@@ -25,10 +26,19 @@ pub struct Carried {
     pub enqueued: u64,
     /// Open alerts whose timers are in the queue now.
     pub timers: u64,
+    /// Rows of the audit that what is kept has and what took its place lacked.
+    #[serde(default)]
+    pub audit: u64,
 }
 
 /// The columns of a message that its sender decides; all others are as of one that just came in.
 const AS_IT_CAME: &str = "id, source_id, sender_message_id, sha256, body, content_type, received_at";
+
+/// The columns that two tables have.
+const IN_BOTH: &str = "SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
+    FROM pg_attribute a
+    JOIN pg_attribute b ON b.attname = a.attname AND b.attrelid = $2::text::regclass AND b.attnum > 0 AND NOT b.attisdropped
+   WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped";
 
 /// Carries over from one schema of a practice to the one that takes its place, and enqueues.
 pub(crate) async fn carry(
@@ -37,45 +47,65 @@ pub(crate) async fn carry(
     kept: Option<&TenantName>,
 ) -> Result<Carried, BackupError> {
     let during = |what: &str| BackupError::during(format!("{tenant}: {what}"));
-    let from = match kept {
-        Some(kept) if has_messages(transaction, kept).await? => Some(format!("{kept}.raw_messages")),
-        _ => None,
-    };
+    let from = table_of(transaction, kept, "raw_messages").await?;
+    let audit_from = table_of(transaction, kept, "audit").await?;
     // FORCE ROW LEVEL SECURITY keeps even the owner from reading. Nobody else sees it lifted: it is back before the commit.
-    let own = ["raw_messages", "alert_states", "alert_events"].map(|table| format!("{tenant}.{table}"));
+    let own = ["raw_messages", "alert_states", "alert_events", "audit"].map(|table| format!("{tenant}.{table}"));
     let force = |word: &str| {
-        let all = own.iter().chain(&from);
+        let all = own.iter().chain(&from).chain(&audit_from);
         all.map(|table| format!("ALTER TABLE ONLY {table} {word} ROW LEVEL SECURITY;")).collect::<String>()
     };
     let enter = format!("SET LOCAL ROLE labor_owner; SET LOCAL row_security = off; {}", force("NO FORCE"));
     transaction.batch_execute(&enter).await.map_err(during("read messages as the owner"))?;
-    let messages = match &from {
+    let (messages, again) = match &from {
         Some(from) => {
-            let copy = format!(
-                "INSERT INTO {tenant}.raw_messages ({AS_IT_CAME})
-                 SELECT {AS_IT_CAME} FROM {from} o
-                  WHERE NOT EXISTS (SELECT FROM {tenant}.raw_messages r WHERE r.id = o.id) ON CONFLICT DO NOTHING"
-            );
-            Some(transaction.execute(&copy, &[]).await.map_err(during("take messages over"))?)
+            let (messages, again) = take_messages(transaction, tenant, from).await?;
+            (Some(messages), again)
         }
-        None => None,
+        None => (None, 0),
     };
-    let again = match &from {
-        Some(from) => {
-            let reset = format!(
-                "UPDATE {tenant}.raw_messages m SET state = 'received', reason = NULL, processed_at = NULL
-                   FROM {from} o
-                  WHERE o.id = m.id AND o.state = 'processed' AND m.state IN ('quarantined', 'failed')"
-            );
-            transaction.execute(&reset, &[]).await.map_err(during("process again what was replayed since"))?
-        }
+    let audit = match &audit_from {
+        Some(from) => take_audit(transaction, tenant, from).await?,
         None => 0,
     };
     let enqueued = count(transaction, &messages_to_queue(tenant), tenant).await?;
     let timers = count(transaction, &timers_to_queue(tenant), tenant).await?;
     let leave = format!("{} RESET ROLE", force("FORCE"));
     transaction.batch_execute(&leave).await.map_err(during("shut the messages again"))?;
-    Ok(Carried { messages, again, enqueued, timers })
+    Ok(Carried { messages, again, enqueued, timers, audit })
+}
+
+/// How many messages were copied, and how many are to be processed again.
+async fn take_messages(
+    transaction: &Transaction<'_>,
+    tenant: &TenantName,
+    from: &str,
+) -> Result<(u64, u64), BackupError> {
+    let during = |what: &str| BackupError::during(format!("{tenant}: {what}"));
+    let copy = format!(
+        "INSERT INTO {tenant}.raw_messages ({AS_IT_CAME})
+         SELECT {AS_IT_CAME} FROM {from} o
+          WHERE NOT EXISTS (SELECT FROM {tenant}.raw_messages r WHERE r.id = o.id) ON CONFLICT DO NOTHING"
+    );
+    let messages = transaction.execute(&copy, &[]).await.map_err(during("take messages over"))?;
+    let reset = format!(
+        "UPDATE {tenant}.raw_messages m SET state = 'received', reason = NULL, processed_at = NULL
+           FROM {from} o
+          WHERE o.id = m.id AND o.state = 'processed' AND m.state IN ('quarantined', 'failed')"
+    );
+    let again = transaction.execute(&reset, &[]).await.map_err(during("process again what was replayed since"))?;
+    Ok((messages, again))
+}
+
+/// How many rows were copied.
+async fn take_audit(transaction: &Transaction<'_>, tenant: &TenantName, from: &str) -> Result<u64, BackupError> {
+    let during = || BackupError::during(format!("{tenant}: take the audit over"));
+    let to = format!("{tenant}.audit");
+    let columns: String = transaction.query_one(IN_BOTH, &[&to, &from]).await.map_err(during())?.get(0);
+    let copy = format!(
+        "INSERT INTO {to} ({columns}) SELECT {columns} FROM {from} o WHERE NOT EXISTS (SELECT FROM {to} a WHERE a.id = o.id)"
+    );
+    transaction.execute(&copy, &[]).await.map_err(during())
 }
 
 /// The same entries as `guard.enqueue` makes, in the order in which the messages came.
@@ -104,10 +134,16 @@ async fn count(transaction: &Transaction<'_>, statement: &str, tenant: &TenantNa
     Ok(u64::try_from(count).unwrap_or_default())
 }
 
-/// A practice is also restored because somebody dropped its tables.
-async fn has_messages(transaction: &Transaction<'_>, schema: &TenantName) -> Result<bool, BackupError> {
-    let table = "SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass($1 || '.raw_messages') AND relkind = 'r'
-                                   AND relowner = 'labor_owner'::regrole)";
-    let row = transaction.query_one(table, &[&schema.as_str()]).await;
-    Ok(row.map_err(BackupError::during(format!("{schema}: look for its messages")))?.get(0))
+/// A table of what is kept: a practice is also restored because somebody dropped its tables.
+async fn table_of(
+    transaction: &Transaction<'_>,
+    kept: Option<&TenantName>,
+    table: &str,
+) -> Result<Option<String>, BackupError> {
+    let Some(kept) = kept else { return Ok(None) };
+    let name = format!("{kept}.{table}");
+    let there = "SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass($1) AND relkind = 'r' AND relowner = 'labor_owner'::regrole)";
+    let row = transaction.query_one(there, &[&name]).await;
+    let there: bool = row.map_err(BackupError::during(format!("look for {name}")))?.get(0);
+    Ok(there.then_some(name))
 }

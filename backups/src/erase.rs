@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::request::Request;
 use crate::store::Store;
-use crate::{Backup, BackupError, KeyFate, KeyReceipt, SigningKey};
+use crate::{Backup, BackupError, KeyFate, KeyReceipt, SigningKey, audit, manifest};
 
 /// Proof of a deletion: the database's certificate and what became of the objects.
 #[derive(Debug, Clone, Serialize)]
@@ -62,67 +62,94 @@ impl Backup {
             )));
         };
         let tenant = request.tenant;
-        let prefix = format!("tenants/{tenant}/");
-        let known = self.keys.holds(tenant.as_str())? || self.keys.receipt(tenant.as_str(), request.id)?.is_some();
-        if !without_key && !known && self.store.has_sealed(&prefix).await? {
+        let prefixes = [format!("{}{tenant}/", manifest::ALL), audit::folder(&tenant)];
+        let key_receipt = self.destroy_key(&tenant, request.id, without_key, &prefixes[0]).await?;
+        let (objects_deleted, uploads_aborted) = self.delete_objects(&tenant, &prefixes).await?;
+        let certificate = ErasureCertificate {
+            request: request.id,
+            tenant,
+            database,
+            key: KeyFate::of(key_receipt.as_ref()),
+            key_receipt,
+            objects_deleted,
+            uploads_aborted,
+            found_afterwards: 0,
+            certified_at: Utc::now(),
+            software: concat!("labor-backup ", env!("CARGO_PKG_VERSION")),
+        };
+        self.certify(&certificate, signing).await?;
+        Ok(certificate)
+    }
+
+    /// Destroys the key, so that what a lock still keeps can't be read, and says what became of it.
+    async fn destroy_key(
+        &self,
+        tenant: &TenantName,
+        request: Uuid,
+        without_key: bool,
+        backups: &str,
+    ) -> Result<Option<KeyReceipt>, BackupError> {
+        let known = self.keys.holds(tenant.as_str())? || self.keys.receipt(tenant.as_str(), request)?.is_some();
+        if !without_key && !known && self.store.has_sealed(backups).await? {
             return Err(BackupError::Refused(format!(
                 "the key {} is not there, but backups of {tenant} are; nothing was erased. Is LABOR_BACKUP_KEYS (--keys) the right folder? If the key was destroyed before, say so with --key-already-destroyed",
                 self.keys.file(tenant.as_str()).display()
             )));
         }
-        let key_receipt = self.keys.destroy(tenant.as_str(), request.id, without_key).await?;
-        let key = KeyFate::of(key_receipt.as_ref());
-        self.say(&match key {
+        let receipt = self.keys.destroy(tenant.as_str(), request, without_key).await?;
+        self.say(&match KeyFate::of(receipt.as_ref()) {
             KeyFate::Destroyed => format!("{tenant}: key destroyed"),
             KeyFate::WasNotThere => format!("{tenant}: there was no key to destroy"),
             KeyFate::NotKnown => format!("{tenant}: the wrapped file is destroyed; the service did not know its key"),
         });
-        if let Some(service) =
-            key_receipt.as_ref().and_then(|receipt| receipt.service.as_ref()).filter(|service| service.shared)
-        {
+        let service = receipt.as_ref().and_then(|receipt| receipt.service.as_ref());
+        if let Some(service) = service.filter(|service| service.shared) {
             let key = &service.key;
             self.say(&format!(
                 "{tenant}: {key} is the fleet's and stays; destroy the copies that there are of the wrapped file"
             ));
         }
-        let uploads_aborted = self.store.abort_all(&prefix).await?;
-        let (objects_deleted, refused) = self.store.delete_all(&prefix).await?;
-        self.say(&format!("{tenant}: {objects_deleted} objects deleted"));
-        let found_afterwards = self.store.count(&prefix).await?;
-        if found_afterwards > 0 {
-            return Err(BackupError::Refused(format!(
-                "{found_afterwards} objects of {tenant} are still there (the store said: {}); without the key nobody can read them. Does a lock or \
-                 retention rule keep them? Then run it again when that has ended. Else these credentials may lack the right to delete versions \
-                 (s3:DeleteObjectVersion)",
-                refused.as_deref().unwrap_or("nothing")
-            )));
+        Ok(receipt)
+    }
+
+    /// Deletes everything in the tenant's folders and searches for it: how many objects went, and how many uploads.
+    async fn delete_objects(&self, tenant: &TenantName, prefixes: &[String]) -> Result<(usize, usize), BackupError> {
+        let (mut objects_deleted, mut uploads_aborted, mut left, mut refused) = (0, 0, 0, None);
+        for prefix in prefixes {
+            uploads_aborted += self.store.abort_all(prefix).await?;
+            let (deleted, why) = self.store.delete_all(prefix).await?;
+            objects_deleted += deleted;
+            refused = refused.or(why);
         }
-        let certificate = ErasureCertificate {
-            request: request.id,
-            tenant,
-            database,
-            key,
-            key_receipt,
-            objects_deleted,
-            uploads_aborted,
-            found_afterwards,
-            certified_at: Utc::now(),
-            software: concat!("labor-backup ", env!("CARGO_PKG_VERSION")),
-        };
+        self.say(&format!("{tenant}: {objects_deleted} objects deleted"));
+        for prefix in prefixes {
+            left += self.store.count(prefix).await?;
+        }
+        if left == 0 {
+            return Ok((objects_deleted, uploads_aborted));
+        }
+        Err(BackupError::Refused(format!(
+            "{left} objects of {tenant} are still there (the store said: {}); without the key nobody can read its backups. Does a lock or \
+             retention rule keep them? Then run it again when that has ended. Else these credentials may lack the right to delete versions \
+             (s3:DeleteObjectVersion)",
+            refused.as_deref().unwrap_or("nothing")
+        )))
+    }
+
+    /// Writes the certificate, and before it its signature: one without is one that was not signed.
+    async fn certify(&self, certificate: &ErasureCertificate, signing: Option<&SigningKey>) -> Result<(), BackupError> {
         let document =
-            serde_json::to_vec_pretty(&certificate).map_err(|error| BackupError::Invalid(error.to_string()))?;
+            serde_json::to_vec_pretty(certificate).map_err(|error| BackupError::Invalid(error.to_string()))?;
         // A run that is repeated finds less: its certificate does not take the place of the one that saw the key destroyed.
         let earlier = self.store.list(&format!("certificates/{}", certificate.request)).await?;
         let earlier = earlier.iter().filter(|object| object.key.ends_with(".json")).count();
         let name = if earlier == 0 { String::new() } else { format!("-{}", earlier + 1) };
         let key = format!("certificates/{}{name}.json", certificate.request);
-        // The signature first: a certificate without one is one that was not signed.
         if let Some(signing) = signing {
             self.store.put(&format!("{key}.sig"), signing.sign(&document), false).await?;
             self.say(&format!("{key}: signed with the key {}", signing.public().fingerprint));
         }
-        self.store.put(&key, document, false).await?;
-        Ok(certificate)
+        self.store.put(&key, document, false).await
     }
 }
 

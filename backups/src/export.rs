@@ -1,9 +1,10 @@
 //! `export`: everything of one practice in open formats, or a copy of one patient's data for the patient (GDPR, Article 15): tables as
 //! NDJSON and CSV, messages as they were sent, the documents inside of them, the results as FHIR R4, and a manifest with the SHA-256 of
-//! each file, which is signed.
+//! each file, which is signed. With a practice's audit go the seals that prove it ([`crate::audit`]).
 //!
 //! Must stay true: all files are of one snapshot; every table of the schema is exported; no credential is; what is left out is named;
 //! a patient's copy has no row of another patient; the folder is new, readable by its owner only, and gets its manifest last.
+mod audit;
 mod check;
 mod fhir;
 mod files;
@@ -24,7 +25,7 @@ use self::folder::Folder;
 use self::scope::Scope;
 use crate::request::Request;
 use crate::snapshot::Snapshot;
-use crate::{Backup, BackupError, SigningKey, proof};
+use crate::{AuditFindings, Backup, BackupError, PublicKey, SigningKey, proof};
 
 pub use self::check::{Checked, Signature, check_export};
 
@@ -75,6 +76,9 @@ pub struct ExportManifest {
     pub software: String,
     /// What was left out, and why.
     pub left_out: Vec<String>,
+    /// Whether the practice's audit was what its seals say when it was exported; absent in a patient's copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditFindings>,
     /// Every other file but the signature.
     pub files: Vec<ExportedFile>,
 }
@@ -92,17 +96,24 @@ pub struct Exported {
 }
 
 impl Backup {
-    /// Carries out an approved export into a new folder, and signs it unless no key is given.
+    /// Carries out an approved export into a new folder, and signs it unless no key is given. The audit's seals may be of this key or of `former` ones.
     ///
     /// # Errors
     /// When the request is not an approved export, its patient is not there, the folder exists, or the database or disk refuses. The
     /// folder is removed then; one without a manifest is not an export.
-    pub async fn export(&self, request: Uuid, into: &Path, key: Option<&SigningKey>) -> Result<Exported, BackupError> {
+    pub async fn export(
+        &self,
+        request: Uuid,
+        into: &Path,
+        key: Option<&SigningKey>,
+        former: &[PublicKey],
+    ) -> Result<Exported, BackupError> {
         let mut client = labor_connect::connect(&self.source).await?;
         let request = Request::for_export(&client, request).await?;
         let work = async {
             let snapshot = Snapshot::open(&mut client, &request.tenant).await?;
-            self.write(&snapshot, &request, into).await
+            let keys: Vec<_> = key.map(|key| key.public().clone()).into_iter().chain(former.iter().cloned()).collect();
+            self.write(&snapshot, &request, into, (!keys.is_empty()).then_some(&keys[..])).await
         };
         let (manifest, mut folder) = Box::pin(self.unless_stopped(work)).await?;
         let document = serde_json::to_vec_pretty(&manifest).map_err(|error| BackupError::Invalid(error.to_string()))?;
@@ -121,6 +132,7 @@ impl Backup {
         snapshot: &Snapshot<'_>,
         request: &Request,
         into: &Path,
+        keys: Option<&[PublicKey]>,
     ) -> Result<(ExportManifest, Folder), BackupError> {
         let (tenant, transaction) = (&request.tenant, &snapshot.transaction);
         let scope = request.patient.map_or(Scope::Practice, Scope::Patient);
@@ -131,9 +143,12 @@ impl Backup {
             left_out.extend(tables::export(transaction, &table, scope, &mut folder).await?);
             self.say(&format!("{tenant}: {}", table.name));
         }
+        let mut audit = None;
         if scope == Scope::Practice {
             files::messages(transaction, &mut folder).await?;
             self.say(&format!("{tenant}: messages"));
+            audit = Some(self.audit(snapshot, tenant, keys, &mut folder).await?);
+            self.say(&format!("{tenant}: seals of the audit"));
         }
         let (documents, missing) = files::documents(transaction, scope, &mut folder).await?;
         left_out.extend(missing);
@@ -153,6 +168,7 @@ impl Backup {
             schema_version: version.map_err(BackupError::during("read the stamp"))?.get(0),
             software: concat!("labor-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
             left_out,
+            audit,
             files: std::mem::take(&mut folder.files),
         };
         Ok((manifest, folder))

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use labor_backup::{Backup, BackupError, PublicKey, Signature, SigningKey, check_export};
+use labor_backup::{Backup, BackupError, Signature, SigningKey, check_export};
 use uuid::Uuid;
 
-use crate::output;
+use crate::{auditing, output};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     into: PathBuf,
     #[command(flatten)]
     signing: Signing,
+    /// Public key of a signing key that the audit was sealed with before.
+    #[arg(long, value_name = "FILE")]
+    former_public_key: Vec<PathBuf>,
 }
 
 /// What is signed, and by whom.
@@ -41,15 +44,16 @@ impl Signing {
 pub(crate) struct CheckArguments {
     /// The export's folder.
     folder: PathBuf,
-    /// Ed25519 public key in PEM that the signature is checked with (`openssl pkey -in KEY -pubout -out FILE`); not from the export itself.
+    /// Ed25519 public key in PEM that the signature is checked with (`openssl pkey -in KEY -pubout -out FILE`); not from the export itself. More than
+    /// one when the audit was sealed with others.
     #[arg(long, value_name = "FILE")]
-    public_key: Option<PathBuf>,
+    public_key: Vec<PathBuf>,
 }
 
 pub(crate) async fn run(backup: &Backup, arguments: Arguments, json: bool) -> Result<(), BackupError> {
-    let Arguments { request, into, signing } = arguments;
-    let key = signing.key()?;
-    let made = Box::pin(backup.export(request, &into, key.as_ref())).await?;
+    let Arguments { request, into, signing, former_public_key } = arguments;
+    let (key, former) = (signing.key()?, auditing::public_keys(&former_public_key)?);
+    let made = Box::pin(backup.export(request, &into, key.as_ref(), &former)).await?;
     let proof = made.signed_by.as_ref().map_or_else(
         || format!("not signed: keep the SHA-256 of its manifest elsewhere: {}", made.manifest_sha256),
         |key| format!("signed with the key {key}; the SHA-256 of its manifest is {}", made.manifest_sha256),
@@ -65,14 +69,16 @@ pub(crate) async fn run(backup: &Backup, arguments: Arguments, json: bool) -> Re
         text.push_str("\n  left out: ");
         text.push_str(left_out);
     }
+    if let Some(findings) = &made.manifest.audit {
+        text.push_str(&format!("\n  audit: {}", auditing::told(findings)));
+    }
     output::say(json, &made, &text);
-    Ok(())
+    auditing::judged(made.manifest.audit.as_ref())
 }
 
 pub(crate) fn check(arguments: &CheckArguments, json: bool) -> Result<(), BackupError> {
     let CheckArguments { folder, public_key } = arguments;
-    let key = public_key.as_deref().map(PublicKey::open).transpose()?;
-    let checked = check_export(folder, key.as_ref())?;
+    let checked = check_export(folder, &auditing::public_keys(public_key)?)?;
     let proof = match checked.signature {
         Signature::Valid => "which the owner of the key signed: nothing in it was changed",
         Signature::NotChecked => "whose signature was not checked: give --public-key",
@@ -80,8 +86,10 @@ pub(crate) fn check(arguments: &CheckArguments, json: bool) -> Result<(), Backup
     };
     let of = &checked.manifest;
     let patient = of.patient.map_or_else(String::new, |patient| format!(", patient {patient}"));
+    let audit =
+        checked.audit_now.as_ref().map_or_else(String::new, |found| format!("\n  audit: {}", auditing::told(found)));
     let text = format!(
-        "{}: the export of {}{patient} of {} for request {}: {} files are those of the manifest {}, {proof}",
+        "{}: the export of {}{patient} of {} for request {}: {} files are those of the manifest {}, {proof}{audit}",
         folder.display(),
         of.tenant,
         of.exported_at,
@@ -90,5 +98,5 @@ pub(crate) fn check(arguments: &CheckArguments, json: bool) -> Result<(), Backup
         checked.manifest_sha256
     );
     output::say(json, &checked, &text);
-    Ok(())
+    auditing::judged(checked.audit_now.as_ref())
 }

@@ -11,9 +11,11 @@
 //! - **The two newest good backups and the newest verified one are never removed**, and a hold keeps all (`retention`, `prune`).
 //! - **What can't be judged is never removed, and nobody who is not looked at is silently well** (`standing`, `recovery_point`).
 //! - **A restore over a practice loses nothing** (`over`): what was there is kept, and what was accepted since is taken over.
+//! - **A seal is never replaced** (`audit`): what it says of a practice's audit can't be unsaid by whoever rules the database.
 //! - **The dump restores without Labor**: `age -d -i KEY dump.sql.zst.age | zstd -d | psql`.
 //! - Nothing whole in memory or on disk; no password in an argument; no row of a patient in an error or a log.
 mod admission;
+mod audit;
 mod blame;
 mod bucket;
 mod carry;
@@ -70,6 +72,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+pub use audit::{AuditFault, AuditFindings, AuditHead, SealRun, Sealed, Sealer};
 pub use bucket::{BucketFindings, ObjectLock};
 pub use carry::Carried;
 pub use class::Class;

@@ -2,6 +2,7 @@
 //! Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused, a condition is not met; 4 the backup is bad: damaged, or not what
 //! its manifest says; 5 no such tenant or backup; 6 a tenant's newest proof is too old, or there is none; 130 stopped by a signal.
 
+mod auditing;
 mod bucketing;
 mod controlling;
 mod everyone;
@@ -45,7 +46,7 @@ const HELP: &str = "Environment:
 Exit codes: 0 done; 1 failed; 2 wrong command line; 3 refused; 4 the backup is bad; 5 no such tenant or backup; 6 late; 130 stopped";
 
 #[derive(Parser)]
-#[command(name = "labor-backup", version, about = "Backs up, verifies and prunes one tenant or all, also by a schedule; restores, exports and erases one", after_help = HELP)]
+#[command(name = "labor-backup", version, about = "Backs up, verifies and prunes one tenant or all, also by a schedule; restores, exports and erases one; seals the audits", after_help = HELP)]
 struct Arguments {
     #[command(flatten)]
     places: Places,
@@ -153,6 +154,8 @@ enum Command {
     Export(exporting::Arguments),
     /// Prove offline that an export's files equal its manifest. Needs neither database nor bucket.
     CheckExport(exporting::CheckArguments),
+    /// The practices' audits: seal what is new, and hold them against their seals.
+    Audit(auditing::Arguments),
     /// Keys of the backups: list them, and wrap them anew by the service that is set.
     Keys(keying::Arguments),
     /// After `labor-migrator delete`: destroy the tenant's key, delete its objects, search for them, certify.
@@ -240,6 +243,7 @@ async fn carry_out(
         Command::Restore(arguments) => return restoring::run(&backup, arguments, serving, json).await,
         Command::Control { command } => return controlling::run(&backup, &command, json).await,
         Command::Export(arguments) => return exporting::run(&backup, arguments, json).await,
+        Command::Audit(arguments) => return auditing::run(&backup, arguments, json).await,
         Command::Keys(arguments) => return keying::run(&backup, arguments, json).await,
         Command::Erase { request, key_already_destroyed, signing } => {
             let key = signing.key()?;

@@ -162,6 +162,9 @@ fn replaced(done: &Replaced) -> String {
     if carried.again > 0 {
         text += &format!("\n  {} message(s) that were replayed since are processed again", carried.again);
     }
+    if carried.audit > 0 {
+        text += &format!("\n  {} row(s) of the audit were taken over", carried.audit);
+    }
     text += &format!("\n  {} message(s) and {} timer(s) of alerts are in the queue", carried.enqueued, carried.timers);
     for remark in &done.remarks {
         text += &format!("\n  {remark}");

@@ -20,7 +20,7 @@ pub struct SigningKey {
 }
 
 /// The key that a signature is checked with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PublicKey {
     parsed: ParsedPublicKey,
     /// SHA-256 of the key's DER, in hex: what `openssl pkey -pubin -in FILE -outform DER | sha256sum` prints.
@@ -84,5 +84,18 @@ impl PublicKey {
 
     pub(crate) fn proves(&self, document: &[u8], signature: &[u8]) -> bool {
         self.parsed.verify_sig(document, signature).is_ok()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A new key.
+    pub(crate) fn key() -> SigningKey {
+        let pair = Ed25519KeyPair::generate().unwrap();
+        let der = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).unwrap();
+        let public = PublicKey::from_der(der.as_ref()).unwrap();
+        SigningKey { pair, public }
     }
 }

@@ -1080,6 +1080,8 @@ CREATE INDEX alerts_raised_at ON example.alerts USING btree (raised_at);
 
 CREATE INDEX alerts_report_id ON example.alerts USING btree (report_id);
 
+CREATE INDEX audit_at ON example.audit USING btree (at);
+
 CREATE INDEX audit_object ON example.audit USING btree (object_id) WHERE (object_id IS NOT NULL);
 
 CREATE INDEX critical_limits_test ON example.critical_limits USING btree (test_code) WHERE (ended_at IS NULL);

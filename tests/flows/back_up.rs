@@ -5,9 +5,7 @@ use crate::clinic::{Clinic, clinic, samples};
 
 /// A clinic with results and a bucket.
 async fn with_bucket(name: &str) -> Clinic {
-    let mut clinic = clinic(name).await;
-    let store = s3().await;
-    clinic.platform = clinic.platform.with(settings(store, &name.replace('_', "-")));
+    let clinic = with_store(clinic(name).await, name).await;
     for (_, bytes) in samples("good") {
         clinic.post(&bytes).await;
     }
@@ -15,7 +13,15 @@ async fn with_bucket(name: &str) -> Clinic {
     clinic
 }
 
-pub(crate) fn settings(store: &S3, bucket: &str) -> Vec<(String, String)> {
+/// Gives the programs of a clinic a bucket that is there.
+pub(crate) async fn with_store(mut clinic: Clinic, name: &str) -> Clinic {
+    let (store, bucket) = (s3().await, name.replace('_', "-"));
+    store.client().create_bucket().bucket(&bucket).send().await.unwrap();
+    clinic.platform = clinic.platform.with(settings(store, &bucket));
+    clinic
+}
+
+fn settings(store: &S3, bucket: &str) -> Vec<(String, String)> {
     let settings = [
         ("LABOR_S3_ENDPOINT", store.endpoint()),
         ("LABOR_S3_REGION", store.region().to_owned()),

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest;
 use serde::Serialize;
 
-use super::{ExportManifest, ExportedFile, FORMAT, MANIFEST, SIGNATURE, WHAT};
-use crate::{BackupError, PublicKey};
+use super::{ExportManifest, ExportedFile, FORMAT, MANIFEST, SIGNATURE, WHAT, audit};
+use crate::{AuditFindings, BackupError, PublicKey};
 
 /// What is known of who made the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -36,20 +36,25 @@ pub struct Checked {
     pub manifest_sha256: String,
     /// Whether the manifest is proven.
     pub signature: Signature,
+    /// What the seals in it say of the audit in it; absent: it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_now: Option<AuditFindings>,
 }
 
-/// Proves offline that an export's files equal its manifest: each is there with its length and hash, and no other file is; with a key,
-/// that the manifest is the one that was signed.
+/// Proves offline that an export's files equal its manifest: each is there with its length and hash, and no other file is; with keys,
+/// that the manifest is what the owner of one of them signed. What the seals of the audit say is in the answer: an audit that somebody altered before it
+/// was exported is exported as it is.
 ///
 /// # Errors
 /// [`BackupError::NotTheExport`] with what differs, or when the signature is missing or another's; or when the folder can't be read.
-pub fn check_export(folder: &Path, key: Option<&PublicKey>) -> Result<Checked, BackupError> {
+pub fn check_export(folder: &Path, keys: &[PublicKey]) -> Result<Checked, BackupError> {
     let document = read(&folder.join(MANIFEST))?
         .ok_or_else(|| BackupError::NotTheExport(vec![format!("{MANIFEST} is missing")]))?;
-    let signature = match (key, read(&folder.join(SIGNATURE))?) {
+    let keys = Some(keys).filter(|keys| !keys.is_empty());
+    let signature = match (keys, read(&folder.join(SIGNATURE))?) {
         (None, Some(_)) => Signature::NotChecked,
         (None, None) => Signature::None,
-        (Some(key), Some(signature)) if key.proves(&document, &signature) => Signature::Valid,
+        (Some(keys), Some(signature)) if keys.iter().any(|key| key.proves(&document, &signature)) => Signature::Valid,
         (Some(_), Some(_)) => {
             return Err(BackupError::NotTheExport(vec![
                 "the manifest is not what the owner of this key signed".to_owned(),
@@ -71,7 +76,8 @@ pub fn check_export(folder: &Path, key: Option<&PublicKey>) -> Result<Checked, B
         return Err(BackupError::NotTheExport(faults));
     }
     let manifest_sha256 = hex::encode(digest::digest(&digest::SHA256, &document));
-    Ok(Checked { manifest, manifest_sha256, signature })
+    let audit_now = manifest.audit.is_some().then(|| audit::check(folder, &manifest, keys)).transpose()?;
+    Ok(Checked { manifest, manifest_sha256, signature, audit_now })
 }
 
 /// A plain file of a length that a manifest has, or none: nothing else is opened, since a pipe waits for ever.

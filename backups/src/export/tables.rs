@@ -70,7 +70,7 @@ async fn ndjson(
 ) -> Result<u64, BackupError> {
     let during = || BackupError::during(format!("read {}", table.quoted));
     let mut file = folder.begin(format!("{FOLDER}/{}.ndjson", table.name))?;
-    let statement = format!("SELECT to_jsonb(labor_row)::text FROM ({rows}) AS labor_row");
+    let statement = format!("SELECT pg_catalog.to_jsonb(labor_row)::text FROM ({rows}) AS labor_row");
     let parameters: [&(dyn ToSql + Sync); 0] = [];
     let mut lines = std::pin::pin!(transaction.query_raw(&statement, parameters).await.map_err(during())?);
     let mut count = 0;

@@ -1,6 +1,9 @@
 //! Backups of real tenants on a real Postgres and a real S3 server: the whole way, and every way it can go wrong.
 #![expect(clippy::unwrap_used, reason = "in the helpers of a test, too, a broken expectation ends it")]
 
+mod audit_sealed;
+mod audit_tampered;
+mod audited;
 mod between;
 mod checked;
 mod control_pruned;

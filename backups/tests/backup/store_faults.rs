@@ -17,7 +17,7 @@ async fn wire(fault: StoreFault) -> StoreWire {
 }
 
 /// The same backups, through the proxy.
-fn through(place: &Place, wire: &StoreWire) -> Backup {
+pub(crate) fn through(place: &Place, wire: &StoreWire) -> Backup {
     let store = StoreSettings { endpoint: Some(wire.endpoint()), ..place.settings.store.clone() };
     Backup::new(Settings { store, ..place.settings.clone() }).unwrap()
 }

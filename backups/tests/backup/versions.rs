@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::place::Place;
 
 /// An export that two people agreed to.
-async fn approved_export(place: &Place) -> Uuid {
+pub(crate) async fn approved_export(place: &Place) -> Uuid {
     let (anna, bert, request) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
     for operator in [anna, bert] {
         let add = "INSERT INTO control.operators (id, username, display_name) VALUES ($1, $2, 'x')";
@@ -36,9 +36,9 @@ async fn a_practice_at_any_served_version_is_backed_up_verified_restored_and_exp
         assert_eq!(newer, i64::from(version >= 2), "the copy is at the version that was backed up");
 
         let folder = place.folder().join("export");
-        let exported = backup.export(approved_export(&place).await, &folder, None).await.unwrap().manifest;
+        let exported = backup.export(approved_export(&place).await, &folder, None, &[]).await.unwrap().manifest;
         assert_eq!(exported.schema_version, version);
         assert_eq!(exported.files.iter().find(|file| file.name == "tables/raw_messages.ndjson").unwrap().rows, Some(5));
-        assert_eq!(check_export(&folder, None).unwrap().signature, Signature::None);
+        assert_eq!(check_export(&folder, &[]).unwrap().signature, Signature::None);
     }
 }

@@ -338,6 +338,8 @@ COMMENT ON COLUMN audit.object_id   IS 'Key of the object; null for lists';
 COMMENT ON COLUMN audit.outcome     IS 'What came of it';
 COMMENT ON COLUMN audit.request_id  IS 'Id of the HTTP request or job, as in the logs';
 CREATE INDEX audit_object ON audit (object_id) WHERE object_id IS NOT NULL;
+-- What is new since the last seal (labor-backup audit seal).
+CREATE INDEX audit_at ON audit (at);
 
 CREATE TABLE matches (
   id         uuid        PRIMARY KEY,
