@@ -64,6 +64,7 @@ mod store;
 mod undone;
 mod uploads;
 mod verify_all;
+mod waiting;
 mod workers;
 
 use std::sync::Arc;
@@ -95,7 +96,7 @@ pub use retention::Retention;
 pub use schedule::record::{RunOutcome, ScheduledRun};
 pub use schedule::{Schedule, ScheduleEntry, Scope, SetSchedule};
 pub use scheduler::{Attempted, Scheduler, SchedulerOptions};
-pub use settings::{Settings, StoreSettings};
+pub use settings::{Settings, StoreLimits, StoreSettings};
 pub use signing::{PublicKey, SigningKey};
 pub use verify_all::{Proof, ProofRun, Sampling};
 

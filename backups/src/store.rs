@@ -1,9 +1,7 @@
 //! The bucket: client, small documents, listing.
 //! Must stay true: listings are paged to their end; credentials are in the client only.
-use std::time::Duration;
-
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region, retry::RetryConfig};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime as StoreTime};
 use aws_sdk_s3::types::ChecksumAlgorithm;
@@ -11,7 +9,7 @@ use chrono::Utc;
 
 use crate::bucket::ObjectLock;
 use crate::pace::Pace;
-use crate::{BackupError, StoreSettings};
+use crate::{BackupError, StoreLimits, StoreSettings};
 
 /// The bucket that backups go to.
 #[derive(Clone)]
@@ -22,6 +20,8 @@ pub(crate) struct Store {
     pub(crate) pace: Option<Pace>,
     /// For how long dumps and manifests are locked.
     pub(crate) lock: Option<ObjectLock>,
+    /// How long it is waited for.
+    pub(crate) limits: StoreLimits,
     /// Where it is, for messages.
     address: String,
 }
@@ -37,16 +37,14 @@ pub(crate) struct Object {
 
 impl Store {
     pub(crate) fn new(settings: &StoreSettings) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .operation_attempt_timeout(Duration::from_secs(300));
         let credentials = Credentials::new(&settings.access_key, &settings.secret_key, None, None, "labor-backup");
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(settings.region.clone()))
             .credentials_provider(credentials)
             .retry_config(RetryConfig::standard().with_max_attempts(5))
-            .timeout_config(timeouts.build())
+            .timeout_config(settings.limits.of_answers())
+            .stalled_stream_protection(settings.limits.watching())
             .force_path_style(settings.endpoint.is_some());
         config.set_endpoint_url(settings.endpoint.clone());
         let address = settings.endpoint.clone().unwrap_or_else(|| format!("Amazon S3, {}", settings.region));
@@ -55,6 +53,7 @@ impl Store {
             bucket: settings.bucket.clone(),
             pace: None,
             lock: None,
+            limits: settings.limits,
             address,
         }
     }
@@ -65,7 +64,12 @@ impl Store {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug + 'static,
     {
-        BackupError::store(format!("{action} (bucket {} at {})", self.bucket, self.address))
+        BackupError::store(self.doing(action))
+    }
+
+    /// What is done, and where.
+    pub(crate) fn doing(&self, action: impl std::fmt::Display) -> String {
+        format!("{action} (bucket {} at {})", self.bucket, self.address)
     }
 
     /// Waits until so many bytes of a dump may be sent.
@@ -102,6 +106,8 @@ impl Store {
             .set_object_lock_retain_until_date(lock.map(|lock| lock.until(Utc::now())))
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .body(ByteStream::from(document.clone()))
+            .customize()
+            .config_override(self.limits.of_sending(document.len()))
             .send()
             .await;
         match sent {
@@ -166,6 +172,7 @@ pub(crate) mod tests {
             bucket: bucket.to_owned(),
             access_key: server.access_key().to_owned(),
             secret_key: server.secret_key().to_owned(),
+            limits: StoreLimits::default(),
         });
         store.ensure_bucket().await.unwrap();
         store

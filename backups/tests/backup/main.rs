@@ -26,6 +26,7 @@ mod row_rules;
 mod runbooks;
 mod scheduled;
 mod schedules;
+mod slow_store;
 mod standby;
 mod store_faults;
 mod surroundings;

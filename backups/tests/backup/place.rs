@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::ExposeSecret as _;
 use aws_lc_rs::{hkdf, hmac};
-use labor_backup::{Backup, KeyServiceSettings, Manifest, Settings, StoreSettings, TenantName};
+use labor_backup::{Backup, KeyServiceSettings, Manifest, Settings, StoreLimits, StoreSettings, TenantName};
 use labor_migrator::bootstrap::{ServiceUrls, bootstrap};
 use labor_migrator::isolation::weaker::Weaker;
 use labor_migrator::provision::{Kind, NewTenant};
@@ -118,6 +118,7 @@ impl Place {
                 bucket,
                 access_key: store.access_key().to_owned(),
                 secret_key: store.secret_key().to_owned(),
+                limits: StoreLimits::default(),
             },
         };
         let database = labor_testing::postgres().await.connect(database).await.unwrap();
