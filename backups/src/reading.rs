@@ -1,6 +1,7 @@
 //! Reading objects: small documents, and dumps in ranges.
 //! Must stay true: bytes that were [pinned](Store::pin) are the ones that are read afterwards; a line that breaks in the middle of an answer
-//! or stands still there is no reason to give up at once, is not waited for without end, and condemns nothing.
+//! or stands still there is no reason to give up at once, is not waited for without end, and condemns nothing; a version that is
+//! not the listed one is not believed.
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -8,6 +9,7 @@ use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::ByteStream;
 use tokio::sync::mpsc;
 
+use crate::list::Listed;
 use crate::pipe::Chunk;
 use crate::store::Store;
 use crate::waiting::{Flow, PROGRESS};
@@ -31,14 +33,44 @@ pub(crate) struct Pinned {
     ranges: Vec<digest::Digest>,
 }
 
+/// A small document, and which version of it.
+struct Document {
+    bytes: Vec<u8>,
+    etag: Option<String>,
+}
+
 impl Store {
     /// Reads a small document, if it is there. Of what is larger than any that this program writes nothing is read: it is nobody's
     /// manifest and nobody's verification, and no reason to give up what else there is.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackupError> {
-        self.get_within(key, TRIES).await
+        Ok(self.get_within(key, TRIES).await?.map(|read| read.bytes))
     }
 
-    async fn get_within(&self, key: &str, tries: u32) -> Result<Option<Vec<u8>>, BackupError> {
+    /// The same of a document that was listed. A store that is behind can answer with what was there before, such as a verification from
+    /// before the one that failed: what it lists and what it answers with have to be the same version, or get to be it.
+    pub(crate) async fn get_listed(&self, key: &str, listed: &Listed) -> Result<Option<Vec<u8>>, BackupError> {
+        let mut listed = Some(listed.etag.clone());
+        for _ in 0..TRIES {
+            let read = self.get_within(key, TRIES).await?;
+            let same = match (&read, &listed) {
+                (None, None) => true,
+                (Some(read), Some(listed)) => read.etag.is_none() || listed.is_none() || read.etag == *listed,
+                _ => false,
+            };
+            if same {
+                return Ok(read.map(|read| read.bytes));
+            }
+            tokio::time::sleep(PAUSE).await;
+            // Somebody may have written or removed it since it was listed.
+            listed = self.list(key).await?.into_iter().find(|object| object.key == key).map(|object| object.etag);
+        }
+        Err(self.broken(
+            key,
+            "the store lists another version than it answers with, so one of the two is of before: try again later",
+        ))
+    }
+
+    async fn get_within(&self, key: &str, tries: u32) -> Result<Option<Document>, BackupError> {
         let answer = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(answer) => answer,
             Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => return Ok(None),
@@ -46,11 +78,12 @@ impl Store {
         };
         if answer.content_length().is_none_or(|length| length > LARGEST_DOCUMENT) {
             tracing::warn!(key, "too large to be a document of ours; who put it there?");
-            return Ok(Some(Vec::new()));
+            return Ok(Some(Document { bytes: Vec::new(), etag: None }));
         }
+        let etag = answer.e_tag().map(str::to_owned);
         // From the beginning: it is small, and may be another one by now.
         match self.body(answer.body).await {
-            Ok(body) => Ok(Some(body)),
+            Ok(bytes) => Ok(Some(Document { bytes, etag })),
             Err(_) if tries > 1 => {
                 tokio::time::sleep(PAUSE).await;
                 Box::pin(self.get_within(key, tries - 1)).await

@@ -33,6 +33,8 @@ pub(crate) struct Object {
     pub(crate) bytes: u64,
     /// Seconds since 1970. Of what the store gives no time it counts as of just now, whenever it is asked: nothing is too old then.
     pub(crate) modified: i64,
+    /// Which version it is, by the store's own word.
+    pub(crate) etag: Option<String>,
 }
 
 impl Store {
@@ -141,10 +143,23 @@ impl Store {
             objects.extend(page.contents().iter().filter_map(|object| {
                 let bytes = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
                 let modified = object.last_modified().map_or(i64::MAX, StoreTime::secs);
-                Some(Object { key: object.key()?.to_owned(), bytes, modified })
+                Some(Object { key: object.key()?.to_owned(), bytes, modified, etag: object.e_tag().map(str::to_owned) })
             }));
         }
         Ok(objects)
+    }
+
+    /// One object, asked for by its name and not out of a listing.
+    pub(crate) async fn ask_for(&self, key: &str) -> Result<Option<Object>, BackupError> {
+        match self.client.head_object().bucket(&self.bucket).key(key).send().await {
+            Ok(head) => {
+                let bytes = u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default();
+                let modified = head.last_modified().map_or(i64::MAX, StoreTime::secs);
+                Ok(Some(Object { key: key.to_owned(), bytes, modified, etag: head.e_tag().map(str::to_owned) }))
+            }
+            Err(SdkError::ServiceError(e)) if e.err().is_not_found() => Ok(None),
+            Err(error) => Err(self.failed(format!("find {key}"))(error)),
+        }
     }
 
     /// The names of the folders in a folder, whose own name ends in a slash.

@@ -27,6 +27,7 @@ mod runbooks;
 mod scheduled;
 mod schedules;
 mod slow_store;
+mod stale_store;
 mod standby;
 mod store_faults;
 mod surroundings;

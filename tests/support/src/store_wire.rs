@@ -3,6 +3,7 @@
 //! What must stay true: a request is passed on as it came, `Host` included, because that is what the client signed; bodies are streamed in
 //! both directions, never held as a whole; requests are counted from 1 in the order in which they came; whatever the fault does not name
 //! passes unchanged.
+mod past;
 mod slow;
 
 use std::io;
@@ -19,6 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use self::past::Past;
 use crate::{Result, error::Doing as _};
 
 /// What the store, or the way to it, does wrong.
@@ -83,6 +85,8 @@ pub enum StoreFault {
         /// How long a rest is.
         rest: Duration,
     },
+    /// From [`StoreWire::stay_behind`] on, what was answered before is answered again; what was not asked before, and what writes, passes.
+    Past,
 }
 
 /// Whether a request is one of these.
@@ -105,6 +109,7 @@ struct Shared {
     client: reqwest::Client,
     victim: AtomicU32,
     counts: fn(&str) -> bool,
+    past: Past,
     log: Mutex<Vec<String>>,
 }
 
@@ -127,7 +132,8 @@ impl StoreWire {
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build();
         let client = client.map_err(io::Error::other).doing(|| "make an HTTP client".into())?;
         let (store, victim) = (store.trim_end_matches('/').to_owned(), AtomicU32::new(0));
-        let shared = Arc::new(Shared { store, fault, client, victim, counts, log: Mutex::default() });
+        let shared =
+            Arc::new(Shared { store, fault, client, victim, counts, past: Past::default(), log: Mutex::default() });
         let router = Router::new().fallback(pass).with_state(shared.clone());
         let serving = tokio::spawn(async move {
             // It ends when it is dropped, and not before.
@@ -145,6 +151,11 @@ impl StoreWire {
     /// Who is killed.
     pub fn victim(&self, pid: u32) {
         self.shared.victim.store(pid, SeqCst);
+    }
+
+    /// With [`StoreFault::Past`]: whether what was answered before is answered again.
+    pub fn stay_behind(&self, behind: bool) {
+        self.shared.past.stay_behind(behind);
     }
 
     /// Method and path of each request that was counted.
@@ -200,6 +211,10 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
 
 async fn forward(shared: &Shared, request: Request, number: usize) -> reqwest::Result<Response<Body>> {
     let (head, body) = request.into_parts();
+    let question = past::question(&head).filter(|_| shared.fault == StoreFault::Past && number > 0);
+    if let Some(answer) = question.as_deref().and_then(|question| shared.past.answer(question)) {
+        return Ok(answer);
+    }
     let is_head = head.method == axum::http::Method::HEAD;
     let url = format!("{}{}", shared.store, head.uri);
     let asked = shared.client.request(head.method, url).headers(head.headers);
@@ -210,6 +225,11 @@ async fn forward(shared: &Shared, request: Request, number: usize) -> reqwest::R
     };
     let answer = asked.body(body).send().await?;
     let (status, headers) = (answer.status(), answer.headers().clone());
+    if let Some(question) = question {
+        let body = answer.bytes().await?;
+        shared.past.remember(question, (status, headers.clone(), body.clone()));
+        return Ok(response(status, headers, Body::from(body)));
+    }
     let body = answer.bytes_stream().map_err(io::Error::other);
     let broken = || stream::once(async { Err(io::Error::other("the line broke")) });
     Ok(match shared.fault {
