@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in the helpers of a test, too, a broken expectation ends it")]
 
 mod between;
+mod bucket_versions;
 mod checked;
 mod control_pruned;
 mod cycle;
