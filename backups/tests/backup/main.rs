@@ -10,6 +10,7 @@ mod damage;
 mod erased;
 mod fleet;
 mod forged;
+mod full_disk;
 mod interrupted;
 mod judged;
 mod keys;

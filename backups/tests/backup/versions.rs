@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::place::Place;
 
 /// An export that two people agreed to.
-async fn approved_export(place: &Place) -> Uuid {
+pub(crate) async fn approved_export(place: &Place) -> Uuid {
     let (anna, bert, request) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
     for operator in [anna, bert] {
         let add = "INSERT INTO control.operators (id, username, display_name) VALUES ($1, $2, 'x')";
