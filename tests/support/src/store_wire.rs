@@ -78,7 +78,7 @@ pub enum StoreFault {
         /// Bytes that pass.
         after: usize,
     },
-    /// All bodies, to the store and back, come in pieces, with a rest before each.
+    /// The bodies of counted requests, and of their answers, come in pieces, with a rest before each.
     Slow {
         /// Bytes of a piece.
         piece: usize,
@@ -220,7 +220,7 @@ async fn forward(shared: &Shared, request: Request, number: usize) -> reqwest::R
     let asked = shared.client.request(head.method, url).headers(head.headers);
     let body = body.into_data_stream();
     let body = match shared.fault {
-        StoreFault::Slow { piece, rest } => reqwest::Body::wrap_stream(slow::slowly(body, piece, rest)),
+        StoreFault::Slow { piece, rest } if number > 0 => reqwest::Body::wrap_stream(slow::slowly(body, piece, rest)),
         _ => reqwest::Body::wrap_stream(body),
     };
     let answer = asked.body(body).send().await?;
@@ -268,7 +268,7 @@ async fn forward(shared: &Shared, request: Request, number: usize) -> reqwest::R
         StoreFault::Stuck { from, count, after } if among(number, from, count) && !is_head => {
             response(status, headers, Body::from_stream(slow::stuck(body, after)))
         }
-        StoreFault::Slow { piece, rest } => {
+        StoreFault::Slow { piece, rest } if number > 0 => {
             response(status, headers, Body::from_stream(slow::slowly(body, piece, rest)))
         }
         _ => response(status, headers, Body::from_stream(body)),
