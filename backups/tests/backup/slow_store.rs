@@ -48,7 +48,7 @@ async fn a_backup_ends_when_the_store_stands_still() {
     rounds(faults.collect(), async |fault| {
         let mut place = Place::with_patients(3).await;
         let (place, wire) = (impatient(&mut place), wire(fault).await);
-        let ended = in_time(through(place, &wire).run(&place.tenant)).await?;
+        let ended = Box::pin(in_time(through(place, &wire).run(&place.tenant))).await?;
         // The first request is the sweep's, which is no backup's trouble.
         told(fault, &wire, &ended)?;
         ends_well(place, ended.is_err()).await
@@ -71,7 +71,7 @@ async fn a_verification_ends_when_the_store_stands_still() {
         let mut place = Place::with_patients(3).await;
         place.backup().run(&place.tenant).await.map_err(|error| format!("before: {error}"))?;
         let (place, wire) = (impatient(&mut place), wire(fault).await);
-        let ended = in_time(through(place, &wire).verify(&place.tenant, &Which::Latest)).await?;
+        let ended = Box::pin(in_time(through(place, &wire).verify(&place.tenant, &Which::Latest))).await?;
         told(fault, &wire, &ended)?;
         let noted: Vec<_> = place.objects().await.into_iter().filter(|key| key.ends_with("broken.json")).collect();
         if !noted.is_empty() || (ended.is_err() && !place.strays().await.is_empty()) {
@@ -92,7 +92,7 @@ async fn an_answer_that_trickles_is_given_up_like_one_that_stands_still() {
     for kind in kinds {
         let fault = StoreFault::Slow { piece: 1, rest: Duration::from_millis(100) };
         let wire = StoreWire::start_counting(&s3().await.endpoint(), fault, kind).await.unwrap();
-        let ended = in_time(through(place, &wire).verify(&place.tenant, &Which::Latest)).await.unwrap();
+        let ended = Box::pin(in_time(through(place, &wire).verify(&place.tenant, &Which::Latest))).await.unwrap();
         let error = ended.unwrap_err();
         assert!(error.contains("stands still") && error.contains(&wire.endpoint()), "{error}");
     }
