@@ -32,6 +32,7 @@ mod slow_store;
 mod stale_store;
 mod standby;
 mod store_faults;
+mod store_refuses;
 mod surroundings;
 mod versions;
 mod wrapped;
