@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/labor/target
 # Queries are checked against .sqlx, which `make sqlx` refreshes; no database is needed to build.
 export SQLX_OFFLINE ?= true
 
-.PHONY: help demo up test bench bench-migrator bench-pool bench-ingest bench-backup check schemas sqlx isolation-report clean
+.PHONY: help demo up test bench bench-migrator bench-pool bench-ingest bench-backup bench-recovery check schemas sqlx isolation-report clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,11 @@ bench-backup: ## Measure backups of a fleet beside pg_dump: up to 5,000 tenants,
 	@scripts/install.sh bench-backup
 	cargo build --package labor-migrator --package labor-backup --package labor-demo --bins --release --locked
 	"$(CARGO_TARGET_DIR)/release/labor-bench-backup"
+
+bench-recovery: ## Measure restores: one practice, and a lost server of 200; about 10 minutes
+	@scripts/install.sh demo
+	cargo build --package labor-migrator --package labor-backup --package labor-demo --bins --release --locked
+	"$(CARGO_TARGET_DIR)/release/labor-bench-recovery"
 
 check: ## Formatting, lints, documentation, dependency rules, scripts, spelling
 	@scripts/install.sh check

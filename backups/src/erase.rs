@@ -143,19 +143,27 @@ impl Backup {
         // A run that is repeated finds less: its certificate does not take the place of the one that saw the key destroyed.
         let earlier = self.store.list(&format!("certificates/{}", certificate.request)).await?;
         let earlier = earlier.iter().filter(|object| object.key.ends_with(".json")).count();
-        let name = if earlier == 0 { String::new() } else { format!("-{}", earlier + 1) };
-        let key = format!("certificates/{}{name}.json", certificate.request);
+        let mut number = earlier + 1;
+        let key = loop {
+            let name = if number == 1 { String::new() } else { format!("-{number}") };
+            let key = format!("certificates/{}{name}.json", certificate.request);
+            // The listing can be of before.
+            if self.store.ask_for(&key).await?.is_none() {
+                break key;
+            }
+            number += 1;
+        };
         if let Some(signing) = signing {
             self.store.put(&format!("{key}.sig"), signing.sign(&document), false).await?;
             self.say(&format!("{key}: signed with the key {}", signing.public().fingerprint));
         }
-        self.store.put(&key, document, false).await
+        self.store.put(&key, document, true).await
     }
 }
 
 impl Store {
     /// Every version and delete marker under a prefix; empty when the store keeps no versions.
-    async fn versions(&self, prefix: &str) -> Result<Vec<ObjectIdentifier>, BackupError> {
+    pub(crate) async fn versions(&self, prefix: &str) -> Result<Vec<ObjectIdentifier>, BackupError> {
         let mut found = Vec::new();
         let (mut key, mut version) = (None, None);
         loop {
@@ -178,7 +186,7 @@ impl Store {
     }
 
     /// How many it was told to delete, and what it said of the first that it did not.
-    async fn delete_all(&self, prefix: &str) -> Result<(usize, Option<String>), BackupError> {
+    pub(crate) async fn delete_all(&self, prefix: &str) -> Result<(usize, Option<String>), BackupError> {
         let mut ids = self.versions(prefix).await?;
         for object in self.list(prefix).await? {
             if !ids.iter().any(|id| id.key() == object.key) {
@@ -224,12 +232,6 @@ impl Store {
         Ok(versions
             || self.list(prefix).await?.iter().any(|object| is_sealed(&object.key))
             || !self.unfinished(prefix).await?.is_empty())
-    }
-
-    /// Everything under a prefix: versions and delete markers, objects of stores that keep no versions, unfinished uploads.
-    async fn count(&self, prefix: &str) -> Result<usize, BackupError> {
-        let stored = self.versions(prefix).await?.len().max(self.list(prefix).await?.len());
-        Ok(stored + self.unfinished(prefix).await?.len())
     }
 }
 

@@ -252,7 +252,9 @@ impl Fleet {
                 None => backup.dump(&self.program, tenant, &snapshot, to_sealer).await,
             }
         };
-        let made = backup.store_dump(making, plain, dumping, ready(Ok(contents))).await?;
+        let dumped = backup.store_dump(making, plain, dumping, ready(Ok(contents))).await?;
+        drop(snapshot);
+        let made = backup.finish(dumped).await?;
         let (rows, bytes, drifted) = (made.rows(), made.sealed.bytes, made.ledger_fingerprint.is_some());
         Ok(Outcome::Stored { backup: made.backup, rows, bytes, by_class: layout.is_some(), drifted })
     }

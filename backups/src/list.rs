@@ -57,16 +57,31 @@ pub(crate) struct Earlier {
     pub(crate) newest: bool,
 }
 
-/// The objects of one backup: when each was stored, in seconds since 1970.
+/// What a listing tells of a document.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    /// When it was stored, in seconds since 1970.
+    pub(crate) at: i64,
+    /// Which version it is.
+    pub(crate) etag: Option<String>,
+}
+
+impl Listed {
+    pub(crate) fn stored(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(self.at, 0)
+    }
+}
+
+/// The objects of one backup.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) dump_bytes: Option<u64>,
-    /// The newest of them.
+    /// When the newest of them was stored, in seconds since 1970.
     pub(crate) touched: i64,
-    pub(crate) manifest: Option<i64>,
-    pub(crate) verified: Option<i64>,
-    pub(crate) unchanged: Option<i64>,
-    pub(crate) broken: Option<i64>,
+    pub(crate) manifest: Option<Listed>,
+    pub(crate) verified: Option<Listed>,
+    pub(crate) unchanged: Option<Listed>,
+    pub(crate) broken: Option<Listed>,
 }
 
 impl Found {
@@ -89,13 +104,14 @@ impl Found {
     }
 
     /// Takes an object for a part of it; whether it is one.
-    fn take(&mut self, name: &str, object: &Object) -> bool {
+    pub(crate) fn take(&mut self, name: &str, object: &Object) -> bool {
+        let listed = || Some(Listed { at: object.modified, etag: object.etag.clone() });
         match name {
             "dump.sql.zst.age" => self.dump_bytes = Some(object.bytes),
-            "manifest.json" => self.manifest = Some(object.modified),
-            "verified.json" => self.verified = Some(object.modified),
-            "unchanged.json" => self.unchanged = Some(object.modified),
-            "broken.json" => self.broken = Some(object.modified),
+            "manifest.json" => self.manifest = listed(),
+            "verified.json" => self.verified = listed(),
+            "unchanged.json" => self.unchanged = listed(),
+            "broken.json" => self.broken = listed(),
             _ => return false,
         }
         self.touched = self.touched.max(object.modified);
@@ -226,8 +242,9 @@ mod tests {
     #[test]
     fn a_manifest_goes_before_what_it_points_to() {
         let (tenant, backup) = (TenantName::random().unwrap(), BackupId::new(Utc::now()));
-        let at = Some(0);
-        let found = Found { dump_bytes: Some(1), touched: 0, manifest: at, verified: at, unchanged: at, broken: at };
+        let at = || Some(Listed { at: 0, etag: None });
+        let (dump_bytes, touched) = (Some(1), 0);
+        let found = Found { dump_bytes, touched, manifest: at(), verified: at(), unchanged: at(), broken: at() };
         let keys = found.keys(&tenant, &backup);
         assert_eq!((keys.len(), &keys[0]), (5, &manifest::manifest_key(&tenant, &backup)));
         assert_eq!(keys[4], manifest::broken_key(&tenant, &backup), "what is left of it has to wait for another day");

@@ -16,11 +16,12 @@ mod status;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use labor_backup::{
-    Backup, BackupError, BackupId, FleetOptions, InvalidId, KeyServiceSettings, Sampling, Settings, StoreSettings,
-    TenantName, Which,
+    Backup, BackupError, BackupId, FleetOptions, InvalidId, KeyServiceSettings, Sampling, Settings, StoreLimits,
+    StoreSettings, TenantName, Which,
 };
 use labor_catalog::logs::may_log;
 use tokio::signal::unix::{SignalKind, signal};
@@ -79,6 +80,12 @@ struct Places {
     /// Bucket.
     #[arg(long, env = "LABOR_S3_BUCKET", global = true)]
     s3_bucket: Option<String>,
+    /// Seconds within which the bucket has to answer.
+    #[arg(long, env = "LABOR_S3_ANSWER_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600), global = true)]
+    s3_answer_seconds: u16,
+    /// What is sent has longer, by its size: as on a line of so many KiB in a second.
+    #[arg(long, env = "LABOR_S3_SLOWEST_KIB_PER_S", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..), global = true)]
+    s3_slowest_kib_per_s: u16,
 }
 
 #[derive(Subcommand)]
@@ -271,6 +278,10 @@ fn settings(places: Places) -> Result<Settings, BackupError> {
             bucket: places.s3_bucket.ok_or_else(|| missing("--s3-bucket or LABOR_S3_BUCKET"))?,
             access_key: variable("AWS_ACCESS_KEY_ID")?,
             secret_key: variable("AWS_SECRET_ACCESS_KEY")?,
+            limits: StoreLimits {
+                answer: Duration::from_secs(places.s3_answer_seconds.into()),
+                bytes_per_second: u32::from(places.s3_slowest_kib_per_s) << 10,
+            },
         },
     })
 }

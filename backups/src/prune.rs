@@ -2,7 +2,8 @@
 //!
 //! Must stay true: nothing is removed unless it was asked for; a tenant under a hold, one that is deleted (`erase` sees to it), one that
 //! the registry does not know, and one of which something can't be read keep everything, and it is said; holds are looked for before
-//! each removal; of a backup the manifest goes first, so that a run that is cut off leaves no manifest without an object; what is broken
+//! each removal; what the removal leans on (the two newest good ones and the newest verified one) is asked for by name before, not out of the
+//! listing; of a backup the manifest goes first, so that a run that is cut off leaves no manifest without an object; what is broken
 //! goes a day after it was noted down, not before; what the store refuses to delete is told, and the others go on; what was done is
 //! told, however the run ends.
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,6 +144,19 @@ impl Backup {
             Ok(decided) => decided,
             Err(error) => return into.unreadable(error, &stock),
         };
+        if pruning.options.apply && decided.iter().any(|decision| !decision.stays) {
+            match Box::pin(self.unless_stopped(self.is_there(tenant, &decided, pruning.now))).await {
+                Ok(None) => {}
+                Ok(Some(missing)) => {
+                    let reason = format!(
+                        "{missing} is not there, or not good any more, when it is asked for by name, although it is listed: the store's listing is of before. Try again later"
+                    );
+                    into.keep(Untouched { reason, fault: true }, &stock);
+                    return Ok(());
+                }
+                Err(error) => return into.unreadable(error, &stock),
+            }
+        }
         for decision in decided {
             if let Some(found) = stock.get(&decision.backup) {
                 Box::pin(self.act(pruning, tenant, decision, found, into)).await?;
@@ -231,7 +245,7 @@ impl Backup {
     /// Removes a backup wholly, whoever stops the run meanwhile.
     async fn remove(&self, tenant: &TenantName, backup: &BackupId, found: &Found, now: DateTime<Utc>) -> Fate {
         // A run may have ended since it was listed.
-        let manifest = match found.manifest {
+        let manifest = match &found.manifest {
             None => self.store.get(&manifest::manifest_key(tenant, backup)).await,
             Some(_) => Ok(None),
         };

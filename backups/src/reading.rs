@@ -1,14 +1,18 @@
 //! Reading objects: small documents, and dumps in ranges.
 //! Must stay true: bytes that were [pinned](Store::pin) are the ones that are read afterwards; a line that breaks in the middle of an answer
-//! is no reason to give up, and condemns nothing.
+//! or stands still there is no reason to give up at once, is not waited for without end, and condemns nothing; a version that is
+//! not the listed one is not believed.
 use std::time::Duration;
 
 use aws_lc_rs::digest;
 use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::primitives::ByteStream;
 use tokio::sync::mpsc;
 
+use crate::list::Listed;
 use crate::pipe::Chunk;
 use crate::store::Store;
+use crate::waiting::{Flow, PROGRESS};
 use crate::{BackupError, Sum};
 
 /// Bytes asked for at once: a slow restore never holds a request open, and a failed one is asked again.
@@ -17,9 +21,8 @@ const RANGE: u64 = 8 << 20;
 const LARGEST_DOCUMENT: i64 = 16 << 20;
 /// An answer that breaks off, or brings nothing, is asked for so often.
 const TRIES: u32 = 4;
-/// Bytes of an answer after which the tries are counted anew.
-const PROGRESS: usize = 64 << 10;
 const PAUSE: Duration = Duration::from_millis(500);
+const STILL: &str = "the answer stands still";
 
 /// An object whose bytes were read and found to be the expected ones.
 pub(crate) struct Pinned {
@@ -30,14 +33,44 @@ pub(crate) struct Pinned {
     ranges: Vec<digest::Digest>,
 }
 
+/// A small document, and which version of it.
+struct Document {
+    bytes: Vec<u8>,
+    etag: Option<String>,
+}
+
 impl Store {
     /// Reads a small document, if it is there. Of what is larger than any that this program writes nothing is read: it is nobody's
     /// manifest and nobody's verification, and no reason to give up what else there is.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackupError> {
-        self.get_within(key, TRIES).await
+        Ok(self.get_within(key, TRIES).await?.map(|read| read.bytes))
     }
 
-    async fn get_within(&self, key: &str, tries: u32) -> Result<Option<Vec<u8>>, BackupError> {
+    /// The same of a document that was listed. A store that is behind can answer with what was there before, such as a verification from
+    /// before the one that failed: what it lists and what it answers with have to be the same version, or get to be it.
+    pub(crate) async fn get_listed(&self, key: &str, listed: &Listed) -> Result<Option<Vec<u8>>, BackupError> {
+        let mut listed = Some(listed.etag.clone());
+        for _ in 0..TRIES {
+            let read = self.get_within(key, TRIES).await?;
+            let same = match (&read, &listed) {
+                (None, None) => true,
+                (Some(read), Some(listed)) => read.etag.is_none() || listed.is_none() || read.etag == *listed,
+                _ => false,
+            };
+            if same {
+                return Ok(read.map(|read| read.bytes));
+            }
+            tokio::time::sleep(PAUSE).await;
+            // Somebody may have written or removed it since it was listed.
+            listed = self.list(key).await?.into_iter().find(|object| object.key == key).map(|object| object.etag);
+        }
+        Err(self.broken(
+            key,
+            "the store lists another version than it answers with, so one of the two is of before: try again later",
+        ))
+    }
+
+    async fn get_within(&self, key: &str, tries: u32) -> Result<Option<Document>, BackupError> {
         let answer = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(answer) => answer,
             Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => return Ok(None),
@@ -45,17 +78,37 @@ impl Store {
         };
         if answer.content_length().is_none_or(|length| length > LARGEST_DOCUMENT) {
             tracing::warn!(key, "too large to be a document of ours; who put it there?");
-            return Ok(Some(Vec::new()));
+            return Ok(Some(Document { bytes: Vec::new(), etag: None }));
         }
+        let etag = answer.e_tag().map(str::to_owned);
         // From the beginning: it is small, and may be another one by now.
-        match answer.body.collect().await {
-            Ok(body) => Ok(Some(body.to_vec())),
+        match self.body(answer.body).await {
+            Ok(bytes) => Ok(Some(Document { bytes, etag })),
             Err(_) if tries > 1 => {
                 tokio::time::sleep(PAUSE).await;
                 Box::pin(self.get_within(key, tries - 1)).await
             }
-            Err(error) => Err(broken(key, error)),
+            Err(reason) => Err(self.broken(key, &reason)),
         }
+    }
+
+    async fn body(&self, mut body: ByteStream) -> Result<Vec<u8>, String> {
+        let (mut bytes, mut flow) = (Vec::new(), Flow::new(self.limits));
+        loop {
+            match flow.next(body.try_next()).await {
+                Some(Ok(Some(piece))) => {
+                    flow.came(piece.len());
+                    bytes.extend_from_slice(&piece);
+                }
+                Some(Ok(None)) => return Ok(bytes),
+                Some(Err(error)) => return Err(error.to_string()),
+                None => return Err(STILL.to_owned()),
+            }
+        }
+    }
+
+    fn broken(&self, key: &str, reason: &str) -> BackupError {
+        BackupError::Store { action: self.doing(format!("read {key}")), reason: reason.to_owned() }
     }
 
     /// Reads an object once and keeps its version and digests; refuses it unless it has the expected length and SHA-256.
@@ -120,18 +173,22 @@ impl Store {
             let answer = get.range(format!("bytes={from}-{last}")).send().await;
             let answer = answer.map_err(self.failed(format!("read {key}")))?;
             if answer.content_range().is_none_or(|range| !range.starts_with(&format!("bytes {from}-"))) {
-                return Err(broken(key, "the store answers with other bytes than were asked for"));
+                return Err(self.broken(key, "the store answers with other bytes than were asked for"));
             }
-            let mut body = answer.body;
+            let (mut body, mut flow) = (answer.body, Flow::new(self.limits));
             let ended = loop {
-                match body.try_next().await {
+                match flow.next(body.try_next()).await {
                     // Never more in memory than was asked for.
-                    Ok(Some(piece)) if bytes.len() as u64 + piece.len() as u64 > last - first + 1 => {
-                        return Err(broken(key, "the answer is longer than what was asked for"));
+                    Some(Ok(Some(piece))) if bytes.len() as u64 + piece.len() as u64 > last - first + 1 => {
+                        return Err(self.broken(key, "the answer is longer than what was asked for"));
                     }
-                    Ok(Some(piece)) => bytes.extend_from_slice(&piece),
-                    Ok(None) => break None,
-                    Err(error) => break Some(error),
+                    Some(Ok(Some(piece))) => {
+                        flow.came(piece.len());
+                        bytes.extend_from_slice(&piece);
+                    }
+                    Some(Ok(None)) => break "the answer was cut short".to_owned(),
+                    Some(Err(error)) => break error.to_string(),
+                    None => break STILL.to_owned(),
                 }
             };
             if bytes.len() as u64 == last - first + 1 {
@@ -140,10 +197,7 @@ impl Store {
             // As long as something worth the while comes it goes on.
             tries = if bytes.len() - before >= PROGRESS { TRIES } else { tries - 1 };
             if tries == 0 {
-                return Err(broken(
-                    key,
-                    ended.map_or_else(|| "the answer was cut short".to_owned(), |e| e.to_string()),
-                ));
+                return Err(self.broken(key, &ended));
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -153,10 +207,6 @@ impl Store {
 /// First and last byte of each range.
 fn ranges(bytes: u64) -> impl Iterator<Item = (u64, u64)> + Send {
     (0..bytes.div_ceil(RANGE)).map(move |index| (index * RANGE, ((index + 1) * RANGE).min(bytes) - 1))
-}
-
-fn broken(key: &str, reason: impl std::fmt::Display) -> BackupError {
-    BackupError::Store { action: format!("read {key}"), reason: reason.to_string() }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `run --tenant`: snapshot → `pg_dump` → seal → ship → manifest; and what `run --all` shares with it.
 //! Must stay true: digests, dump and stamp are of one snapshot; the upload is completed only after the dump's own verdict was
-//! seen; the manifest is written last and never over another one; a key that earlier backups do not know is never used unasked.
+//! seen; the manifest is written last and never over another one; a key that earlier backups do not know is never used unasked; what
+//! only the store has to do is waited for without a snapshot.
 use chrono::{DateTime, Utc};
 use labor_catalog::TenantName;
 use tokio::sync::mpsc::{self, Receiver, Sender};
@@ -74,6 +75,13 @@ impl<'a> Making<'a> {
     }
 }
 
+/// A dump that is whole and on its way, and what is known of it.
+pub(crate) struct Dumped<'a> {
+    upload: Upload<'a>,
+    manifest: Manifest,
+    mac_key: MacKey,
+}
+
 impl Backup {
     /// Backs up one tenant with `pg_dump`. When this returns an error there is no backup, and nothing of it in the bucket.
     ///
@@ -99,7 +107,10 @@ impl Backup {
             Ok(())
         };
         let contents = proof::all(&snapshot.transaction, tenant);
-        let manifest = Box::pin(self.store_dump(making, plain, dumping, contents)).await?;
+        let dumped = Box::pin(self.store_dump(making, plain, dumping, contents)).await?;
+        // Whatever the store does from here on: no migration waits for it.
+        drop(snapshot);
+        let manifest = self.finish(dumped).await?;
         if manifest.ledger_fingerprint.is_some() {
             self.say(&format!(
                 "{tenant}: its definitions are not those that the ledger has; they were backed up as they are"
@@ -122,15 +133,15 @@ impl Backup {
         dump.verdict().await
     }
 
-    /// Seals and stores what comes through `plain`, then writes the manifest; after an error nothing of either is left. `dumping`
-    /// ends when the text is whole; dump, sealing, sending and digests go on at once, and each waits for the next one's room.
+    /// Seals what comes through `plain` and sends all of it but the last step, which is [`Backup::finish`]; after an error nothing is left.
+    /// `dumping` ends when the text is whole; dump, sealing, sending and digests go on at once, and each waits for the next one's room.
     pub(crate) async fn store_dump(
         &self,
         making: Making<'_>,
         plain: Receiver<Chunk>,
         dumping: impl Future<Output = Result<(), BackupError>>,
         contents: impl Future<Output = Result<Contents, BackupError>>,
-    ) -> Result<Manifest, BackupError> {
+    ) -> Result<Dumped<'_>, BackupError> {
         let mut upload = Upload::new(&self.store, manifest::dump_key(making.tenant, &making.backup));
         let (to_store, parts) = mpsc::channel(1);
         let recipient = making.key.recipient.clone();
@@ -153,7 +164,7 @@ impl Backup {
             }
         };
         let mac_key = making.key.mac.clone();
-        self.finish(upload, making.manifest(sums, contents), &mac_key).await
+        Ok(Dumped { upload, manifest: making.manifest(sums, contents), mac_key })
     }
 
     /// The tenant's key, made now only when there are no backups that a lost one would have to open.
@@ -186,15 +197,17 @@ impl Backup {
         }
     }
 
-    /// Completes the upload and writes the manifest. When one of them fails, both are taken back.
-    async fn finish(&self, upload: Upload<'_>, manifest: Manifest, mac_key: &MacKey) -> Result<Manifest, BackupError> {
+    /// Completes the upload and writes the manifest. When one of them fails, both are taken back. Nothing is read any more: whoever calls it
+    /// has given up the snapshot, which keeps migrations from the tenant's tables.
+    pub(crate) async fn finish(&self, dumped: Dumped<'_>) -> Result<Manifest, BackupError> {
+        let Dumped { upload, manifest, mac_key } = dumped;
         let keys = [
             manifest::manifest_key(&manifest.tenant, &manifest.backup),
             manifest::dump_key(&manifest.tenant, &manifest.backup),
         ];
         let stored = async {
             upload.complete(&manifest.sealed).await?;
-            let manifest = Manifest { finished_at: Utc::now(), ..manifest }.signed(mac_key)?;
+            let manifest = Manifest { finished_at: Utc::now(), ..manifest }.signed(&mac_key)?;
             let document =
                 serde_json::to_vec_pretty(&manifest).map_err(|error| BackupError::Invalid(error.to_string()))?;
             self.store.put(&keys[0], document, true).await?;

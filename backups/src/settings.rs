@@ -1,6 +1,7 @@
 //! What the caller must say. No secret is ever printed.
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::KeyServiceSettings;
 
@@ -36,6 +37,24 @@ pub struct StoreSettings {
     pub access_key: String,
     /// Secret key.
     pub secret_key: String,
+    /// How long it is waited for.
+    pub limits: StoreLimits,
+}
+
+/// How long a store is waited for that says nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreLimits {
+    /// Within this it answers, and within this something more of an answer comes.
+    pub answer: Duration,
+    /// What is sent may take longer: as long as on a line that takes so many bytes in a second.
+    pub bytes_per_second: u32,
+}
+
+/// Thirty seconds, and 32 KiB in a second: a part of 8 MiB has some five minutes.
+impl Default for StoreLimits {
+    fn default() -> Self {
+        Self { answer: Duration::from_secs(30), bytes_per_second: 32 << 10 }
+    }
 }
 
 impl fmt::Debug for Settings {

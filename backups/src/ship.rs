@@ -1,5 +1,6 @@
 //! One upload, in one piece or many, each with its SHA-256 so that the store refuses what arrived altered.
-//! Must stay true: nothing appears under the key before [`Upload::complete`]; whoever does not complete aborts.
+//! Must stay true: nothing appears under the key before [`Upload::complete`]; whoever does not complete aborts; a part that stands still
+//! is waited for as long as its size allows, and no longer.
 use aws_lc_rs::digest;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
@@ -74,7 +75,7 @@ impl<'a> Upload<'a> {
         };
         let number = i32::try_from(parts.len() + 1).unwrap_or(i32::MAX);
         self.store.wait_to_send(part.len()).await;
-        let checksum = sha256(&part);
+        let (checksum, limits) = (sha256(&part), self.store.limits.of_sending(part.len()));
         let sent = self
             .store
             .client
@@ -85,6 +86,8 @@ impl<'a> Upload<'a> {
             .part_number(number)
             .checksum_sha256(&checksum)
             .body(ByteStream::from(part))
+            .customize()
+            .config_override(limits)
             .send()
             .await
             .map_err(self.store.failed(format!("send part {number} of {}", self.key)))?;
@@ -123,7 +126,9 @@ impl<'a> Upload<'a> {
         let put = put
             .set_object_lock_mode(self.store.lock.map(ObjectLock::mode))
             .set_object_lock_retain_until_date(self.store.lock.map(|lock| lock.until(self.begun_at)));
-        let put = put.checksum_sha256(sha256(&whole)).body(ByteStream::from(whole)).send().await;
+        let limits = self.store.limits.of_sending(whole.len());
+        let put = put.checksum_sha256(sha256(&whole)).body(ByteStream::from(whole));
+        let put = put.customize().config_override(limits).send().await;
         put.map(drop).map_err(self.store.failed(format!("store {}", self.key)))
     }
 
@@ -134,7 +139,8 @@ impl<'a> Upload<'a> {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(parts))).build();
         let Store { client, bucket, .. } = self.store;
         let complete = client.complete_multipart_upload().bucket(bucket).key(&self.key).upload_id(id.as_str());
-        let completed = complete.multipart_upload(parts).send().await;
+        let complete = complete.multipart_upload(parts).customize().config_override(self.store.limits.of_joining());
+        let completed = complete.send().await;
         completed.map(drop).map_err(self.store.failed(format!("complete the upload of {}", self.key)))
     }
 

@@ -11,7 +11,7 @@ use labor_catalog::TenantName;
 use serde::de::DeserializeOwned;
 
 use crate::clock::CLOCKS_DIFFER;
-use crate::list::Found;
+use crate::list::{Found, Listed};
 use crate::mac::MacKey;
 use crate::manifest::{self, Broken, Unchanged, Verdict, Verified};
 use crate::{Backup, BackupError, BackupId, Manifest};
@@ -79,8 +79,8 @@ impl Backup {
         mac_key: &MacKey,
         now: DateTime<Utc>,
     ) -> Result<Judged, BackupError> {
-        let document = match found.manifest {
-            Some(_) => self.store.get(&manifest::manifest_key(tenant, &backup)).await?,
+        let document = match &found.manifest {
+            Some(listed) => self.store.get_listed(&manifest::manifest_key(tenant, &backup), listed).await?,
             None => None,
         };
         self.judge_document(tenant, backup, document.as_deref(), found, mac_key, now).await
@@ -147,11 +147,11 @@ impl Backup {
             }
         };
         let key = manifest::unchanged_key(tenant, &backup);
-        match self.beside::<Unchanged>(found.unchanged.is_some(), key, tenant, &backup, mac_key).await? {
+        match self.beside::<Unchanged>(found.unchanged.as_ref(), key, tenant, &backup, mac_key).await? {
             Beside::Missing => {}
             // Nothing is proven of a time after the proof was stored, whatever the clock of who wrote it said.
             Beside::Genuine(note) => {
-                let stored = found.unchanged.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+                let stored = found.unchanged.as_ref().and_then(Listed::stored);
                 let until = stored.map_or(note.until, |stored| note.until.min(stored + CLOCKS_DIFFER));
                 judged.until = until.min(now).max(judged.made);
             }
@@ -182,7 +182,7 @@ impl Backup {
         mac_key: &MacKey,
     ) -> Result<Beside<Verified>, BackupError> {
         let key = manifest::verified_key(tenant, backup);
-        self.beside(found.verified.is_some(), key, tenant, backup, mac_key).await
+        self.beside(found.verified.as_ref(), key, tenant, backup, mac_key).await
     }
 
     /// Whether what is broken was found to be so a day ago. A note that the key did not make is none, and is written anew.
@@ -197,19 +197,23 @@ impl Backup {
         if found.broken.is_none() || found.is_young(now) {
             return Ok(false);
         }
-        let note = self.beside::<Broken>(true, manifest::broken_key(tenant, backup), tenant, backup, mac_key).await?;
+        let key = manifest::broken_key(tenant, backup);
+        let note = self.beside::<Broken>(found.broken.as_ref(), key, tenant, backup, mac_key).await?;
         Ok(matches!(note, Beside::Genuine(_)))
     }
 
     async fn beside<T: DeserializeOwned>(
         &self,
-        there: bool,
+        listed: Option<&Listed>,
         key: String,
         tenant: &TenantName,
         backup: &BackupId,
         mac_key: &MacKey,
     ) -> Result<Beside<T>, BackupError> {
-        let document = if there { self.store.get(&key).await? } else { None };
+        let document = match listed {
+            Some(listed) => self.store.get_listed(&key, listed).await?,
+            None => None,
+        };
         Ok(document.map_or(Beside::Missing, |document| {
             manifest::authentic(&document, tenant, backup, mac_key).map_or(Beside::Unknown, Beside::Genuine)
         }))
@@ -219,7 +223,7 @@ impl Backup {
 /// Whether a manifest is of a time that has not come, or that had not come when the store got it. An hour that is long past says
 /// nothing: a bucket that was copied is stored anew.
 fn is_ahead(manifest: &Manifest, found: &Found, now: DateTime<Utc>) -> bool {
-    let stored = found.manifest.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let stored = found.manifest.as_ref().and_then(Listed::stored);
     let newest = manifest.started_at.max(manifest.finished_at);
     newest > now + CLOCKS_DIFFER || stored.is_some_and(|stored| newest > stored + CLOCKS_DIFFER)
 }

@@ -1,9 +1,7 @@
 //! The bucket: client, small documents, listing.
 //! Must stay true: listings are paged to their end; credentials are in the client only.
-use std::time::Duration;
-
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region, retry::RetryConfig};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime as StoreTime};
 use aws_sdk_s3::types::ChecksumAlgorithm;
@@ -11,7 +9,7 @@ use chrono::Utc;
 
 use crate::bucket::ObjectLock;
 use crate::pace::Pace;
-use crate::{BackupError, StoreSettings};
+use crate::{BackupError, StoreLimits, StoreSettings};
 
 /// The bucket that backups go to.
 #[derive(Clone)]
@@ -22,6 +20,8 @@ pub(crate) struct Store {
     pub(crate) pace: Option<Pace>,
     /// For how long dumps and manifests are locked.
     pub(crate) lock: Option<ObjectLock>,
+    /// How long it is waited for.
+    pub(crate) limits: StoreLimits,
     /// Where it is, for messages.
     address: String,
 }
@@ -33,20 +33,20 @@ pub(crate) struct Object {
     pub(crate) bytes: u64,
     /// Seconds since 1970. Of what the store gives no time it counts as of just now, whenever it is asked: nothing is too old then.
     pub(crate) modified: i64,
+    /// Which version it is, by the store's own word.
+    pub(crate) etag: Option<String>,
 }
 
 impl Store {
     pub(crate) fn new(settings: &StoreSettings) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .operation_attempt_timeout(Duration::from_secs(300));
         let credentials = Credentials::new(&settings.access_key, &settings.secret_key, None, None, "labor-backup");
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(settings.region.clone()))
             .credentials_provider(credentials)
             .retry_config(RetryConfig::standard().with_max_attempts(5))
-            .timeout_config(timeouts.build())
+            .timeout_config(settings.limits.of_answers())
+            .stalled_stream_protection(settings.limits.watching())
             .force_path_style(settings.endpoint.is_some());
         config.set_endpoint_url(settings.endpoint.clone());
         let address = settings.endpoint.clone().unwrap_or_else(|| format!("Amazon S3, {}", settings.region));
@@ -55,6 +55,7 @@ impl Store {
             bucket: settings.bucket.clone(),
             pace: None,
             lock: None,
+            limits: settings.limits,
             address,
         }
     }
@@ -65,7 +66,12 @@ impl Store {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug + 'static,
     {
-        BackupError::store(format!("{action} (bucket {} at {})", self.bucket, self.address))
+        BackupError::store(self.doing(action))
+    }
+
+    /// What is done, and where.
+    pub(crate) fn doing(&self, action: impl std::fmt::Display) -> String {
+        format!("{action} (bucket {} at {})", self.bucket, self.address)
     }
 
     /// Waits until so many bytes of a dump may be sent.
@@ -102,6 +108,8 @@ impl Store {
             .set_object_lock_retain_until_date(lock.map(|lock| lock.until(Utc::now())))
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .body(ByteStream::from(document.clone()))
+            .customize()
+            .config_override(self.limits.of_sending(document.len()))
             .send()
             .await;
         match sent {
@@ -135,10 +143,23 @@ impl Store {
             objects.extend(page.contents().iter().filter_map(|object| {
                 let bytes = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
                 let modified = object.last_modified().map_or(i64::MAX, StoreTime::secs);
-                Some(Object { key: object.key()?.to_owned(), bytes, modified })
+                Some(Object { key: object.key()?.to_owned(), bytes, modified, etag: object.e_tag().map(str::to_owned) })
             }));
         }
         Ok(objects)
+    }
+
+    /// One object, asked for by its name and not out of a listing.
+    pub(crate) async fn ask_for(&self, key: &str) -> Result<Option<Object>, BackupError> {
+        match self.client.head_object().bucket(&self.bucket).key(key).send().await {
+            Ok(head) => {
+                let bytes = u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default();
+                let modified = head.last_modified().map_or(i64::MAX, StoreTime::secs);
+                Ok(Some(Object { key: key.to_owned(), bytes, modified, etag: head.e_tag().map(str::to_owned) }))
+            }
+            Err(SdkError::ServiceError(e)) if e.err().is_not_found() => Ok(None),
+            Err(error) => Err(self.failed(format!("find {key}"))(error)),
+        }
     }
 
     /// The names of the folders in a folder, whose own name ends in a slash.
@@ -166,6 +187,7 @@ pub(crate) mod tests {
             bucket: bucket.to_owned(),
             access_key: server.access_key().to_owned(),
             secret_key: server.secret_key().to_owned(),
+            limits: StoreLimits::default(),
         });
         store.ensure_bucket().await.unwrap();
         store

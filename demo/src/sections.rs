@@ -1,11 +1,12 @@
-//! docs/benchmarks.md is written by five programs. Each replaces its own part; what the others wrote stays.
+//! docs/benchmarks.md is written by six programs. Each replaces its own part; what the others wrote stays.
 use std::path::{Path, PathBuf};
 
-/// Where the part of the migrator begins, and behind it those of the pools, of messages on their way in and of backups.
+/// Where the part of the migrator begins, and behind it those of the pools, of messages on their way in, of backups and of what comes back.
 const MIGRATOR: &str = "\n<!-- Below: written by `make bench-migrator` -->\n";
 const POOL: &str = "\n<!-- Below: written by `make bench-pool` -->\n";
 const INGEST: &str = "\n<!-- Below: written by `make bench-ingest` -->\n";
 const BACKUP: &str = "\n<!-- Below: written by `make bench-backup` -->\n";
+const RECOVERY: &str = "\n<!-- Below: written by `make bench-recovery` -->\n";
 
 /// The document in this checkout.
 #[must_use]
@@ -23,20 +24,28 @@ struct Parts<'a> {
     pool: Option<&'a str>,
     ingest: Option<&'a str>,
     backup: Option<&'a str>,
+    recovery: Option<&'a str>,
 }
 
 impl<'a> Parts<'a> {
     fn of(document: &'a str) -> Self {
-        let (rest, backup) = split(document, BACKUP);
+        let (rest, recovery) = split(document, RECOVERY);
+        let (rest, backup) = split(rest, BACKUP);
         let (rest, ingest) = split(rest, INGEST);
         let (rest, pool) = split(rest, POOL);
         let (api, migrator) = split(rest, MIGRATOR);
-        Self { api, migrator, pool, ingest, backup }
+        Self { api, migrator, pool, ingest, backup, recovery }
     }
 
     fn joined(&self) -> String {
         let mut text = self.api.to_owned();
-        let parts = [(MIGRATOR, self.migrator), (POOL, self.pool), (INGEST, self.ingest), (BACKUP, self.backup)];
+        let parts = [
+            (MIGRATOR, self.migrator),
+            (POOL, self.pool),
+            (INGEST, self.ingest),
+            (BACKUP, self.backup),
+            (RECOVERY, self.recovery),
+        ];
         for (marker, part) in parts {
             if let Some(part) = part {
                 text += marker;
@@ -81,6 +90,12 @@ pub fn with_backup(document: &str, part: &str) -> String {
     Parts { backup: Some(part), ..Parts::of(document) }.joined()
 }
 
+/// The document with another part about what comes back.
+#[must_use]
+pub fn with_recovery(document: &str, part: &str) -> String {
+    Parts { recovery: Some(part), ..Parts::of(document) }.joined()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +119,9 @@ mod tests {
         assert!(five.starts_with(&four) && five.ends_with("backup 1\n"));
         assert_eq!(with_ingest(&five, "ingest 1\n"), five);
         assert_eq!(with_backup(&five, "backup 2\n"), with_backup(&four, "backup 2\n"));
+        let six = with_recovery(&five, "recovery 1\n");
+        assert!(six.starts_with(&five) && six.ends_with("recovery 1\n"));
+        assert_eq!(with_backup(&six, "backup 1\n"), six);
+        assert_eq!(with_recovery(&six, "recovery 2\n"), with_recovery(&five, "recovery 2\n"));
     }
 }

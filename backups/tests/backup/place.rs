@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::ExposeSecret as _;
 use aws_lc_rs::{hkdf, hmac};
-use labor_backup::{Backup, KeyServiceSettings, Manifest, Settings, StoreSettings, TenantName};
+use labor_backup::{Backup, KeyServiceSettings, Manifest, Settings, StoreLimits, StoreSettings, TenantName};
 use labor_migrator::bootstrap::{ServiceUrls, bootstrap};
 use labor_migrator::isolation::weaker::Weaker;
 use labor_migrator::provision::{Kind, NewTenant};
@@ -90,6 +90,13 @@ impl Place {
         Box::pin(Self::new(database, secret)).await
     }
 
+    /// An empty tenant on a server of its own.
+    pub(crate) async fn on(postgres: &Postgres, database: &str) -> Self {
+        let secret = MasterSecret::generate().unwrap();
+        Box::pin(prepare_with(postgres, database, &secret)).await;
+        Box::pin(Self::new_on(postgres, database, secret)).await
+    }
+
     /// One more tenant in the same database.
     pub(crate) async fn neighbour(&self, count: i32) -> TenantName {
         let tenant = provision(&self.migrator).await;
@@ -98,17 +105,21 @@ impl Place {
     }
 
     async fn new(database: &str, secret: String) -> Self {
+        Box::pin(Self::new_on(labor_testing::postgres().await, database, secret)).await
+    }
+
+    async fn new_on(postgres: &Postgres, database: &str, secret: String) -> Self {
         let master = MasterSecret::from_hex(&secret).unwrap();
-        let migrator = Migrator::new(&url("labor_migrator", database).await, master).unwrap();
+        let migrator = Migrator::new(&url_on(postgres, "labor_migrator", database), master).unwrap();
         let tenant = provision(&migrator).await;
         let store = labor_testing::s3().await;
         let (s3, bucket) = (store.client(), format!("b{}", uuid::Uuid::now_v7().simple()));
         s3.create_bucket().bucket(&bucket).send().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
-            database_url: url("labor_backup", database).await,
+            database_url: url_on(postgres, "labor_backup", database),
             schedule_url: None,
-            restore_url: Some(url("labor_migrator", database).await),
+            restore_url: Some(url_on(postgres, "labor_migrator", database)),
             keys: folder.path().join("keys"),
             key_service: KeyServiceSettings::Folder,
             program_folder: Some(programs()),
@@ -118,9 +129,10 @@ impl Place {
                 bucket,
                 access_key: store.access_key().to_owned(),
                 secret_key: store.secret_key().to_owned(),
+                limits: StoreLimits::default(),
             },
         };
-        let database = labor_testing::postgres().await.connect(database).await.unwrap();
+        let database = postgres.connect(database).await.unwrap();
         Self { tenant, settings, s3, database, migrator, secret, folder }
     }
 

@@ -117,7 +117,7 @@ async fn every_command_of_the_runbooks_does_what_the_page_says() {
 
 #[test]
 fn no_command_on_the_page_is_left_out() {
-    let known = ["nightly", "restore", "server", "bucket", "key", "by-hand"];
+    let known = ["nightly", "restore", "server", "bucket", "versions", "key", "by-hand"];
     let run: usize = known.iter().map(|name| blocks(name).len()).sum();
     assert_eq!(PAGE.matches("```sh").count(), run);
     assert_eq!(PAGE.matches("\n```\n").count(), run);

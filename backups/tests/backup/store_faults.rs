@@ -12,7 +12,7 @@ use crate::place::Place;
 /// Waits take longer here than work does.
 const AT_A_TIME: usize = 8;
 
-async fn wire(fault: StoreFault) -> StoreWire {
+pub(crate) async fn wire(fault: StoreFault) -> StoreWire {
     StoreWire::start(&s3().await.endpoint(), fault).await.unwrap()
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn through(place: &Place, wire: &StoreWire) -> Backup {
 }
 
 /// How many requests a command sends when nothing goes wrong.
-async fn requests(place: &Place, command: impl AsyncFn(Backup)) -> usize {
+pub(crate) async fn requests(place: &Place, command: impl AsyncFn(Backup)) -> usize {
     let wire = wire(StoreFault::None).await;
     command(through(place, &wire)).await;
     let sent = wire.log().len();
@@ -32,7 +32,7 @@ async fn requests(place: &Place, command: impl AsyncFn(Backup)) -> usize {
 }
 
 /// All rounds, some side by side; what was wrong with those that were not as they should be.
-async fn rounds(faults: Vec<StoreFault>, round: impl AsyncFn(StoreFault) -> Result<(), String>) {
+pub(crate) async fn rounds(faults: Vec<StoreFault>, round: impl AsyncFn(StoreFault) -> Result<(), String>) {
     let round = &round;
     let ended: Vec<_> = stream::iter(faults)
         .map(|fault| async move { (fault, round(fault).await) })
@@ -45,7 +45,7 @@ async fn rounds(faults: Vec<StoreFault>, round: impl AsyncFn(StoreFault) -> Resu
 
 /// The store is well again: a backup is made, and proven. What a store that took nothing back was left with is no backup, and is called so;
 /// after anything else nothing is left.
-async fn ends_well(place: &Place, took_nothing_back: bool) -> Result<(), String> {
+pub(crate) async fn ends_well(place: &Place, took_nothing_back: bool) -> Result<(), String> {
     let told = |error: BackupError| format!("afterwards: {error}");
     place.backup().run(&place.tenant).await.map_err(told)?;
     place.backup().verify(&place.tenant, &Which::Latest).await.map_err(told)?;

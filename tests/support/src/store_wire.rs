@@ -3,9 +3,13 @@
 //! What must stay true: a request is passed on as it came, `Host` included, because that is what the client signed; bodies are streamed in
 //! both directions, never held as a whole; requests are counted from 1 in the order in which they came; whatever the fault does not name
 //! passes unchanged.
+mod past;
+mod slow;
+
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,6 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use self::past::Past;
 use crate::{Result, error::Doing as _};
 
 /// What the store, or the way to it, does wrong.
@@ -57,6 +62,36 @@ pub enum StoreFault {
         /// In which byte of the body, from 0; the last one of a shorter body.
         byte: usize,
     },
+    /// Nothing of these requests' bodies is taken, and nothing is answered. Whoever asks has to give up.
+    Still {
+        /// The first.
+        from: usize,
+        /// How many; `usize::MAX`: all from then on.
+        count: usize,
+    },
+    /// The bodies of the answers to these requests stand still after so many bytes.
+    Stuck {
+        /// The first.
+        from: usize,
+        /// How many; `usize::MAX`: all from then on.
+        count: usize,
+        /// Bytes that pass.
+        after: usize,
+    },
+    /// The bodies of counted requests, and of their answers, come in pieces, with a rest before each.
+    Slow {
+        /// Bytes of a piece.
+        piece: usize,
+        /// How long a rest is.
+        rest: Duration,
+    },
+    /// From [`StoreWire::stay_behind`] on, what was answered before is answered again; what was not asked before, and what writes, passes.
+    Past,
+}
+
+/// Whether a request is one of these.
+const fn among(number: usize, from: usize, count: usize) -> bool {
+    number >= from && number - from < count
 }
 
 /// A running proxy, driven by the runtime it was started on. Dropping it ends it.
@@ -73,6 +108,8 @@ struct Shared {
     fault: StoreFault,
     client: reqwest::Client,
     victim: AtomicU32,
+    counts: fn(&str) -> bool,
+    past: Past,
     log: Mutex<Vec<String>>,
 }
 
@@ -82,12 +119,21 @@ impl StoreWire {
     /// # Errors
     /// When no port can be had.
     pub async fn start(store: &str, fault: StoreFault) -> Result<Self> {
+        Self::start_counting(store, fault, |_| true).await
+    }
+
+    /// The same, but only the requests with such a method and path are counted; the others pass.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start_counting(store: &str, fault: StoreFault, counts: fn(&str) -> bool) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.doing(|| "listen on 127.0.0.1".into())?;
         let address = listener.local_addr().doing(|| "find out our port".into())?;
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build();
         let client = client.map_err(io::Error::other).doing(|| "make an HTTP client".into())?;
         let (store, victim) = (store.trim_end_matches('/').to_owned(), AtomicU32::new(0));
-        let shared = Arc::new(Shared { store, fault, client, victim, log: Mutex::default() });
+        let shared =
+            Arc::new(Shared { store, fault, client, victim, counts, past: Past::default(), log: Mutex::default() });
         let router = Router::new().fallback(pass).with_state(shared.clone());
         let serving = tokio::spawn(async move {
             // It ends when it is dropped, and not before.
@@ -107,7 +153,12 @@ impl StoreWire {
         self.shared.victim.store(pid, SeqCst);
     }
 
-    /// Method and path of each request that came.
+    /// With [`StoreFault::Past`]: whether what was answered before is answered again.
+    pub fn stay_behind(&self, behind: bool) {
+        self.shared.past.stay_behind(behind);
+    }
+
+    /// Method and path of each request that was counted.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
         self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -121,9 +172,14 @@ impl Drop for StoreWire {
 }
 
 impl Shared {
+    /// Which one it is; 0 for those that are not counted.
     fn count(&self, request: &Request) -> usize {
+        let line = format!("{} {}", request.method(), request.uri());
+        if !(self.counts)(&line) {
+            return 0;
+        }
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.push(format!("{} {}", request.method(), request.uri()));
+        log.push(line);
         log.len()
     }
 
@@ -141,7 +197,8 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
             shared.kill();
             return std::future::pending().await;
         }
-        StoreFault::Status { from, count, status } if number >= from && number - from < count => {
+        StoreFault::Still { from, count } if among(number, from, count) => return std::future::pending().await,
+        StoreFault::Status { from, count, status } if among(number, from, count) => {
             return plain(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
         }
         _ => {}
@@ -154,11 +211,25 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
 
 async fn forward(shared: &Shared, request: Request, number: usize) -> reqwest::Result<Response<Body>> {
     let (head, body) = request.into_parts();
+    let question = past::question(&head).filter(|_| shared.fault == StoreFault::Past && number > 0);
+    if let Some(answer) = question.as_deref().and_then(|question| shared.past.answer(question)) {
+        return Ok(answer);
+    }
     let is_head = head.method == axum::http::Method::HEAD;
     let url = format!("{}{}", shared.store, head.uri);
     let asked = shared.client.request(head.method, url).headers(head.headers);
-    let answer = asked.body(reqwest::Body::wrap_stream(body.into_data_stream())).send().await?;
+    let body = body.into_data_stream();
+    let body = match shared.fault {
+        StoreFault::Slow { piece, rest } if number > 0 => reqwest::Body::wrap_stream(slow::slowly(body, piece, rest)),
+        _ => reqwest::Body::wrap_stream(body),
+    };
+    let answer = asked.body(body).send().await?;
     let (status, headers) = (answer.status(), answer.headers().clone());
+    if let Some(question) = question {
+        let body = answer.bytes().await?;
+        shared.past.remember(question, (status, headers.clone(), body.clone()));
+        return Ok(response(status, headers, Body::from(body)));
+    }
     let body = answer.bytes_stream().map_err(io::Error::other);
     let broken = || stream::once(async { Err(io::Error::other("the line broke")) });
     Ok(match shared.fault {
@@ -193,6 +264,12 @@ async fn forward(shared: &Shared, request: Request, number: usize) -> reqwest::R
                 whole[byte.min(last)] ^= 1;
             }
             response(status, headers, Body::from(whole))
+        }
+        StoreFault::Stuck { from, count, after } if among(number, from, count) && !is_head => {
+            response(status, headers, Body::from_stream(slow::stuck(body, after)))
+        }
+        StoreFault::Slow { piece, rest } if number > 0 => {
+            response(status, headers, Body::from_stream(slow::slowly(body, piece, rest)))
         }
         _ => response(status, headers, Body::from_stream(body)),
     })
