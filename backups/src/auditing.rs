@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use labor_backup::{
-    AuditFindings, AuditHead, Backup, BackupError, PublicKey, SealRun, Sealed, Sealer, SigningKey, TenantName,
+    AuditFindings, AuditHead, Audits, Backup, BackupError, PublicKey, SealRun, Sealed, Sealer, SigningKey, TenantName,
 };
 
 use crate::{bucketing, output};
+
+/// So many faults of one audit are told to people.
+const TOLD: usize = 100;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -65,6 +68,9 @@ struct Verify {
     /// The same for every practice: what `audit verify --json` printed before, and was kept elsewhere.
     #[arg(long, value_name = "FILE", conflicts_with = "head")]
     heads: Option<PathBuf>,
+    /// Nothing that was sealed after this time (RFC 3339): for a database that was restored as of then, the time in the backup's manifest.
+    #[arg(long, value_name = "TIME")]
+    until: Option<DateTime<Utc>>,
     /// So many minutes may go by before a new row is in a seal.
     #[arg(long, default_value_t = 60, value_name = "MINUTES")]
     patience_minutes: u32,
@@ -133,36 +139,41 @@ fn tell(run: &SealRun, json: bool) {
 }
 
 async fn verify(backup: &Backup, arguments: Verify, json: bool) -> Result<(), BackupError> {
-    let Verify { tenant, all, public_key, head, heads, patience_minutes } = arguments;
+    let Verify { tenant, all, public_key, head, heads, until, patience_minutes } = arguments;
     let keys = public_keys(&public_key)?;
     let mut expected = heads.as_deref().map(kept_heads).transpose()?.unwrap_or_default();
     expected.extend(tenant.clone().zip(head));
-    let (tenants, mut faults) = backup.audits(tenant.as_ref()).await?;
-    let mut late = Vec::new();
+    let Audits { tenants, deleted, mut faults } = backup.audits(tenant.as_ref()).await?;
+    let (mut late, mut untold) = (Vec::new(), Vec::new());
     for tenant in tenants {
-        // One that can't be looked at is a fault, and hides none of the others'.
-        let findings = match backup.verify_audit(&tenant, &keys, expected.remove(&tenant)).await {
+        // One that can't be looked at hides none of the others' faults, and is none.
+        let findings = match backup.verify_audit(&tenant, &keys, expected.remove(&tenant), until).await {
             Ok(findings) => findings,
             Err(BackupError::Stopped) => return Err(BackupError::Stopped),
             Err(error) => {
-                faults.push(format!("the audit of {tenant} can't be looked at: {error}"));
+                untold.push(format!("the audit of {tenant} can't be looked at: {error}"));
                 continue;
             }
         };
         output::say(json, &findings, &told(&findings));
         if let Err(error) = judged(Some(&findings)) {
             faults.push(error.to_string());
-        } else if is_late(&findings, TimeDelta::minutes(patience_minutes.into())) {
+        } else if until.is_none() && is_late(&findings, TimeDelta::minutes(patience_minutes.into())) {
             late.push(format!("the audit of {tenant} waits for a seal; does `labor-backup audit seal --every` run?"));
         }
     }
     if all {
-        faults.extend(expected.keys().map(|tenant| format!("{tenant} had seals, and is not there any more")));
+        let gone = expected.keys().filter(|tenant| !deleted.contains(tenant));
+        faults.extend(gone.map(|tenant| format!("{tenant} had seals, and is not there any more")));
     }
-    match (faults.is_empty(), late.is_empty()) {
-        (false, _) => Err(BackupError::Bad(faults)),
-        (true, false) => Err(BackupError::Late(late)),
-        (true, true) => Ok(()),
+    match (faults.is_empty(), untold.is_empty(), late.is_empty()) {
+        (true, true, true) => Ok(()),
+        (true, true, false) => Err(BackupError::Late(late)),
+        (true, false, _) => Err(BackupError::Incomplete(untold)),
+        (false, ..) => {
+            faults.extend(untold);
+            Err(BackupError::Bad(faults))
+        }
     }
 }
 
@@ -179,6 +190,9 @@ fn kept_heads(file: &Path) -> Result<BTreeMap<TenantName, AuditHead>, BackupErro
     let findings = text.lines().map(serde_json::from_str::<AuditFindings>).collect::<Result<Vec<_>, _>>();
     let findings =
         findings.map_err(|error| failed(format!("it is not what `audit verify --json` printed: {error}")))?;
+    if findings.is_empty() {
+        return Err(failed("there is no head in it".to_owned()));
+    }
     Ok(findings.into_iter().filter_map(|one| Some((one.tenant, one.head?))).collect())
 }
 
@@ -209,12 +223,11 @@ pub(crate) fn told(findings: &AuditFindings) -> String {
     if let Some(head) = &findings.head {
         text.push_str(&format!("; head {}:{}", head.number, head.sha256));
     }
-    for fault in &findings.faults {
+    for fault in findings.faults.iter().take(TOLD) {
         text.push_str(&format!("\n  FAULT: {fault}"));
     }
-    let untold = findings.faults_found - findings.faults.len() as u64;
-    if untold > 0 {
-        text.push_str(&format!("\n  and {untold} more"));
+    if findings.faults.len() > TOLD {
+        text.push_str(&format!("\n  and {} more: --json has all", findings.faults.len() - TOLD));
     }
     text
 }

@@ -75,10 +75,18 @@ impl Backup {
 }
 
 impl Store {
-    async fn keeps_versions(&self) -> Result<bool, BackupError> {
+    async fn versioning(&self) -> Result<Option<BucketVersioningStatus>, BackupError> {
         let asked = self.client.get_bucket_versioning().bucket(&self.bucket).send().await;
-        let told = asked.map_err(self.failed("ask whether versions are kept"))?;
-        Ok(told.status() == Some(&BucketVersioningStatus::Enabled))
+        Ok(asked.map_err(self.failed("ask whether versions are kept"))?.status().cloned())
+    }
+
+    async fn keeps_versions(&self) -> Result<bool, BackupError> {
+        Ok(self.versioning().await? == Some(BucketVersioningStatus::Enabled))
+    }
+
+    /// Also if it keeps none any more: those of before are there still.
+    pub(crate) async fn ever_kept_versions(&self) -> Result<bool, BackupError> {
+        Ok(self.versioning().await?.is_some())
     }
 
     async fn can_lock(&self) -> Result<bool, BackupError> {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Transaction;
 
 use crate::BackupError;
+use crate::error::describe;
 
 /// What was taken over, and enqueued.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,9 +27,10 @@ pub struct Carried {
     pub enqueued: u64,
     /// Open alerts whose timers are in the queue now.
     pub timers: u64,
-    /// Rows of the audit that what is kept has and what took its place lacked.
+    /// Rows of the audit that what is kept has and what took its place lacked. None: there was nothing to look into, or it is so damaged that
+    /// they could not be taken over.
     #[serde(default)]
-    pub audit: u64,
+    pub audit: Option<u64>,
 }
 
 /// The columns of a message that its sender decides; all others are as of one that just came in.
@@ -66,7 +68,7 @@ pub(crate) async fn carry(
     };
     let audit = match &audit_from {
         Some(from) => take_audit(transaction, tenant, from).await?,
-        None => 0,
+        None => None,
     };
     let enqueued = count(transaction, &messages_to_queue(tenant), tenant).await?;
     let timers = count(transaction, &timers_to_queue(tenant), tenant).await?;
@@ -97,15 +99,31 @@ async fn take_messages(
     Ok((messages, again))
 }
 
-/// How many rows were copied.
-async fn take_audit(transaction: &Transaction<'_>, tenant: &TenantName, from: &str) -> Result<u64, BackupError> {
+/// How many rows were copied. A practice is also restored because somebody damaged its tables: that its audit can't be read keeps nothing else
+/// from coming back.
+async fn take_audit(
+    transaction: &Transaction<'_>,
+    tenant: &TenantName,
+    from: &str,
+) -> Result<Option<u64>, BackupError> {
     let during = || BackupError::during(format!("{tenant}: take the audit over"));
     let to = format!("{tenant}.audit");
-    let columns: String = transaction.query_one(IN_BOTH, &[&to, &from]).await.map_err(during())?.get(0);
+    let columns = transaction.query_one(IN_BOTH, &[&to, &from]).await.map_err(during())?;
+    let Some(columns) = columns.get::<_, Option<String>>(0) else { return Ok(None) };
     let copy = format!(
-        "INSERT INTO {to} ({columns}) SELECT {columns} FROM {from} o WHERE NOT EXISTS (SELECT FROM {to} a WHERE a.id = o.id)"
+        "INSERT INTO {to} ({columns}) SELECT {columns} FROM {from} o WHERE NOT EXISTS (SELECT FROM {to} a WHERE a.id = o.id)
+             ON CONFLICT DO NOTHING"
     );
-    transaction.execute(&copy, &[]).await.map_err(during())
+    transaction.batch_execute("SAVEPOINT audit").await.map_err(during())?;
+    match transaction.execute(&copy, &[]).await {
+        Ok(rows) => Ok(Some(rows)),
+        Err(error) if error.as_db_error().is_some() => {
+            tracing::warn!(%tenant, reason = describe(&error), "its audit could not be taken over; it is in what is kept");
+            transaction.batch_execute("ROLLBACK TO SAVEPOINT audit").await.map_err(during())?;
+            Ok(None)
+        }
+        Err(error) => Err(during()(error)),
+    }
 }
 
 /// The same entries as `guard.enqueue` makes, in the order in which the messages came.

@@ -63,6 +63,11 @@ impl Backup {
         };
         let tenant = request.tenant;
         let prefixes = [format!("{}{tenant}/", manifest::ALL), audit::folder(&tenant)];
+        // Whether all that comes after the key may be done is tried before it: a right that is missing costs nothing yet.
+        for prefix in &prefixes {
+            self.store.count(prefix).await?;
+        }
+        self.store.ask_for(&format!("certificates/{}.json", request.id)).await?;
         let key_receipt = self.destroy_key(&tenant, request.id, without_key, &prefixes[0]).await?;
         let (objects_deleted, uploads_aborted) = self.delete_objects(&tenant, &prefixes).await?;
         let certificate = ErasureCertificate {
@@ -147,14 +152,14 @@ impl Backup {
         let key = loop {
             let name = if number == 1 { String::new() } else { format!("-{number}") };
             let key = format!("certificates/{}{name}.json", certificate.request);
-            // The listing can be of before.
-            if self.store.ask_for(&key).await?.is_none() {
+            // The listing can be of before; and a signature without a certificate is of a run that was killed, or is at it now.
+            if self.store.ask_for(&key).await?.is_none() && self.store.ask_for(&format!("{key}.sig")).await?.is_none() {
                 break key;
             }
             number += 1;
         };
         if let Some(signing) = signing {
-            self.store.put(&format!("{key}.sig"), signing.sign(&document), false).await?;
+            self.store.put(&format!("{key}.sig"), signing.sign(&document), true).await?;
             self.say(&format!("{key}: signed with the key {}", signing.public().fingerprint));
         }
         self.store.put(&key, document, true).await
@@ -199,7 +204,8 @@ impl Store {
         for batch in ids.chunks(1000) {
             let delete = Delete::builder().set_objects(Some(batch.to_vec())).quiet(true).build();
             let delete = delete.map_err(|error| BackupError::Invalid(error.to_string()))?;
-            let deleted = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
+            let many = self.client.delete_objects().bucket(&self.bucket).delete(delete).customize();
+            let deleted = many.config_override(self.limits.of_joining()).send().await;
             let deleted = deleted.map_err(self.failed(format!("delete {prefix}")))?;
             // A lock and a missing right are answered for each object, in an answer that is well.
             refused = refused.or_else(|| {

@@ -233,14 +233,16 @@ impl Fleet {
 
     async fn back_up(&self, client: &mut Client, member: &Member, attempt: Attempt) -> Result<Outcome, BackupError> {
         let (backup, tenant) = (&self.backup, &member.tenant);
-        let snapshot = backup.unless_stopped(Snapshot::open(client, tenant)).await?;
-        let both = async { tokio::try_join!(proof::all(&snapshot.transaction, tenant), backup.earlier(tenant)) };
-        let (contents, earlier) = Box::pin(backup.unless_stopped(both)).await?;
+        let earlier = Box::pin(backup.unless_stopped(backup.earlier(tenant))).await?;
         let key = backup.key_for_run(tenant, earlier.as_ref()).await?;
+        let snapshot = backup.unless_stopped(Snapshot::open(client, tenant)).await?;
+        let contents = backup.unless_stopped(proof::all(&snapshot.transaction, tenant)).await?;
         if let Some(earlier) = &earlier
             && self.is_unchanged(tenant, earlier, &key.mac, &contents).await
         {
-            return self.unchanged(tenant, &earlier.backup, snapshot.begun, snapshot.lsn, &key.mac).await;
+            let (begun, lsn) = (snapshot.begun, snapshot.lsn.clone());
+            drop(snapshot);
+            return self.unchanged(tenant, &earlier.backup, begun, lsn, &key.mac).await;
         }
         let making = Making::new(tenant, &self.server, &self.program, key, &snapshot);
         let (to_sealer, plain) = mpsc::channel(4);

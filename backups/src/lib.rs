@@ -75,7 +75,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use audit::{AuditFault, AuditFindings, AuditHead, SealRun, Sealed, Sealer};
+pub use audit::{AuditFault, AuditFindings, AuditHead, Audits, SealRun, Sealed, Sealer};
 pub use bucket::{BucketFindings, ObjectLock};
 pub use carry::Carried;
 pub use class::Class;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::list::Listed;
 use crate::pipe::Chunk;
-use crate::store::Store;
+use crate::store::{Store, bare};
 use crate::waiting::{Flow, PROGRESS};
 use crate::{BackupError, Sum};
 
@@ -61,8 +61,8 @@ impl Store {
                 return Ok(read.map(|read| read.bytes));
             }
             tokio::time::sleep(PAUSE).await;
-            // Somebody may have written or removed it since it was listed.
-            listed = self.list(key).await?.into_iter().find(|object| object.key == key).map(|object| object.etag);
+            // Somebody may have written or removed it since it was listed. By its name: a listing can be of before, too.
+            listed = self.ask_for(key).await?.map(|object| object.etag);
         }
         Err(self.broken(
             key,
@@ -80,7 +80,7 @@ impl Store {
             tracing::warn!(key, "too large to be a document of ours; who put it there?");
             return Ok(Some(Document { bytes: Vec::new(), etag: None }));
         }
-        let etag = answer.e_tag().map(str::to_owned);
+        let etag = answer.e_tag().map(bare);
         // From the beginning: it is small, and may be another one by now.
         match self.body(answer.body).await {
             Ok(bytes) => Ok(Some(Document { bytes, etag })),

@@ -162,8 +162,12 @@ fn replaced(done: &Replaced) -> String {
     if carried.again > 0 {
         text += &format!("\n  {} message(s) that were replayed since are processed again", carried.again);
     }
-    if carried.audit > 0 {
-        text += &format!("\n  {} row(s) of the audit were taken over", carried.audit);
+    match carried.audit {
+        Some(rows) => text += &format!("\n  {rows} row(s) of the audit were taken over"),
+        None if done.kept.is_some() => {
+            text += "\n  the audit of what is kept could not be taken over: it is there still"
+        }
+        None => {}
     }
     text += &format!("\n  {} message(s) and {} timer(s) of alerts are in the queue", carried.enqueued, carried.timers);
     for remark in &done.remarks {

@@ -94,12 +94,13 @@ impl Backup {
         self.may_lock().await?;
         let server = Server::to_be_read(&client).await?;
         let program = PgDump::find(self.program_folder.as_deref(), server.major).await?;
-        let snapshot = self.unless_stopped(Snapshot::open(&mut client, tenant)).await?;
+        // What can be asked of the store before is asked before: no migration waits for that.
         let earlier = Box::pin(self.unless_stopped(self.earlier(tenant))).await?;
         let key = self.key_for_run(tenant, earlier.as_ref()).await?;
+        self.sweep(Some(tenant)).await;
+        let snapshot = self.unless_stopped(Snapshot::open(&mut client, tenant)).await?;
         let making = Making::new(tenant, &server, &program, key, &snapshot);
         self.say(&format!("{tenant}: backup {}, pg_dump {}", making.backup, program.version));
-        self.sweep(Some(tenant)).await;
         let (to_sealer, plain) = mpsc::channel(4);
         let dumping = async {
             self.dump(&program, tenant, &snapshot, to_sealer).await?;

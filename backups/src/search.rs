@@ -3,7 +3,8 @@
 //! A listing can be of before, when the tenant had nothing there, or of a replica that is behind; then it finds nothing, and that would be
 //! certified. So a mark is stored first, and only a listing that shows it counts.
 //!
-//! Must stay true: nothing is said of a listing without the mark; the mark is not among what is counted, and does not stay.
+//! Must stay true: nothing is said of a listing without the mark (unfinished uploads are in a listing of their own, which no mark is in); the
+//! mark is not among what is counted, and is removed, as far as the bucket lets it be.
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -34,12 +35,12 @@ impl Store {
     }
 
     async fn count_with(&self, folder: &str, both: &str, mark: &str) -> Result<usize, BackupError> {
+        let has_versions = self.ever_kept_versions().await?;
         for _ in 0..TRIES {
             let versions: Vec<_> = self.versions(both).await?.into_iter().map(|id| id.key).collect();
             let objects: Vec<_> = self.list(both).await?.into_iter().map(|object| object.key).collect();
-            // A store without versions may list none.
             let shows = |keys: &[String]| keys.iter().any(|key| key == mark);
-            if shows(&objects) && (versions.is_empty() || shows(&versions)) {
+            if shows(&objects) && (!has_versions || shows(&versions)) {
                 let theirs = |keys: &[String]| keys.iter().filter(|key| key.starts_with(folder)).count();
                 return Ok(theirs(&versions).max(theirs(&objects)) + self.unfinished(folder).await?.len());
             }

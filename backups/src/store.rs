@@ -34,6 +34,7 @@ pub(crate) struct Object {
     /// Seconds since 1970. Of what the store gives no time it counts as of just now, whenever it is asked: nothing is too old then.
     pub(crate) modified: i64,
     /// Which version it is, by the store's own word.
+    /// As every store writes it: some list it without quotes, and answer with them.
     pub(crate) etag: Option<String>,
 }
 
@@ -143,7 +144,7 @@ impl Store {
             objects.extend(page.contents().iter().filter_map(|object| {
                 let bytes = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
                 let modified = object.last_modified().map_or(i64::MAX, StoreTime::secs);
-                Some(Object { key: object.key()?.to_owned(), bytes, modified, etag: object.e_tag().map(str::to_owned) })
+                Some(Object { key: object.key()?.to_owned(), bytes, modified, etag: object.e_tag().map(bare) })
             }));
         }
         Ok(objects)
@@ -155,7 +156,7 @@ impl Store {
             Ok(head) => {
                 let bytes = u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default();
                 let modified = head.last_modified().map_or(i64::MAX, StoreTime::secs);
-                Ok(Some(Object { key: key.to_owned(), bytes, modified, etag: head.e_tag().map(str::to_owned) }))
+                Ok(Some(Object { key: key.to_owned(), bytes, modified, etag: head.e_tag().map(bare) }))
             }
             Err(SdkError::ServiceError(e)) if e.err().is_not_found() => Ok(None),
             Err(error) => Err(self.failed(format!("find {key}"))(error)),
@@ -175,9 +176,19 @@ impl Store {
     }
 }
 
+/// An entity tag without what differs from one answer of a store to the other.
+pub(crate) fn bare(etag: &str) -> String {
+    etag.trim_start_matches("W/").trim_matches('"').to_owned()
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    #[test]
+    fn an_entity_tag_is_the_same_with_quotes_and_without() {
+        assert_eq!(["\"a-1\"", "a-1", "W/\"a-1\""].map(bare), ["a-1"; 3].map(str::to_owned));
+    }
 
     pub(crate) async fn store(bucket: &str) -> Store {
         let server = labor_testing::s3().await;

@@ -42,10 +42,10 @@ impl StoreLimits {
         Builder::default().timeout_config(self.with(self.answer * JOINING))
     }
 
-    /// One attempt has its time, and all of them together that and two answers': what fails at once is tried five times, what stands
-    /// still three times, and a large part twice.
+    /// One attempt has its time, and all of them together that twice and an answer's: what fails at once is tried five times, and what stands
+    /// still twice at least, also on the slowest line.
     fn with(self, attempt: Duration) -> TimeoutConfig {
-        let whole = attempt + self.answer * 2;
+        let whole = attempt * 2 + self.answer;
         TimeoutConfig::builder()
             .connect_timeout(CONNECT.min(self.answer))
             .operation_attempt_timeout(attempt)

@@ -106,12 +106,16 @@ impl Chain {
 
     fn take(&mut self, number: u64, seal: &Seal) {
         let header = &seal.header;
+        let before = self.link.complete_until;
         if self.known && (header.previous != self.link.head || header.total != self.link.total + header.rows) {
             self.fault(number, "it does not follow the one before it".to_owned());
+            self.known = false;
+            return;
         }
-        let before = self.link.complete_until;
         if header.complete_until < before || header.complete_until > Some(header.sealed_at) {
             self.fault(number, "its time does not follow that of the one before it".to_owned());
+            self.known = false;
+            return;
         }
         self.before.insert(number, before);
         if let Some(expected) = self.expected.take_if(|expected| expected.number == number)
@@ -139,6 +143,11 @@ impl Chain {
 
     fn fault(&mut self, number: u64, reason: String) {
         self.faults.push(AuditFault::Seal { number, reason });
+    }
+
+    /// One that somebody deleted or wrote over, whatever is there now.
+    pub(crate) fn disturbed(&mut self, number: u64) {
+        self.fault(number, "somebody deleted it or wrote over it: the bucket keeps other versions of it".to_owned());
     }
 
     /// There are no more. Rows by their ids from here on.

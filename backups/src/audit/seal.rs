@@ -37,10 +37,10 @@ pub(crate) struct Header {
     /// SHA-256 of the header before it, in hex; absent in the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<String>,
-    /// When the rows were read, by the database's clock.
+    /// After the look at the rows was taken, by the database's clock: whatever is in it was committed by then.
     pub(crate) sealed_at: DateTime<Utc>,
-    /// Whatever was committed by then and is dated within an hour of it, or before, is in this seal or in one before it. Absent: not all
-    /// that there was at first is sealed yet.
+    /// Whatever was committed by then is in this seal or in one before it, but for what was dated more than [`super::WINDOW`] before the
+    /// time to which the seals before had come. Absent: not all that there was at first is sealed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) complete_until: Option<DateTime<Utc>>,
     /// There was more than one seal takes, and the next goes on behind this row.
@@ -65,6 +65,8 @@ pub(crate) struct Header {
 pub(crate) struct Reached {
     pub(crate) at: DateTime<Utc>,
     pub(crate) id: Uuid,
+    /// When the first of the looks was begun of which this is one: the last of them leaves all complete until then.
+    pub(crate) begun: DateTime<Utc>,
 }
 
 /// A row that was sealed.
@@ -120,7 +122,9 @@ pub(crate) struct Link {
 
 /// What a look at the audit found.
 pub(crate) struct New {
-    /// By the database's clock.
+    /// By the database's clock, before the look was taken.
+    pub(crate) begun: DateTime<Utc>,
+    /// And after it.
     pub(crate) sealed_at: DateTime<Utc>,
     pub(crate) columns: Vec<String>,
     pub(crate) rows: Vec<SealedRow>,
@@ -166,7 +170,8 @@ impl Seal {
         new: New,
         key: &SigningKey,
     ) -> Result<(Self, Vec<u8>), BackupError> {
-        let New { sealed_at, columns, rows, reached, times: _ } = new;
+        let New { begun, sealed_at, columns, rows, reached, times: _ } = new;
+        let complete = after.reached.as_ref().map_or(begun, |reached| reached.begun);
         let leaves: Vec<_> = rows.iter().map(SealedRow::leaf).collect();
         let count = rows.len() as u64;
         let header = Header {
@@ -176,7 +181,7 @@ impl Seal {
             number: after.number + 1,
             previous: after.head.clone(),
             sealed_at,
-            complete_until: if reached.is_some() { after.complete_until } else { Some(sealed_at) },
+            complete_until: if reached.is_some() { after.complete_until } else { Some(complete) },
             reached,
             columns,
             rows: count,

@@ -1,10 +1,9 @@
 //! One pass over all practices: what is new in each audit gets a seal.
 //!
 //! Must stay true: a seal is written once and never replaced, so of two sealers one gives way; a practice can't be deleted between the look
-//! at its rows and the end of the writing (the transaction holds its table), nor wait for the store longer than twice [`STORE_TIMEOUT`];
+//! at its rows and the end of the writing (the transaction holds its table), nor wait for the store longer than it is waited for ([`crate::waiting`]);
 //! what a practice's session wrote makes no more work than [`SEALS`] in a pass, and is never in memory but for one row.
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -16,7 +15,7 @@ use uuid::Uuid;
 
 use super::findings::parse;
 use super::seal::{Link, New, Reached, Seal, SealedRow, content};
-use super::{AuditHead, WINDOW, begin, key};
+use super::{AuditHead, Audits, WINDOW, begin, key, plain, too_large};
 use crate::clock::{self, CLOCKS_DIFFER};
 use crate::{Backup, BackupError, PublicKey, SigningKey};
 
@@ -24,8 +23,6 @@ use crate::{Backup, BackupError, PublicKey, SigningKey};
 const ROWS: usize = 50_000;
 /// Seals of one practice in a pass, at most. The next pass goes on.
 const SEALS: usize = 20;
-/// DDL on the audit waits for the store twice as long at most: for the writing, and for the look whether it was written.
-const STORE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A practice in which nothing happens gets a seal all the same: that nothing was there is known then, too.
 const QUIET: TimeDelta = TimeDelta::hours(24);
 
@@ -56,8 +53,8 @@ pub enum Sealed {
 pub struct SealRun {
     /// Of each practice.
     pub tenants: BTreeMap<TenantName, Sealed>,
-    /// Those that have seals and are no practices of the registry.
-    pub unknown: BTreeSet<TenantName>,
+    /// What is wrong with others that have seals.
+    pub unknown: Vec<String>,
 }
 
 impl SealRun {
@@ -74,7 +71,7 @@ impl SealRun {
             Sealed::Failed { error } => Some(format!("the audit of {tenant} is not sealed: {error}")),
             _ => None,
         });
-        failed.chain(self.unknown.iter().map(super::unknown)).collect()
+        failed.chain(self.unknown.iter().cloned()).collect()
     }
 }
 
@@ -87,6 +84,8 @@ pub struct Sealer {
     jobs: usize,
     rows: usize,
     known: BTreeMap<TenantName, Known>,
+    /// The newest seal of each that was there or made by this process: whatever else is forgotten, it has to be there still.
+    heads: BTreeMap<TenantName, AuditHead>,
 }
 
 /// What is known of a practice's seals.
@@ -110,7 +109,7 @@ impl Sealer {
     #[must_use]
     pub fn new(backup: Backup, key: SigningKey, former: Vec<PublicKey>, jobs: usize) -> Self {
         let keys = former.into_iter().chain([key.public().clone()]).collect();
-        Self { backup, key, keys, jobs: jobs.max(1), rows: ROWS, known: BTreeMap::new() }
+        Self { backup, key, keys, jobs: jobs.max(1), rows: ROWS, known: BTreeMap::new(), heads: BTreeMap::new() }
     }
 
     /// Puts at most so many rows into a seal: 50,000 without it.
@@ -131,18 +130,19 @@ impl Sealer {
             backup.may_lock().await?;
             let client = super::connect(&backup).await?;
             clock::agrees_with_database(&client).await?;
-            let (tenants, unknown) = backup.audited(&client, only).await?;
+            let Audits { tenants, faults, .. } = backup.audited(&client, only).await?;
             drop(client);
             let share = tenants.len().div_ceil(self.jobs).max(1);
             let known = &mut self.known;
             let work: Vec<_> = tenants.into_iter().map(|tenant| (known.remove(&tenant), tenant)).collect();
             let lanes = work.chunks(share).map(<[_]>::to_vec).map(|lane| self.lane(lane));
             let done: Vec<_> = stream::iter(lanes).buffer_unordered(self.jobs).collect().await;
-            let (mut run, mut remembered) = (SealRun { unknown, ..SealRun::default() }, BTreeMap::new());
+            let (mut run, mut remembered) = (SealRun { unknown: faults, ..SealRun::default() }, BTreeMap::new());
             for Looked { tenant, sealed, known } in done.into_iter().flatten() {
                 remembered.extend(known.map(|known| (tenant.clone(), known)));
                 run.tenants.insert(tenant, sealed);
             }
+            self.heads.extend(remembered.iter().filter_map(|(tenant, known)| Some((tenant.clone(), known.head()?))));
             self.known = remembered;
             Ok(run)
         };
@@ -207,18 +207,10 @@ impl Sealer {
     /// Whether it is there now, as ours. Another's is never replaced.
     async fn store(&self, tenant: &TenantName, number: u64, document: Vec<u8>) -> Result<bool, BackupError> {
         let (key, store) = (key(tenant, number), &self.backup.store);
-        let put = tokio::time::timeout(STORE_TIMEOUT, store.put(&key, document, true));
-        let error = match put.await {
-            Ok(Ok(())) => return Ok(true),
-            Ok(Err(error)) => error,
-            Err(_) => BackupError::Store {
-                action: format!("write {key}"),
-                reason: format!("the store did not answer within {} s", STORE_TIMEOUT.as_secs()),
-            },
-        };
+        let Err(error) = store.put(&key, document, true).await else { return Ok(true) };
         // Is it another's, or nobody's?
-        match tokio::time::timeout(STORE_TIMEOUT, store.get(&key)).await {
-            Ok(Ok(Some(_))) => Ok(false),
+        match store.get(&key).await {
+            Ok(Some(_)) => Ok(false),
             _ => Err(error),
         }
     }
@@ -231,7 +223,17 @@ impl Sealer {
     /// What the store has of a practice's seals: the newest, and those before it that have rows which the next look would find again.
     async fn remember(&self, tenant: &TenantName) -> Result<Known, BackupError> {
         let mut known = Known::default();
-        let numbers = self.backup.seals(tenant).await?;
+        let (numbers, disturbed) = self.backup.seals(tenant).await?;
+        if let Some(number) = disturbed.first() {
+            return Err(self.not_behind(tenant, &format!("somebody deleted {} or wrote over it", key(tenant, *number))));
+        }
+        if let Some(head) = self.heads.get(tenant) {
+            let document = self.backup.read_seal(tenant, head.number).await?;
+            if !Seal::read(&document, tenant, None).is_ok_and(|seal| seal.head == head.sha256) {
+                let why = format!("{} is not the one that was there before: {}", key(tenant, head.number), head.sha256);
+                return Err(self.not_behind(tenant, &why));
+            }
+        }
         if numbers.last().is_some_and(|last| *last != numbers.len() as u64) {
             return Err(self.not_behind(tenant, "some of its seals are missing"));
         }
@@ -273,7 +275,8 @@ impl Sealer {
         known: &Known,
     ) -> Result<New, BackupError> {
         let during = || BackupError::during(format!("{tenant}: read its audit"));
-        let sealed_at: DateTime<Utc> = transaction.query_one("SELECT now()", &[]).await.map_err(during())?.get(0);
+        let row = transaction.query_one("SELECT now(), clock_timestamp()", &[]).await.map_err(during())?;
+        let (begun, sealed_at): (DateTime<Utc>, DateTime<Utc>) = (row.get(0), row.get(1));
         if known.sealed_at.is_some_and(|last| last > sealed_at) {
             return Err(BackupError::Refused(format!(
                 "the database says that it is {sealed_at}, and its newest seal was made later: set the clock that is wrong"
@@ -282,25 +285,28 @@ impl Sealer {
         let recent: Vec<_> = known.recent.keys().collect();
         let (after, behind) = known.link.reached.as_ref().map(|reached| (reached.at, reached.id)).unzip();
         let statement = format!(
-            "SELECT pg_catalog.to_jsonb(a)::text, a.at FROM ONLY {tenant}.audit a
+            "SELECT {}, a.at FROM ONLY {tenant}.audit a
               WHERE a.at <= $1 AND ($2::timestamptz IS NULL OR a.at >= $2) AND a.id <> ALL ($3)
                 AND ($4::timestamptz IS NULL OR (a.at, a.id) > ($4, $5::uuid))
               ORDER BY a.at, a.id LIMIT {}",
+            plain(transaction, tenant).await?,
             self.rows
         );
+        let first = known.link.reached.as_ref().map_or(begun, |reached| reached.begun);
         let since = known.since();
-        let parameters: [&(dyn ToSql + Sync); 5] = [&sealed_at, &since, &recent, &after, &behind];
+        let parameters: [&(dyn ToSql + Sync); 5] = [&begun, &since, &recent, &after, &behind];
         let mut found = std::pin::pin!(transaction.query_raw(&statement, parameters).await.map_err(during())?);
-        let mut new = New { sealed_at, columns: Vec::new(), rows: Vec::new(), times: Vec::new(), reached: None };
+        let mut new = New { begun, sealed_at, columns: Vec::new(), rows: Vec::new(), times: Vec::new(), reached: None };
         while let Some(row) = found.try_next().await.map_err(during())? {
-            let ((id, content_of), at) = (parse(row.get(0))?, row.get(1));
+            let text = row.get::<_, Option<&str>>(0).ok_or_else(|| too_large(tenant))?;
+            let ((id, content_of), at) = (parse(text)?, row.try_get(1).map_err(during())?);
             if new.columns.is_empty() {
                 new.columns = content_of.keys().cloned().collect();
                 new.columns.sort_unstable();
             }
             new.times.push(at);
             new.rows.push(SealedRow { id, hash: content(&new.columns, &content_of) });
-            new.reached = (new.rows.len() == self.rows).then_some(Reached { at, id });
+            new.reached = (new.rows.len() == self.rows).then_some(Reached { at, id, begun: first });
         }
         Ok(new)
     }
@@ -310,6 +316,10 @@ impl Known {
     /// From when on to look; none: the first time everything is new.
     fn since(&self) -> Option<DateTime<Utc>> {
         self.link.complete_until.and_then(|until| until.checked_sub_signed(WINDOW))
+    }
+
+    fn head(&self) -> Option<AuditHead> {
+        Some(AuditHead { number: self.link.number, sha256: self.link.head.clone()? })
     }
 
     fn is_quiet(&self, now: DateTime<Utc>) -> bool {

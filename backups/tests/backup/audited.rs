@@ -2,6 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use chrono::{DateTime, Utc};
 use labor_backup::{AuditFault, AuditFindings, AuditHead, PublicKey, Sealed, Sealer, SigningKey};
 use uuid::Uuid;
 
@@ -92,8 +93,16 @@ impl Audit {
     }
 
     pub(crate) async fn verify_with(&self, expected: Option<AuditHead>) -> AuditFindings {
+        self.verify_until(expected, None).await
+    }
+
+    pub(crate) async fn verify_until(
+        &self,
+        expected: Option<AuditHead>,
+        until: Option<DateTime<Utc>>,
+    ) -> AuditFindings {
         let keys = [PublicKey::open(&self.public).unwrap()];
-        self.place.backup().verify_audit(&self.place.tenant, &keys, expected).await.unwrap()
+        self.place.backup().verify_audit(&self.place.tenant, &keys, expected, until).await.unwrap()
     }
 
     /// The object of a seal.
@@ -103,6 +112,15 @@ impl Audit {
 
     pub(crate) async fn text(&self, number: u64) -> String {
         String::from_utf8(self.place.object(&self.object(number)).await).unwrap()
+    }
+
+    /// The same in a bucket that can lock, and so keeps versions.
+    pub(crate) async fn lockable() -> Self {
+        let mut audit = Self::new().await;
+        let bucket = format!("l{}", Uuid::now_v7().simple());
+        audit.place.s3.create_bucket().bucket(&bucket).object_lock_enabled_for_bucket(true).send().await.unwrap();
+        audit.place.settings.store.bucket = bucket;
+        audit
     }
 
     pub(crate) async fn remove(&self, number: u64) {

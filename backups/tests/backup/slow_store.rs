@@ -11,7 +11,7 @@ use crate::pruned::{daily, left, options};
 use crate::store_faults::{ends_well, requests, rounds, through, wire};
 
 /// Seconds where minutes are usual.
-const SOON: StoreLimits = StoreLimits { answer: Duration::from_secs(2), bytes_per_second: 8 << 20 };
+const SOON: StoreLimits = StoreLimits { answer: Duration::from_secs(3), bytes_per_second: 8 << 20 };
 /// More than all requests of a command take that are given up one after the other.
 const FOR_EVER: Duration = Duration::from_secs(120);
 
@@ -49,7 +49,6 @@ async fn a_backup_ends_when_the_store_stands_still() {
         let mut place = Place::with_patients(3).await;
         let (place, wire) = (impatient(&mut place), wire(fault).await);
         let ended = Box::pin(in_time(through(place, &wire).run(&place.tenant))).await?;
-        // The first request is the sweep's, which is no backup's trouble.
         told(fault, &wire, &ended)?;
         ends_well(place, ended.is_err()).await
     })
