@@ -5,7 +5,8 @@ use crate::clinic::{Clinic, clinic, samples};
 
 /// A clinic with results and a bucket.
 async fn with_bucket(name: &str) -> Clinic {
-    let clinic = with_store(clinic(name).await, name).await;
+    let mut clinic = clinic(name).await;
+    clinic.platform = clinic.platform.with(bucket(name).await);
     for (_, bytes) in samples("good") {
         clinic.post(&bytes).await;
     }
@@ -13,12 +14,11 @@ async fn with_bucket(name: &str) -> Clinic {
     clinic
 }
 
-/// Gives the programs of a clinic a bucket that is there.
-pub(crate) async fn with_store(mut clinic: Clinic, name: &str) -> Clinic {
+/// Makes a bucket; the settings by which programs find it.
+pub(crate) async fn bucket(name: &str) -> Vec<(String, String)> {
     let (store, bucket) = (s3().await, name.replace('_', "-"));
-    store.client().create_bucket().bucket(&bucket).send().await.unwrap();
-    clinic.platform = clinic.platform.with(settings(store, &bucket));
-    clinic
+    Box::pin(store.client().create_bucket().bucket(&bucket).send()).await.unwrap();
+    settings(store, &bucket)
 }
 
 fn settings(store: &S3, bucket: &str) -> Vec<(String, String)> {

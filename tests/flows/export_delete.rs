@@ -5,7 +5,7 @@ use labor_testing::{Finished, postgres, s3, until};
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::back_up::with_store;
+use crate::back_up::bucket;
 use crate::clinic::{Clinic, PASSWORD, User, clinic, samples};
 use crate::exported::{keys, openssl};
 
@@ -23,7 +23,8 @@ pub(crate) async fn backup(clinic: &Clinic, arguments: &[&str]) -> Finished {
 
 /// A clinic with results that need not be kept, a bucket and two operators.
 pub(crate) async fn prepared(name: &str) -> Clinic {
-    let clinic = with_store(clinic(name).await, name).await;
+    let mut clinic = clinic(name).await;
+    clinic.platform = clinic.platform.with(bucket(name).await);
     for (_, bytes) in samples("good") {
         clinic.post(&bytes).await;
     }

@@ -11,7 +11,7 @@ use futures_util::SinkExt as _;
 use labor_testing::Finished;
 use serde_json::{Value, json};
 
-use crate::back_up::with_store;
+use crate::back_up::bucket;
 use crate::clinic::{Clinic, clinic, samples};
 use crate::export_delete::{backup, labor, prepared, request};
 use crate::hl7;
@@ -230,7 +230,8 @@ async fn a_signature_proves_the_export_without_labor_too() {
 
 #[tokio::test]
 async fn the_results_are_fhir_as_hl7_publishes_it() {
-    let clinic = with_store(clinic("export_fhir").await, "export_fhir").await;
+    let mut clinic = clinic("export_fhir").await;
+    clinic.platform = clinic.platform.with(bucket("export_fhir").await);
     for bytes in samples("good")
         .into_iter()
         .map(|(_, bytes)| bytes)
