@@ -1,6 +1,6 @@
 //! The audit, sealed: every few minutes the new rows of each practice's audit are hashed, the hashes are put into a Merkle tree, its root is
-//! chained to the one before and signed, and the document goes to the object store. Whoever changes a row later, with whatever rights in
-//! the database, is found, and which row it was.
+//! chained to the one before and signed, and the document goes to the object store. Whoever changes a row later is found, and which row it was;
+//! but for a superuser who makes the server itself answer with what was sealed (docs/adr/0020).
 //!
 //! Why not in the database: a hash chain in a trigger costs most of its write rate, and what a database administrator can write they can
 //! write anew (docs/adr/0020). Must stay true: sealing writes nothing into the database and slows no writer; the store's copy of a seal is

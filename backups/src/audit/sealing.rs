@@ -2,7 +2,7 @@
 //!
 //! Must stay true: a seal is written once and never replaced, so of two sealers one gives way; a practice can't be deleted between the look
 //! at its rows and the end of the writing (the transaction holds its table), nor wait for the store longer than it is waited for ([`crate::waiting`]);
-//! what a practice's session wrote makes no more work than [`SEALS`] in a pass, and is never in memory but for one row.
+//! what a practice's session wrote makes no more work than [`SEALS`] in a pass, and of its text there is one row in memory at a time.
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
