@@ -67,7 +67,7 @@ impl Demo {
         let platform = teller
             .during("database prepared: roles, hardening, control schema, queue, intake", preparing)
             .await?
-            .with(s3_settings(&s3));
+            .with(s3.settings(BUCKET));
         let password = random_hex(8)?;
         let mut tenants = Vec::new();
         for practice in &PRACTICES {
@@ -205,17 +205,6 @@ impl Demo {
     async fn sign_in(&self, services: &Services, practice: &Practice) -> Result<Client, Failure> {
         Ok(Client::sign_in(&services.server.base, practice.slug, practice.doctor, &self.password).await?)
     }
-}
-
-fn s3_settings(s3: &S3) -> Vec<(String, String)> {
-    let settings = [
-        ("LABOR_S3_ENDPOINT", s3.endpoint()),
-        ("LABOR_S3_REGION", s3.region().to_owned()),
-        ("LABOR_S3_BUCKET", BUCKET.to_owned()),
-        ("AWS_ACCESS_KEY_ID", s3.access_key().to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", s3.secret_key().to_owned()),
-    ];
-    settings.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 async fn show_reports(client: &Client, reports: &[Summary]) -> Result<(), Failure> {

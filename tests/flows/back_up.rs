@@ -1,5 +1,5 @@
 //! Back up: snapshot → dump → zstd → age → S3 → manifest → restore proof.
-use labor_testing::{Finished, S3, postgres, s3};
+use labor_testing::{Finished, postgres, s3};
 
 use crate::clinic::{Clinic, clinic, samples};
 
@@ -15,21 +15,10 @@ async fn with_bucket(name: &str) -> Clinic {
 }
 
 /// Makes a bucket; the settings by which programs find it.
-pub(crate) async fn bucket(name: &str) -> Vec<(String, String)> {
+pub(crate) async fn bucket(name: &str) -> [(String, String); 5] {
     let (store, bucket) = (s3().await, name.replace('_', "-"));
     Box::pin(store.client().create_bucket().bucket(&bucket).send()).await.unwrap();
-    settings(store, &bucket)
-}
-
-fn settings(store: &S3, bucket: &str) -> Vec<(String, String)> {
-    let settings = [
-        ("LABOR_S3_ENDPOINT", store.endpoint()),
-        ("LABOR_S3_REGION", store.region().to_owned()),
-        ("LABOR_S3_BUCKET", bucket.to_owned()),
-        ("AWS_ACCESS_KEY_ID", store.access_key().to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", store.secret_key().to_owned()),
-    ];
-    settings.map(|(name, value)| (name.to_owned(), value)).into()
+    store.settings(&bucket)
 }
 
 async fn backup(clinic: &Clinic, arguments: &[&str]) -> Finished {

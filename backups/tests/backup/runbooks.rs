@@ -30,16 +30,7 @@ pub(crate) fn blocks(of: &str) -> Vec<&'static str> {
 }
 
 pub(crate) fn with_bucket(platform: Platform, store: &S3, bucket: &str) -> Platform {
-    platform.with(
-        [
-            ("LABOR_S3_ENDPOINT", store.endpoint()),
-            ("LABOR_S3_REGION", store.region().to_owned()),
-            ("LABOR_S3_BUCKET", bucket.to_owned()),
-            ("AWS_ACCESS_KEY_ID", store.access_key().to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", store.secret_key().to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    )
+    platform.with(store.settings(bucket))
 }
 
 /// Runs a block as somebody at a shell would.

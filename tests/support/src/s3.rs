@@ -123,6 +123,19 @@ impl S3 {
         format!("http://127.0.0.1:{}", self.ports().gateway)
     }
 
+    /// The settings by which Labor's programs find a bucket here.
+    #[must_use]
+    pub fn settings(&self, bucket: &str) -> [(String, String); 5] {
+        let settings = [
+            ("LABOR_S3_ENDPOINT", self.endpoint()),
+            ("LABOR_S3_REGION", self.region().to_owned()),
+            ("LABOR_S3_BUCKET", bucket.to_owned()),
+            ("AWS_ACCESS_KEY_ID", self.access_key().to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", self.secret_key().to_owned()),
+        ];
+        settings.map(|(name, value)| (name.to_owned(), value))
+    }
+
     /// The access key.
     #[must_use]
     pub fn access_key(&self) -> &str {

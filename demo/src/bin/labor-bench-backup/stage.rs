@@ -25,13 +25,7 @@ impl Stage {
         let postgres = Postgres::start_with(&folder.join("postgres"), Durability::Safe).await?;
         let s3 = Box::pin(S3::start(&folder.join("s3"))).await?;
         let platform = Platform::create(&postgres, folder.path(), DATABASE).await?;
-        let platform = platform.with([
-            ("LABOR_S3_ENDPOINT".to_owned(), s3.endpoint()),
-            ("LABOR_S3_REGION".to_owned(), s3.region().to_owned()),
-            ("LABOR_S3_BUCKET".to_owned(), BUCKET.to_owned()),
-            ("AWS_ACCESS_KEY_ID".to_owned(), s3.access_key().to_owned()),
-            ("AWS_SECRET_ACCESS_KEY".to_owned(), s3.secret_key().to_owned()),
-        ]);
+        let platform = platform.with(s3.settings(BUCKET));
         s3.client().create_bucket().bucket(BUCKET).send().await?;
         Ok(Self { postgres, platform, s3, folder: folder.path().to_owned(), jobs })
     }

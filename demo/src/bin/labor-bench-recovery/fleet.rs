@@ -31,7 +31,7 @@ impl Fleet {
     pub(crate) async fn start(folder: &DataFolder, tenants: u32, large: u32, reports: u32) -> Result<Self, Failure> {
         let postgres = Postgres::start_with(&folder.join("postgres"), Durability::Safe).await?;
         let s3 = Box::pin(S3::start(&folder.join("s3"))).await?;
-        let platform = in_bucket(Platform::create(&postgres, folder.path(), DATABASE).await?, &s3);
+        let platform = Platform::create(&postgres, folder.path(), DATABASE).await?.with(s3.settings(BUCKET));
         s3.client().create_bucket().bucket(BUCKET).send().await?;
         let practice = async |slug, displayed, bsnr| {
             Ok::<_, Failure>(Practice { tenant: platform.practice(slug, displayed, bsnr).await?, displayed })
@@ -79,7 +79,7 @@ impl Fleet {
         let postgres = Postgres::start_with(&self.folder.join("new"), Durability::Safe).await?;
         postgres.create_database(DATABASE).await?;
         let seconds = began.elapsed().as_secs_f64();
-        let platform = in_bucket(Platform::settings_for(&postgres, &self.folder, DATABASE)?, &self.s3);
+        let platform = Platform::settings_for(&postgres, &self.folder, DATABASE)?.with(self.s3.settings(BUCKET));
         Ok((Self { postgres, platform, ..self }, seconds))
     }
 
@@ -96,14 +96,4 @@ impl Fleet {
     pub(crate) async fn text(&self, sql: &str) -> Result<String, Failure> {
         Ok(self.postgres.connect(DATABASE).await?.query_one(sql, &[]).await?.get(0))
     }
-}
-
-fn in_bucket(platform: Platform, s3: &S3) -> Platform {
-    platform.with([
-        ("LABOR_S3_ENDPOINT".to_owned(), s3.endpoint()),
-        ("LABOR_S3_REGION".to_owned(), s3.region().to_owned()),
-        ("LABOR_S3_BUCKET".to_owned(), BUCKET.to_owned()),
-        ("AWS_ACCESS_KEY_ID".to_owned(), s3.access_key().to_owned()),
-        ("AWS_SECRET_ACCESS_KEY".to_owned(), s3.secret_key().to_owned()),
-    ])
 }
