@@ -17,8 +17,8 @@ async fn what_came_after_the_snapshot_is_not_said_to_be_backed_up() {
         "INSERT INTO {tenant}.patients (id, identity_key, family_name)
          SELECT id, encode(sha256(id::text::bytea), 'hex'), 'x' FROM gen_random_uuid() AS id"
     );
-    // The snapshot is taken when the earlier backup is looked at.
-    let (backup, mut held) = that_holds(&place, "GET ", "manifest.json").await;
+    // The snapshot was taken, and given up, when the dump is sent.
+    let (backup, mut held) = that_holds(&place, "PUT ", "dump.sql").await;
     let running = tokio::spawn({
         let tenant = tenant.clone();
         async move { backup.run(&tenant).await.unwrap() }
@@ -31,9 +31,9 @@ async fn what_came_after_the_snapshot_is_not_said_to_be_backed_up() {
     assert_eq!(made.tables["patients"].rows, 0, "it was not after the snapshot");
     assert!(made.started_at < committed, "a row that is not in it is said to be");
 
-    for (days, rows) in [(30, 1), (0, 2)] {
+    for (days, rows, stores) in [(30, 1, "unchanged.json"), (0, 2, "dump.sql")] {
         place.backup().run(&tenant).await.unwrap();
-        let (backup, mut held) = that_holds(&place, "GET ", "manifest.json").await;
+        let (backup, mut held) = that_holds(&place, "PUT ", stores).await;
         let all = FleetOptions { jobs: 1, at_most_days: days };
         let running = tokio::spawn(async move { backup.run_all(all, |_| (), |_, _| ()).await.unwrap() });
         held.reached().await;

@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 use crate::begun::REACHED;
 use crate::named::SLUG;
 use crate::step::Way;
-use crate::worker::reconnect;
+use crate::worker::{CONNECT_ATTEMPTS, reconnect};
 use crate::{Migrator, MigratorError, direction, named, recorded};
 
 /// So many names are read at a time.
@@ -21,6 +21,8 @@ pub(crate) struct Queue {
     client: Client,
     /// Whether the connection holds the fleet's direction: one that was made anew doesn't.
     directed: bool,
+    /// The server was waited for in vain: who asks next does not wait for it again, and the run ends in bounded time.
+    gone: bool,
     selection: Selection,
     /// Still to come before all others.
     first: VecDeque<TenantName>,
@@ -148,6 +150,7 @@ impl Queue {
         Self {
             client,
             directed: true,
+            gone: false,
             selection,
             first,
             page,
@@ -190,7 +193,10 @@ impl Queue {
     async fn undirected(&mut self, migrator: &Migrator) -> Result<&mut Client, MigratorError> {
         if self.client.is_closed() {
             self.directed = false;
-            self.client = reconnect(migrator, self.selection.task).await?.client;
+            let attempts = if self.gone { 1 } else { CONNECT_ATTEMPTS };
+            let again = reconnect(migrator, self.selection.task, attempts).await;
+            self.gone = again.is_err();
+            self.client = again?.client;
         }
         Ok(&mut self.client)
     }

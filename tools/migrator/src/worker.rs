@@ -78,7 +78,7 @@ impl Worker {
 
     /// Before it has a tenant in hand it says by which files it goes: the run's own session may be lost.
     async fn connect(&self) -> Result<Connection, MigratorError> {
-        let connection = reconnect(&self.migrator, self.task.run_id).await?;
+        let connection = reconnect(&self.migrator, self.task.run_id, CONNECT_ATTEMPTS).await?;
         direction::join(&connection.client, self.task.way, &self.task.chain).await?;
         Ok(connection)
     }
@@ -245,13 +245,17 @@ fn rest(attempt: i32) -> Duration {
 }
 
 /// A server that is being restarted is back within seconds.
-const CONNECT_ATTEMPTS: i32 = 8;
+pub(crate) const CONNECT_ATTEMPTS: i32 = 8;
 
-pub(crate) async fn reconnect(migrator: &Migrator, run: uuid::Uuid) -> Result<Connection, MigratorError> {
+pub(crate) async fn reconnect(
+    migrator: &Migrator,
+    run: uuid::Uuid,
+    attempts: i32,
+) -> Result<Connection, MigratorError> {
     let mut attempt = 1;
     loop {
         match attending(migrator, run).await {
-            Err(_) if attempt < CONNECT_ATTEMPTS => tokio::time::sleep(rest(attempt)).await,
+            Err(_) if attempt < attempts => tokio::time::sleep(rest(attempt)).await,
             result => return result,
         }
         attempt += 1;
