@@ -59,7 +59,7 @@ impl Topic {
         match self {
             Self::Read => "Labor / this",
             Self::Trip => "round trips",
-            Self::Memory => "this / shared pool",
+            Self::Memory => "this / after as many visits",
             Self::Throughput => "refused",
             Self::Fairness => "this / quiet",
             Self::Recovery => "until all clients are",

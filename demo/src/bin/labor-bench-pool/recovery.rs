@@ -2,11 +2,14 @@
 //! Must stay true: the clock begins when the fault ends, and a read counts only after that; the control plane has the same fault.
 use std::time::{Duration, Instant};
 
+use labor_connect::ConnectError;
 use labor_db::{Control, PoolSettings, Tenants};
 use labor_demo::Failure;
 use labor_testing::{Mode, Proxy};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use crate::findings::{Findings, Topic};
 use crate::load::AFTER_REFUSAL;
@@ -27,6 +30,14 @@ enum Trouble {
     Blackhole,
     /// All its processes stand still (SIGSTOP).
     Stopped,
+    /// Every backend that serves practices or the control plane is ended by an administrator.
+    Ended,
+    /// Others hold all connections that the server has, and keep them.
+    Full,
+}
+
+impl Trouble {
+    const ALL: [Self; 5] = [Self::Killed, Self::Blackhole, Self::Stopped, Self::Ended, Self::Full];
 }
 
 /// When each client was answered first since it was last forgotten.
@@ -40,7 +51,7 @@ pub(crate) async fn measure(stage: &Stage, findings: &mut Findings) -> Result<()
     let answers = Answers::new(vec![None; CLIENTS]);
     let mut clients = ask(stage, &pools, &answers);
     let mut worst = 0.0_f64;
-    for trouble in [Trouble::Killed, Trouble::Blackhole, Trouble::Stopped] {
+    for trouble in Trouble::ALL {
         let (mut first, mut every) = (Vec::new(), Vec::new());
         for _ in 0..RUNS {
             let run = tokio::select! {
@@ -109,11 +120,45 @@ async fn after(trouble: Trouble, stage: &Stage, proxy: &Proxy, answers: &Answers
             forget();
             drop(frozen);
         }
+        Trouble::Ended => {
+            forget();
+            let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                        WHERE usename LIKE 't\\_%\\_app' OR usename = 'labor_control'";
+            if stage.postgres.connect("labor").await?.query_one(end, &[]).await?.get::<_, i64>(0) == 0 {
+                return Err("there was no backend to end".into());
+            }
+            // Who was answered by a backend that had not yet ended shows nothing.
+            forget();
+        }
+        Trouble::Full => {
+            proxy.set(Mode::Refuse);
+            proxy.cut();
+            let others = all_connections(stage).await?;
+            proxy.set(Mode::Pass);
+            tokio::time::sleep(FAULT).await;
+            forget();
+            drop(others);
+        }
     }
     let back = Instant::now();
     let answered = all_answered(answers).await?;
     let seconds = |at: Option<&Instant>| at.map_or(f64::NAN, |at| at.saturating_duration_since(back).as_secs_f64());
     Ok((seconds(answered.iter().min()), seconds(answered.iter().max())))
+}
+
+/// All that the server has left, those for superusers too.
+async fn all_connections(stage: &Stage) -> Result<Vec<Client>, Failure> {
+    let config = labor_connect::parse(&stage.superuser_url(), "labor-bench-pool")?;
+    let mut others = Vec::new();
+    loop {
+        match labor_connect::connect(&config).await {
+            Ok(client) => others.push(client),
+            Err(ConnectError::Refused { source, .. }) if source.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
+                return Ok(others);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// When each client was.
@@ -129,6 +174,8 @@ impl Trouble {
             Self::Killed => "the server was killed and started again",
             Self::Blackhole => "the line let nothing pass for 6 s",
             Self::Stopped => "the server stood still for 6 s (SIGSTOP)",
+            Self::Ended => "an administrator ended all backends",
+            Self::Full => "others held all the server's connections for 6 s",
         }
     }
 }
