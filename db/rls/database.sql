@@ -1,11 +1,11 @@
 -- Once per database, as a superuser (`labor-migrator bootstrap`). Safe to run again.
 -- A server that gives no superuser: run by the owner of the database with CREATEROLE. What that one may not do is passed over, and
---      found afterwards by db/rls/check_database.sql ("unhardened", "incapable"). A superuser is refused nothing.
+--      found afterwards by db/rls/check_server.sql ("unhardened", "incapable"). A superuser is refused nothing.
 -- Why: tenants log in with roles of their own, so what PostgreSQL grants to PUBLIC is granted to every tenant.
 --      This file takes that away, and names the few roles that get something back.
 -- Locks: short catalog locks only. Previous release: sees no difference.
 
--- Who is who. Only the four *_login lines can connect; their passwords are set by the caller, never here.
+-- Who is who. Only the lines with LOGIN can connect; their passwords are set by the caller, never here.
 DO $$
 DECLARE
   wanted text[] := ARRAY[

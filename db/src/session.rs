@@ -1,7 +1,7 @@
 //! The only way to run SQL on a tenant's data.
 //! Must stay true: every statement runs inside a transaction to which the claim was bound before it; a connection whose
-//! transaction did not end with an answered COMMIT is thrown away, because it may still hold the transaction and the claim; what is
-//! run is a listed `Statement`, never a text; no round trip waits for ever, also when server or network stand still.
+//! transaction did not end with an answered COMMIT is thrown away, because it may still hold the transaction and the claim, and so is one on
+//! which anything failed but a row's own constraint, because an earlier session may have left there what made it fail; what is run is a listed `Statement`, never a text; no round trip waits for ever, also when server or network stand still.
 //!
 //! BEGIN, claim, statements and COMMIT are sent together and answered in one network round trip. All are prepared statements:
 //! an unprepared one would be prepared first and then run after the COMMIT.
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::{join, join_all, join3};
 use labor_catalog::ClaimKey;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement as Prepared};
 use uuid::Uuid;
@@ -79,13 +80,14 @@ impl TenantSession {
 
     /// BEGIN, claim, statements and what comes then, in one round trip.
     async fn send(&mut self, queries: &[Query<'_>], then: Then) -> Result<Vec<Vec<Row>>, DbError> {
+        // Also a statement that can't be prepared may be somebody's doing.
+        self.mark(true)?;
         let client = &self.lent.connection()?.client;
         let bind = self.prepare(BIND_CLAIM).await?;
         let mut statements = Vec::with_capacity(queries.len());
         for query in queries {
             statements.push(self.prepare(query.sql).await?);
         }
-        self.mark(true)?;
         let claim = self.claims.sign(&self.key);
         let claim = claim.as_str();
         let claim_params: [&(dyn ToSql + Sync); 1] = [&claim];
@@ -102,8 +104,8 @@ impl TenantSession {
         let opening = join(begin(client, &heard), client.query(&bind, &claim_params));
         let ((begun, bound), results, ended) = self.lent.answered(&heard, join3(opening, work, end)).await?;
         begun?;
-        // COMMIT of a failed transaction is answered with ROLLBACK: the connection is clean either way.
-        if then == Then::Commit && ended.is_ok() {
+        // COMMIT of a failed transaction is answered with ROLLBACK, which ends it as well.
+        if then == Then::Commit && ended.is_ok() && bound.is_ok() && results.iter().all(blames_no_connection) {
             self.mark(false)?;
         }
         bound?;
@@ -121,6 +123,14 @@ impl TenantSession {
         let heard = AtomicBool::new(false);
         Ok(self.lent.answered(&heard, connection.prepare(sql.text(), &heard)).await??)
     }
+}
+
+/// Whether an answer shows nothing that SQL in an earlier session can have left on the connection: that a row breaks a constraint, or what
+/// follows from it, depends on the row alone. A statement or table that is gone, a right, a limit may be a trap, in which every session after
+/// this one would be caught as well; a new connection costs less than to find out.
+fn blames_no_connection<T>(answer: &Result<T, tokio_postgres::Error>) -> bool {
+    let Err(error) = answer else { return true };
+    error.code().is_some_and(|code| code.code().starts_with("23") || *code == SqlState::IN_FAILED_SQL_TRANSACTION)
 }
 
 /// BEGIN asks nothing of the server, so its answer shows that there is one.

@@ -24,7 +24,7 @@ async fn session(tenants: &Tenants, claims: Claims) -> TenantSession {
     tenants.session(claims, Uuid::now_v7()).await.unwrap()
 }
 
-/// The next one on the pool's only connection: before sign-in, so it sees neither messages nor reports.
+/// The next one in the pool's only place. Somebody who signs in, so it sees neither messages nor reports.
 async fn the_next_one_sees_nothing(tenants: &Tenants, practice: &Practice, when: &str) {
     let mut next = session(tenants, Claims::sign_in(practice.name.clone(), "nobody")).await;
     let page = reports::list(&mut next, None, 10).await.unwrap();

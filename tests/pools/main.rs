@@ -5,6 +5,7 @@
 mod crowd;
 mod dropped;
 mod http;
+mod left_behind;
 mod line;
 #[path = "../isolation/seed.rs"]
 mod seed;
