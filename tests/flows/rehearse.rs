@@ -107,6 +107,18 @@ async fn who_is_held_is_rehearsed_only_by_name() {
 }
 
 #[tokio::test]
+async fn a_class_that_up_would_refuse_does_not_pass_its_rehearsal() {
+    let (platform, tenant, client) = platform("rehearse_other").await;
+    let db = folder(&platform, &[("V3__a.sql", &with_header(V3))]);
+    // By the ledger it is not what the files make.
+    let other = format!("UPDATE control.ledger SET fingerprint = repeat('0', 64) WHERE tenant = '{tenant}'");
+    client.batch_execute(&other).await.unwrap();
+    let run = rehearse(&platform, &db, &["--tenant", "p1"]).run().await.unwrap();
+    let report: Value = serde_json::from_str(run.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!((run.status.code(), &report["faithful"]), (Some(1), &false.into()), "{}{}", run.stdout, run.stderr);
+}
+
+#[tokio::test]
 async fn what_fails_only_on_rows_fails_in_the_rehearsal() {
     let (platform, _, client) = platform("rehearse_fail").await;
     let db = folder(&platform, &[("V3__a.sql", &with_header(FAILING))]);

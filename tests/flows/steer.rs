@@ -41,8 +41,19 @@ async fn a_held_practice_is_passed_by_until_it_is_released() {
         "{runs}"
     );
     let of_one = platform.json("labor-migrator", &["--json", "history", "--tenant", "p1"], "").await.unwrap();
-    let of_one: Vec<_> = of_one.as_array().unwrap().iter().map(|o| (&o["command"], &o["outcome"])).collect();
-    assert_eq!(of_one, [(&Value::from("up"), &Value::from("migrated")), (&"provision".into(), &"migrated".into())]);
+    let of_one = of_one.as_array().unwrap();
+    let text = |o: &Value, key: &str| o[key].as_str().unwrap_or("none").to_owned();
+    let said: Vec<_> = of_one.iter().map(|o| ["command", "outcome", "reason"].map(|key| text(o, key))).collect();
+    assert_eq!(
+        said,
+        [
+            ["up", "migrated", "none"],
+            ["release", "completed", "none"],
+            ["hold", "completed", "moving house"],
+            ["provision", "migrated", "none"]
+        ]
+    );
+    assert!(of_one.iter().all(|o| text(o, "started_on").contains('@')), "by whom: {of_one:?}");
     let (code, said) = migrator(&platform, &["hold", "nobody", "--reason", "x"]).await;
     assert!(code == Some(1) && said.contains("there is no tenant nobody"), "{said}");
 }

@@ -126,6 +126,8 @@ async fn the_fleet_goes_back_and_up_again() {
         fleet.text(outcomes).await,
         "undo completed 3 2 migrated, undo completed 5 2 migrated, undo completed 5 2 migrated"
     );
+    let (_, told) = fleet.json(&["history", "--run", report["run"].as_str().unwrap()]).await;
+    assert!(told.as_array().unwrap().iter().all(|one| one["outcome"] == "undone"), "{told}");
     let (code, report) = fleet.json(&["undo", "--to", "2", "--yes"]).await;
     assert_eq!((code, &report["run"]), (Some(0), &Value::Null), "{report}");
     fleet.json(&["provision", "p4", "--name", "X"]).await;

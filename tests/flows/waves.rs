@@ -9,6 +9,7 @@ mod control;
 mod direction;
 mod disk;
 mod files;
+mod frozen;
 mod killed;
 mod linted;
 mod locks;

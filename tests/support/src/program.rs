@@ -232,6 +232,16 @@ impl Running {
         self.kept.signal(Signal::INT);
     }
 
+    /// Stops it where it stands (SIGSTOP), as a machine that hangs.
+    pub fn freeze(&self) {
+        self.kept.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`Running::freeze`].
+    pub fn thaw(&self) {
+        self.kept.signal(Signal::CONT);
+    }
+
     /// Asks it to end (SIGTERM) and waits.
     ///
     /// # Errors

@@ -35,27 +35,31 @@ pub struct RunRecord {
     pub arguments: Value,
 }
 
-/// What became of a tenant in a run.
+/// What became of a tenant in a run, or what was decided about it, such as a hold: then nothing was migrated.
 #[derive(Debug, Clone, Serialize)]
 pub struct OutcomeRecord {
     /// The run.
     pub run: Uuid,
     /// Its command.
     pub command: String,
+    /// Operating system user and host.
+    pub started_on: Option<String>,
     /// The tenant.
     pub tenant: TenantName,
     /// Version before.
-    pub from_version: i32,
+    pub from_version: Option<i32>,
     /// Version after.
-    pub to_version: i32,
-    /// running, migrated, failed, busy or passed by.
+    pub to_version: Option<i32>,
+    /// running, migrated, undone, failed, busy or passed by; of a decision what became of its run.
     pub outcome: String,
     /// Why it failed or was passed by.
     pub error: Option<String>,
+    /// The reason that was given for a decision.
+    pub reason: Option<String>,
     /// How often it was tried.
-    pub attempts: i32,
+    pub attempts: Option<i32>,
     /// How long it took, waits included.
-    pub milliseconds: i32,
+    pub milliseconds: Option<i32>,
     /// When.
     pub written_at: DateTime<Utc>,
 }
@@ -86,6 +90,23 @@ pub struct OutcomeFilter {
     /// Only those that failed.
     pub failed: bool,
 }
+
+/// Outcomes, and decisions about one tenant, which have none.
+const OUTCOMES: &str = "
+    SELECT run_id, command, started_on, tenant, from_version, to_version, outcome, error, reason, attempts, milliseconds, at,
+           count(*) OVER ()
+      FROM (SELECT o.run_id, r.command, r.started_on, o.tenant, o.from_version, o.to_version,
+                   CASE WHEN r.command = 'undo' AND o.outcome = 'migrated' THEN 'undone' ELSE o.outcome END AS outcome,
+                   o.error, NULL AS reason, o.attempts, o.milliseconds, o.written_at AS at
+              FROM control.outcomes o JOIN control.runs r ON r.id = o.run_id
+             UNION ALL
+            SELECT r.id, r.command, r.started_on, r.arguments ->> 'tenant', NULL, NULL,
+                   coalesce(r.outcome, 'running'), r.message, r.arguments ->> 'reason', NULL, NULL, r.started_at
+              FROM control.runs r
+             WHERE r.arguments ->> 'tenant' IS NOT NULL AND NOT EXISTS (SELECT FROM control.outcomes o WHERE o.run_id = r.id)) AS e
+     WHERE ($1::uuid IS NULL OR run_id = $1) AND ($2::text IS NULL OR tenant = $2)
+       AND (NOT $3 OR outcome IN ('failed', 'busy'))
+     ORDER BY at DESC, tenant LIMIT $4";
 
 impl Migrator {
     /// The latest runs, newest first; without a limit all.
@@ -152,15 +173,7 @@ impl Migrator {
             known.ok_or_else(|| MigratorError::Invalid(format!("there is no run {run}; `history` lists them")))?;
         }
         let rows = client
-            .query(
-                "SELECT o.run_id, r.command, o.tenant, o.from_version, o.to_version, o.outcome, o.error, o.attempts, o.milliseconds, o.written_at,
-                        count(*) OVER ()
-                   FROM control.outcomes o JOIN control.runs r ON r.id = o.run_id
-                  WHERE ($1::uuid IS NULL OR o.run_id = $1) AND ($2::text IS NULL OR o.tenant = $2)
-                    AND (NOT $3 OR o.outcome IN ('failed', 'busy'))
-                  ORDER BY o.written_at DESC, o.tenant LIMIT $4",
-                &[&filter.run, &filter.tenant.as_ref().map(TenantName::as_str), &filter.failed, &limit],
-            )
+            .query(OUTCOMES, &[&filter.run, &filter.tenant.as_ref().map(TenantName::as_str), &filter.failed, &limit])
             .await
             .map_err(MigratorError::during("read the outcomes"))?;
         let records = rows
@@ -169,17 +182,19 @@ impl Migrator {
                 Ok(OutcomeRecord {
                     run: row.get(0),
                     command: row.get(1),
-                    tenant: parse_name(row.get(2))?,
-                    from_version: row.get(3),
-                    to_version: row.get(4),
-                    outcome: row.get(5),
-                    error: row.get(6),
-                    attempts: row.get(7),
-                    milliseconds: row.get(8),
-                    written_at: row.get(9),
+                    started_on: row.get(2),
+                    tenant: parse_name(row.get(3))?,
+                    from_version: row.get(4),
+                    to_version: row.get(5),
+                    outcome: row.get(6),
+                    error: row.get(7),
+                    reason: row.get(8),
+                    attempts: row.get(9),
+                    milliseconds: row.get(10),
+                    written_at: row.get(11),
                 })
             })
             .collect::<Result<_, MigratorError>>()?;
-        Ok(Listed::of(records, rows.first().map_or(0, |row| row.get(10))))
+        Ok(Listed::of(records, rows.first().map_or(0, |row| row.get(12))))
     }
 }

@@ -67,6 +67,11 @@ use files::Sources;
 /// The migrator's own login.
 pub(crate) const LOGIN: &str = "labor_migrator";
 
+/// A migrator that stands still, or whose host is gone, gives back within half a minute what its transaction has locked; what it holds as a
+/// session, once the server has noticed that nobody is there.
+const BOUNDS: &str = "-c idle_in_transaction_session_timeout=30s \
+                      -c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
+
 /// What every command of the migrator needs.
 #[derive(Clone)]
 pub struct Migrator {
@@ -92,9 +97,12 @@ impl Migrator {
     /// # Errors
     /// When the URL or a file can't be read.
     pub fn with_sources(url: &str, secrets: impl Into<Keyring>, sources: &Sources) -> Result<Self, MigratorError> {
+        let mut config = labor_connect::parse(url, "labor-migrator")?;
+        let wanted = config.get_options().map_or_else(|| BOUNDS.to_owned(), |options| format!("{BOUNDS} {options}"));
+        config.options(wanted);
         Ok(Self {
             url: url.to_owned(),
-            config: labor_connect::parse(url, "labor-migrator")?,
+            config,
             ring: secrets.into(),
             chain: Arc::new(Chain::new(sources)?),
             control: Arc::new(sources.control_migrations()?),

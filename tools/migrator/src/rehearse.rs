@@ -100,10 +100,10 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Whether the tenants of the class can be migrated.
+    /// Whether the tenants of the class can be migrated. `up` refuses those that are not what the files make.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.error.is_none() && self.findings.is_empty()
+        self.faithful && self.error.is_none() && self.findings.is_empty()
     }
 }
 
@@ -219,6 +219,9 @@ impl Migrator {
     ) -> Result<(), MigratorError> {
         let chain = self.chain();
         let transaction = begin(&mut connection.client, LOCK_TIMEOUT).await?;
+        // While rows are read elsewhere it idles, and locks nothing but the clone.
+        let patient = transaction.batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0").await;
+        patient.map_err(MigratorError::during("begin the clone"))?;
         schema::enter(&transaction, tenant).await?;
         schema::build(&transaction, chain, 0, subject.version).await?;
         if let Some(backup) = &options.backup {

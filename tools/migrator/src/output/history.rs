@@ -40,18 +40,22 @@ pub(crate) fn outcomes(json: bool, outcomes: &Listed<OutcomeRecord>) {
         line(format_args!("{}", serde_json::json!(outcomes.records)));
         return;
     }
-    let mut rows = table(["when", "command", "tenant", "from", "to", "outcome", "attempts", "took", "error"]);
+    let number = |number: Option<i32>| number.map(|number| number.to_string()).unwrap_or_default();
+    let mut rows =
+        table(["when", "run", "by", "command", "tenant", "from", "to", "outcome", "attempts", "took", "why"]);
     for o in &outcomes.records {
         rows.add_row([
             o.written_at.format("%F %T").to_string(),
+            o.run.to_string(),
+            o.started_on.clone().unwrap_or_default(),
             o.command.clone(),
             o.tenant.to_string(),
-            o.from_version.to_string(),
-            o.to_version.to_string(),
+            number(o.from_version),
+            number(o.to_version),
             o.outcome.clone(),
-            o.attempts.to_string(),
-            format!("{} ms", o.milliseconds),
-            o.error.clone().unwrap_or_default(),
+            number(o.attempts),
+            o.milliseconds.map(|count| format!("{count} ms")).unwrap_or_default(),
+            o.error.clone().or_else(|| o.reason.clone()).unwrap_or_default(),
         ]);
     }
     line(format_args!("{rows}"));

@@ -13,7 +13,9 @@ pub(crate) fn rehearsal(json: bool, r: &Rehearsal) {
     let rows = r.rows_of.as_ref().map(|tenant| format!(", with {} rows of {tenant}", r.rows)).unwrap_or_default();
     line(format_args!("version {}, class {}, for {} tenant(s){rows}", r.version, r.class, r.tenants));
     if !r.faithful {
-        line(format_args!("  the files don't make what these tenants have: see labor-migrator drift --diff"));
+        line(format_args!(
+            "  the files don't make what these tenants have, and up will refuse them: see labor-migrator drift --diff"
+        ));
     }
     let mut statements = table(["statement", "", "ms", "locks", "remarks"]);
     for s in &r.statements {

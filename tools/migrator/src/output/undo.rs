@@ -67,14 +67,18 @@ pub(crate) async fn undo(
     stop: &Stop,
 ) -> Result<UpReport, MigratorError> {
     let bar = bar(json);
+    let mut stopped = 0;
     let report = migrator
         .undo(options, stop, |progress| match progress {
             Progress::Started(count) => bar.set_length(count),
             Progress::LeftOpen(_) | Progress::Wave(_) => {}
-            Progress::Tenant(tenant) => ended(json, &bar, tenant),
+            Progress::Tenant(tenant) => {
+                stopped += u64::from(tenant.outcome == "stopped");
+                ended(json, &bar, tenant);
+            }
         })
         .await?;
     bar.finish_and_clear();
-    say(json, &serde_json::json!(report), &summary(&report, 0).replacen(" migrated", " taken back", 1));
+    say(json, &serde_json::json!(report), &summary(&report, stopped).replacen(" migrated", " taken back", 1));
     Ok(report)
 }
