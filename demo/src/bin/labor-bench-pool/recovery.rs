@@ -8,8 +8,6 @@ use labor_demo::Failure;
 use labor_testing::{Mode, Proxy};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
 
 use crate::findings::{Findings, Topic};
 use crate::load::AFTER_REFUSAL;
@@ -147,13 +145,14 @@ async fn after(trouble: Trouble, stage: &Stage, proxy: &Proxy, answers: &Answers
 }
 
 /// All that the server has left, those for superusers too.
-async fn all_connections(stage: &Stage) -> Result<Vec<Client>, Failure> {
+async fn all_connections(stage: &Stage) -> Result<Vec<impl Sized>, Failure> {
     let config = labor_connect::parse(&stage.superuser_url(), "labor-bench-pool")?;
     let mut others = Vec::new();
     loop {
         match labor_connect::connect(&config).await {
             Ok(client) => others.push(client),
-            Err(ConnectError::Refused { source, .. }) if source.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
+            // too_many_connections
+            Err(ConnectError::Refused { source, .. }) if source.code().is_some_and(|state| state.code() == "53300") => {
                 return Ok(others);
             }
             Err(error) => return Err(error.into()),
