@@ -1,7 +1,8 @@
 //! The only way to run SQL on a tenant's data.
 //! Must stay true: every statement runs inside a transaction to which the claim was bound before it; a connection whose
 //! transaction did not end with an answered COMMIT is thrown away, because it may still hold the transaction and the claim, and so is one on
-//! which anything failed but a row's own constraint, because an earlier session may have left there what made it fail; what is run is a listed `Statement`, never a text; no round trip waits for ever, also when server or network stand still.
+//! which anything failed but a row's own constraint, because an earlier session may have left there what made it fail; what is run is a
+//! listed `Statement`, never a text; no round trip waits for ever, also when server or network stand still.
 //!
 //! BEGIN, claim, statements and COMMIT are sent together and answered in one network round trip. All are prepared statements:
 //! an unprepared one would be prepared first and then run after the COMMIT.

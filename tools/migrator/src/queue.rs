@@ -21,7 +21,7 @@ pub(crate) struct Queue {
     client: Client,
     /// Whether the connection holds the fleet's direction: one that was made anew doesn't.
     directed: bool,
-    /// The server was waited for in vain: who asks next does not wait for it again, and the run ends in bounded time.
+    /// The server was waited for in vain: whoever asks the queue next does not wait for it again.
     gone: bool,
     selection: Selection,
     /// Still to come before all others.
