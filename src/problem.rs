@@ -90,6 +90,17 @@ impl Problem {
         )
         .retry_after(30)
     }
+
+    fn unsound() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not-isolated",
+            "Not available right now",
+            "A check found that the practice's data is not kept apart as it should be, so nobody is served until that is mended. Nothing was \
+             lost; the operators know. What is urgent ask the laboratory for by telephone.",
+        )
+        .retry_after(60)
+    }
 }
 
 impl IntoResponse for Problem {
@@ -126,6 +137,10 @@ impl From<DbError> for Problem {
         if let DbError::OtherVersion(_) = error {
             tracing::warn!(%error, "practice not served");
             return Self::other_version();
+        }
+        if let DbError::Unsound = error {
+            tracing::error!(%error, "practice not served");
+            return Self::unsound();
         }
         if error.is_transient() {
             tracing::warn!(%error, "database unavailable");

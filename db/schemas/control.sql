@@ -258,6 +258,7 @@ CREATE TABLE control.fleet (
     former_ends_at timestamp with time zone,
     rules_order text[] DEFAULT '{}'::text[] NOT NULL,
     guard_order text[] DEFAULT '{}'::text[] NOT NULL,
+    checked_at timestamp with time zone,
     CONSTRAINT fleet_claim_key_check CHECK ((((claim_key >= 1) AND (claim_key <= 998999)) AND ((claim_key % 1000) > 0))),
     CONSTRAINT fleet_former CHECK (((former_claim_key < claim_key) AND ((former_ends_at IS NULL) OR (former_claim_key IS NOT NULL)))),
     CONSTRAINT fleet_former_claim_key_check CHECK ((((former_claim_key >= 1) AND (former_claim_key <= 998999)) AND ((former_claim_key % 1000) > 0))),
@@ -288,6 +289,8 @@ COMMENT ON COLUMN control.fleet.former_ends_at IS 'Until when the key before is 
 COMMENT ON COLUMN control.fleet.rules_order IS 'SHA-256 of each text of row rules that a run began to apply, in the order in which they came first. One is refused while a tenant has a later one';
 
 COMMENT ON COLUMN control.fleet.guard_order IS 'The same of the guard''s functions; the last is what is there, and those before it are refused';
+
+COMMENT ON COLUMN control.fleet.checked_at IS 'When `labor-migrator check --enforce` last came to the end of the whole fleet; null: never';
 
 CREATE TABLE control.holds (
     id uuid NOT NULL,
@@ -328,7 +331,13 @@ CREATE TABLE control.ledger (
     held_at timestamp with time zone,
     held_by text,
     held_reason text,
-    CONSTRAINT ledger_held CHECK ((((held_at IS NULL) = (held_reason IS NULL)) AND ((held_at IS NULL) = (held_by IS NULL))))
+    unsound jsonb,
+    unsound_at timestamp with time zone,
+    served_despite text,
+    CONSTRAINT ledger_held CHECK ((((held_at IS NULL) = (held_reason IS NULL)) AND ((held_at IS NULL) = (held_by IS NULL)))),
+    CONSTRAINT ledger_served_despite_check CHECK (((length(served_despite) >= 1) AND (length(served_despite) <= 500))),
+    CONSTRAINT ledger_unsound CHECK ((((unsound IS NULL) = (unsound_at IS NULL)) AND ((served_despite IS NULL) OR (unsound IS NOT NULL)))),
+    CONSTRAINT ledger_unsound_check CHECK ((jsonb_typeof(unsound) = 'array'::text))
 );
 
 ALTER TABLE control.ledger OWNER TO labor_owner;
@@ -360,6 +369,12 @@ COMMENT ON COLUMN control.ledger.held_at IS 'Since when migrations pass this ten
 COMMENT ON COLUMN control.ledger.held_by IS 'Operating system user and host that holds it';
 
 COMMENT ON COLUMN control.ledger.held_reason IS 'Why; no health data';
+
+COMMENT ON COLUMN control.ledger.unsound IS 'What the last check found: kind, object and detail of each. The practice is not served while it is there';
+
+COMMENT ON COLUMN control.ledger.unsound_at IS 'When just this was found first';
+
+COMMENT ON COLUMN control.ledger.served_despite IS 'Why it is served all the same, as somebody decided of just these findings';
 
 CREATE TABLE control.migrations (
     version integer NOT NULL,

@@ -18,6 +18,11 @@ pub enum DbError {
         last = labor_catalog::SERVED_VERSIONS.end()
     )]
     OtherVersion(i32),
+    /// What separates the tenant from the others is weakened; nobody is served until it is mended. Worth another try later.
+    #[error(
+        "the tenant's isolation is weakened, so it is not served; see `labor-migrator status` and `labor-migrator check`"
+    )]
+    Unsound,
     /// A statement failed.
     #[error("the database reports {code}{place}")]
     Statement {
@@ -38,7 +43,7 @@ impl DbError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Conflict | Self::OtherVersion(_))
+        matches!(self, Self::Unavailable(_) | Self::Conflict | Self::OtherVersion(_) | Self::Unsound)
     }
 
     /// Whether the statement failed because of what was to be stored (SQLSTATE classes 22 and 23): trying again is in vain.

@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::corrected::corrected_by;
 use crate::session::Query;
 use crate::statements::statements;
 use crate::{DbError, TenantSession};
@@ -19,13 +20,17 @@ statements! { Events {
     EVENTS_OF_REPORT = "SELECT e.kind, e.at, e.actor_role, u.display_name, b.display_name, e.comment
           FROM report_events e LEFT JOIN users u ON u.id::text = e.actor LEFT JOIN users b ON b.id = e.on_behalf_of
          WHERE e.report_id = $1 ORDER BY e.at, e.id";
-    SEEN_BEFORE = "WITH RECURSIVE before (id) AS (
+    SEEN_BEFORE = concat!("WITH RECURSIVE corrected (id) AS (
+            SELECT r.id FROM reports this JOIN reports r ON r.report_key = this.report_key JOIN observations o ON o.report_id = r.id
+             WHERE this.id = $1 AND ", corrected_by!("AND n.id = $1"), " IS NOT NULL
+          ), before (id) AS (
             SELECT r.id FROM reports r WHERE r.superseded_by = $1
+            UNION SELECT c.id FROM corrected c
             UNION SELECT r.id FROM before b JOIN reports r ON r.superseded_by = b.id
           )
         SELECT DISTINCT ON (e.actor) e.kind, e.at, e.actor_role, u.display_name, NULL::text, NULL::text
           FROM before b JOIN report_events e ON e.report_id = b.id AND e.kind = 'seen' LEFT JOIN users u ON u.id::text = e.actor
-         ORDER BY e.actor, e.at DESC";
+         ORDER BY e.actor, e.at DESC");
     /// What counts stays so until this transaction ends: who supersedes it waits.
     WHAT_COUNTS = "SELECT r.superseded_by, $2::uuid IS NULL OR EXISTS (
                  SELECT FROM users u WHERE u.id = $2 AND u.role = 'doctor' AND u.active)

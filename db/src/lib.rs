@@ -7,6 +7,7 @@
 pub mod alerts;
 pub mod claims;
 pub mod control;
+mod corrected;
 mod database_check;
 mod error;
 pub mod events;

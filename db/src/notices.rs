@@ -6,13 +6,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::corrected::{corrected_by, renamed};
 use crate::session::Query;
 use crate::statements::statements;
 use crate::{DbError, TenantSession};
 
 statements! { Notices {
     /// $1 was replaced by $2; $3: the laboratory says that nothing of it counts. Whoever saw $1 or what was before it is told if a value that
-    /// they saw is another now or gone. A value that only became more complete is no correction; who was told already that a version further
+    /// they saw is another now or gone, or what was said in words. What only became more complete is no correction; who was told already that a version further
     /// back is wrong is not told so again.
     TELL_READERS = "WITH RECURSIVE before (id) AS (
             SELECT $1::uuid
@@ -25,24 +26,30 @@ statements! { Notices {
                                           WHERE t.recipient = e.actor AND t.report_id = b.id AND t.replaced_by IS NOT NULL))
            AND ($3
             OR EXISTS (SELECT FROM observations o
-                        WHERE o.report_id = b.id AND o.value_text IS NOT NULL
+                        WHERE o.report_id = b.id AND (o.value_text IS NOT NULL OR (o.notes <> '{}' AND o.status NOT IN ('registered', 'cancelled')))
                           AND NOT EXISTS (
                             SELECT FROM observations n
-                             WHERE n.report_id = $2 AND n.test_code = o.test_code AND n.value_text = o.value_text AND n.critical = o.critical
+                             WHERE n.report_id = $2 AND n.test_code = o.test_code AND n.critical = o.critical AND n.notes @> o.notes
+                               AND n.value_text IS NOT DISTINCT FROM o.value_text
                                AND (n.specimen, n.collected_at, n.unit, n.flag, n.interpretation, n.status = 'cancelled')
                                    IS NOT DISTINCT FROM (o.specimen, o.collected_at, o.unit, o.flag, o.interpretation, o.status = 'cancelled'))))
         ON CONFLICT DO NOTHING";
     /// The same where $2 corrects or takes back single values of $1, which stays current because of its others.
-    TELL_READERS_OF_SOME = "INSERT INTO notices (id, recipient, report_id, kind, replaced_by)
+    TELL_READERS_OF_SOME = concat!("INSERT INTO notices (id, recipient, report_id, kind, replaced_by)
         SELECT gen_random_uuid(), e.actor, $1, 'corrected', $2
           FROM report_events e
          WHERE e.report_id = $1 AND e.kind = 'seen'
-           AND EXISTS (SELECT FROM observations o JOIN observations n ON n.report_id = $2 AND n.test_code = o.test_code
-                        WHERE o.report_id = $1 AND o.value_text IS NOT NULL AND n.status IN ('corrected', 'cancelled')
-                          AND (n.specimen IS NULL OR n.specimen = o.specimen) AND (n.collected_at IS NULL OR n.collected_at = o.collected_at)
-                          AND n.value_text IS DISTINCT FROM o.value_text)
+           AND EXISTS (SELECT FROM reports r JOIN observations o ON o.report_id = r.id
+                        WHERE r.id = $1 AND ", corrected_by!("AND n.id = $2"), " IS NOT NULL)
+        ON CONFLICT DO NOTHING");
+    /// The reports of the same order that name another than $1, locked: whoever is reading one is waited for.
+    RENAMED = concat!("SELECT x.id FROM reports r JOIN reports x ON ", renamed!(), " WHERE r.id = $1 ORDER BY x.id FOR UPDATE OF x");
+    /// $2 names another for the order of $1.
+    TELL_READERS_OF_RENAMED = "INSERT INTO notices (id, recipient, report_id, kind, replaced_by)
+        SELECT gen_random_uuid(), e.actor, $1, 'corrected', $2 FROM report_events e WHERE e.report_id = $1 AND e.kind = 'seen'
         ON CONFLICT DO NOTHING";
-    MY_NOTICES = "SELECT n.id, n.report_id, n.kind, n.replaced_by, n.written_at, r.subject_family_name, r.subject_given_name, r.laboratory_name
+    MY_NOTICES = "SELECT n.id, n.report_id,
+               CASE WHEN EXISTS (SELECT FROM reports c WHERE c.id = n.replaced_by AND c.report_key <> r.report_key) THEN 'renamed' ELSE n.kind END, n.replaced_by, n.written_at, r.subject_family_name, r.subject_given_name, r.laboratory_name
           FROM notices n LEFT JOIN reports r ON r.id = n.report_id
          WHERE n.recipient = $1
            -- A patient is told once the version that counts was released to them; that it was another's at once, although they see it no more.
@@ -71,9 +78,9 @@ pub struct Notice {
     /// The version that was seen.
     pub report_id: Uuid,
     /// corrected: a value is another now, or gone; invalidated: the laboratory says that nothing of it counts; unmatched: it was assigned to
-    /// the wrong patient.
+    /// the wrong patient; renamed: the laboratory sent the same order under another name or birth date.
     pub kind: String,
-    /// The version that came instead; absent when it was unmatched.
+    /// The version that came instead, or the report under the other name; absent when it was unmatched.
     pub replaced_by: Option<Uuid>,
     /// When it was written.
     pub written_at: DateTime<Utc>,

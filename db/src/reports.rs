@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::claims::Cursor;
+use crate::corrected::{corrected_by, renamed};
 use crate::events::{self, ReportEvent};
 use crate::matching::{self, Match};
 use crate::results::Subject;
@@ -111,6 +112,8 @@ pub struct Observation {
     pub laboratory_name: String,
     /// Free text.
     pub notes: Vec<String>,
+    /// A later version of the report that corrects this value, or takes it back, and leaves others of this one as they are.
+    pub corrected_by: Option<Uuid>,
 }
 
 /// An attachment.
@@ -134,6 +137,8 @@ pub struct Report {
     pub summary: ReportSummary,
     /// The version that replaced this one, if any.
     pub superseded_by: Option<Uuid>,
+    /// A report of the same order of the laboratory under another name or birth date: one of the two is about the wrong person.
+    pub renamed: Option<Uuid>,
     /// That it comes of reading the laboratory's message again.
     pub read_again: Option<ReadAgain>,
     /// When a doctor released it to the patient.
@@ -181,7 +186,7 @@ macro_rules! observation_columns {
     () => {
         "o.id, o.report_id, o.test_code, o.test_name, o.loinc, o.status, o.value_text, o.unit, o.reference_text, o.reference_low,
          o.reference_high, o.flag, o.interpretation, o.critical, o.collected_at, o.effective_at, o.notes, o.specimen,
-         o.reference_unit"
+         o.reference_unit, "
     };
 }
 
@@ -198,11 +203,14 @@ statements! { Reports {
           ORDER BY r.received_at DESC, r.id DESC LIMIT $1"
     );
     ONE_REPORT =
-        concat!("SELECT ", summary_columns!(), ", r.superseded_by, r.notes, r.unmapped, r.released_at, r.reread_at, r.reread_with FROM reports r WHERE r.id = $1");
+        concat!("SELECT ", summary_columns!(), ", r.superseded_by, r.notes, r.unmapped, r.released_at, r.reread_at, r.reread_with,
+                  (SELECT x.id FROM reports x WHERE ", renamed!(), " ORDER BY x.received_at DESC, x.id DESC LIMIT 1)
+             FROM reports r WHERE r.id = $1");
     VALUES_OF_REPORT = concat!(
         "SELECT ",
         observation_columns!(),
-        " FROM observations o WHERE o.report_id = $1 ORDER BY o.position"
+        corrected_by!(""),
+        " FROM observations o JOIN reports r ON r.id = o.report_id WHERE o.report_id = $1 ORDER BY o.position"
     );
     DOCUMENTS_OF_REPORT =
         "SELECT id, media_type, size_bytes, scan_state FROM documents WHERE report_id = $1 ORDER BY position";
@@ -210,6 +218,7 @@ statements! { Reports {
     TREND_FIRST_PAGE = concat!(
         "SELECT ",
         observation_columns!(),
+        corrected_by!(""),
         ", r.laboratory_name FROM observations o JOIN reports r ON r.id = o.report_id
           WHERE r.patient_id = $1 AND r.superseded_by IS NULL
             AND EXISTS (SELECT FROM report_events e WHERE e.report_id = r.id AND e.kind = 'seen' AND e.actor = $3)
@@ -218,6 +227,7 @@ statements! { Reports {
     TREND_NEXT_PAGE = concat!(
         "SELECT ",
         observation_columns!(),
+        corrected_by!(""),
         ", r.laboratory_name FROM observations o JOIN reports r ON r.id = o.report_id
           WHERE r.patient_id = $1 AND r.superseded_by IS NULL AND (o.effective_at, o.id) < ($4, $5)
             AND EXISTS (SELECT FROM report_events e WHERE e.report_id = r.id AND e.kind = 'seen' AND e.actor = $3)
@@ -281,6 +291,7 @@ pub async fn get(session: &mut TenantSession, id: Uuid) -> Result<Option<Report>
         unmapped: row.get(20),
         released_at: row.get(21),
         read_again: ReadAgain::of(row, 22),
+        renamed: row.get(24),
         values: values.iter().map(|value| observation(value, row.get(7))).collect(),
         documents: documents
             .iter()
@@ -335,7 +346,7 @@ pub async fn observations_of(
     if known.is_empty() {
         return Ok(None);
     }
-    let items = values.iter().map(|value| observation(value, value.get(19))).collect();
+    let items = values.iter().map(|value| observation(value, value.get(20))).collect();
     Ok(Some(page(items, limit, |o: &Observation| Cursor { at: o.effective_at, id: o.id })))
 }
 
@@ -395,5 +406,6 @@ fn observation(row: &Row, laboratory_name: String) -> Observation {
         notes: row.get(16),
         specimen: row.get(17),
         reference_unit: row.get(18),
+        corrected_by: row.get(19),
     }
 }

@@ -295,9 +295,10 @@ async fn store_report(
     let key = chain::report_key(came.source, message_id, index, report);
     let content = chain::content_digest(report)?;
     let (order, known_order) = order::find_or_make(unit, report).await?.unzip();
-    // Numbers are used again: what names nobody wholly belongs to what came lately.
-    let lately = (!report.subject.identifying().is_complete()).then_some(received_at);
-    let chain = chain::Chain::lock(unit, &key, lately).await?;
+    // Numbers are used again, also for the same person: what came long ago is another order's. Neither does it keep a new result from being
+    // seen, or its alert from being raised, because it says the same, nor is it hidden by it. What is corrected so late is marked there.
+    let lately = Some(received_at);
+    let chain = chain::Chain::lock(unit, &key).await?.around(received_at);
     let judgement = judge::judge(report, limits);
     if let Some(same) = chain.current_with(&content) {
         let counts = chain.confirm(unit, same, report, received_at).await?;
@@ -335,6 +336,9 @@ async fn store_report(
     };
     insert::record(unit, &row, report).await?;
     let counts = chain.add(unit, &chain::Version::of(id, message_id, report, content, received_at)).await?;
+    if chain.next == 1 && known_order == Some(true) {
+        order::tell_of_another_name(unit, id).await?;
+    }
     if let Some(meant) = &meant {
         order::note_match(unit, id, order, meant).await?;
         order::match_waiting(unit, &place).await?;
@@ -342,7 +346,9 @@ async fn store_report(
     // Of a record that is new in every respect nothing is held.
     let of_order = known_order.unwrap_or(place.order_number.is_some());
     if report.genetic || version > 1 || of_order {
-        insert::genetic_hold(unit, &row, report, &place, lately).await?;
+        // What is held, and for whom, is held of all that may be the same examination.
+        let near = lately.filter(|_| !report.subject.identifying().is_complete());
+        insert::genetic_hold(unit, &row, report, &place, near).await?;
     }
     let stored = Stored { id, key: &key, lately, patient, counts, first: version == 1 };
     Ok((true, raise::raise(unit, &stored, report, &judgement).await?))

@@ -145,7 +145,7 @@ impl Practice {
     /// When the script can't be written.
     pub fn floor_of_storing(&self, folder: &Path, name: &str, trips: Trips, body: &[u8]) -> Result<Floor, Failure> {
         let claim = SignedClaim::sign(&self.claim_key, &self.tenant, "webhook", ClaimRole::Receiver, CLAIM_LIFE);
-        let script = floor::transaction(claim.as_str(), &floor::message_store(), trips);
+        let script = floor::transaction(claim.as_str(), &[floor::message_store()?], trips)?;
         let script = format!("\\set n random(1, 9223372036854775806)\n{script}");
         let body: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
         let variables = [format!("source={}", self.door.source), format!("body=\\x{body}")];

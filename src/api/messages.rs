@@ -159,7 +159,7 @@ async fn store(
     match app.session(&claims, request_id).await {
         Ok(mut session) => messages::store(&mut session, message).await,
         // Not served now: closed, or between two versions. The sender must not be made to wait for one practice.
-        Err(DbError::Refused(_) | DbError::OtherVersion(_)) => {
+        Err(DbError::Refused(_) | DbError::OtherVersion(_) | DbError::Unsound) => {
             let intake = Claims::receiver(app.control.intake().await?);
             messages::store(&mut app.session(&intake, request_id).await?, message).await
         }

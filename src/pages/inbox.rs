@@ -68,7 +68,11 @@ impl From<Notice> for NoticeRow {
         Self {
             id: notice.id,
             open: notice.replaced_by.or_else(|| visible.then_some(notice.report_id)),
-            open_words: if notice.replaced_by.is_some() { "open what counts now" } else { "open the report" },
+            open_words: match (notice.kind.as_str(), notice.replaced_by) {
+                ("renamed", _) => "open the other report",
+                (_, Some(_)) => "open what counts now",
+                (_, None) => "open the report",
+            },
             about: notice.laboratory_name.map(|laboratory| format!("{patient}, {laboratory}")),
             words: wording::notice(&notice.kind),
         }

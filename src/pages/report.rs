@@ -54,6 +54,10 @@ struct ReportPage {
     status_words: String,
     version: i32,
     newer: Option<Uuid>,
+    /// A later version that corrects single values of this one.
+    corrected: Option<Uuid>,
+    /// The same order under another name or birth date.
+    renamed: Option<Uuid>,
     /// When and with what the message was read again, if that made this version.
     read_again: Option<(Moment, String)>,
     /// Whether the reader is asked to acknowledge it, and under which address.
@@ -85,6 +89,10 @@ struct ValueRow {
     status_words: String,
     collected: Option<Moment>,
     notes: Vec<String>,
+    /// Whether a value is still to come.
+    pending: bool,
+    /// Where what the laboratory says of it by now is.
+    corrected_by: Option<Uuid>,
 }
 
 struct DocumentRow {
@@ -141,9 +149,11 @@ impl From<Observation> for ValueRow {
             }),
             unit: o.unit,
             status_words: wording::status(&o.status).to_owned(),
+            pending: matches!(o.status.as_str(), "registered" | "preliminary"),
             status: o.status,
             collected: o.collected_at.as_deref().map(dates::as_sent),
             notes: o.notes,
+            corrected_by: o.corrected_by,
         }
     }
 }
@@ -200,6 +210,12 @@ impl ReportPage {
             status: s.status,
             version: s.version,
             newer: report.superseded_by,
+            corrected: report
+                .values
+                .iter()
+                .filter(|_| report.superseded_by.is_none())
+                .find_map(|value| value.corrected_by),
+            renamed: report.renamed,
             read_again: report.read_again.map(|again| (dates::instant(again.at), again.with)),
             critical: s.critical,
             genetic: s.genetic,

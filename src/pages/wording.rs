@@ -155,7 +155,10 @@ pub(crate) fn notice(kind: &str) -> &'static str {
     match kind {
         "invalidated" => "The laboratory says that nothing of what you saw counts any more.",
         "unmatched" => "What you saw was assigned to the wrong patient. It was withdrawn.",
-        _ => "A value that you saw was corrected.",
+        "renamed" => {
+            "The laboratory sent the order of a report that you saw under another name or birth date, too: one of them may be about the wrong person."
+        }
+        _ => "Something that you saw was corrected.",
     }
 }
 

@@ -176,7 +176,7 @@ impl Job {
             self.set_aside(Verdict::Quarantined, &format!("not-storable: {error}"), job_id).await?;
             return self.queue.done(&self.delivery).await;
         }
-        if let JobError::Database(DbError::OtherVersion(_)) = error {
+        if let JobError::Database(DbError::OtherVersion(_) | DbError::Unsound) = error {
             // No fault of the message, so it is never given up for it.
             tracing::warn!(%error, seconds = WAIT_FOR_A_VERSION.as_secs(), "left in the queue");
             return self.queue.leave(&self.delivery, WAIT_FOR_A_VERSION).await;

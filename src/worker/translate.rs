@@ -50,7 +50,8 @@ fn report(package: &Package, report: &Report, received_at: DateTime<Utc>) -> New
         critical_whole: report.notices.iter().any(ldt::Notice::life_threatening),
         genetic: report.genetic,
         doctor_number: report.doctor_number.clone().filter(|number| own_lanr(number)),
-        // LDT 3 field 8418 = 08: "final, corrected; invalidates all earlier results of this request" (E007).
+        // LDT 3 field 8418 = 08: "final, corrected; invalidates all earlier results of this request for an examination" (E007). Which
+        // examinations are meant the record says by holding them: what it does not mention stays (`results::chain`).
         invalidates_earlier: package.version == Version::Ldt3
             && report.results.iter().any(|r| r.status_code.as_deref() == Some("08")),
         notes: report.notes.clone(),

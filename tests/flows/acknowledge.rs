@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::clinic::{Clinic, LIMIT, PASSWORD, User, clinic, sample};
 
 const FINAL: &str = "Z01_LDT3_01_final.ldt";
-/// 8418 = 08: all that was sent before for this order is invalid.
+/// 8418 = 08: what was sent before for this order is invalid, for the tests that it holds. The others stay.
 const CORRECTION: &str = "Z01_LDT3_03_korrektur_08.ldt";
 
 async fn post(clinic: &Clinic, name: &str) {
@@ -21,11 +21,11 @@ async fn the_report(user: &User) -> Value {
     reports[0].clone()
 }
 
-fn id(value: &Value, field: &str) -> String {
+pub(crate) fn id(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap().to_owned()
 }
 
-async fn notices(user: &User) -> Vec<Value> {
+pub(crate) async fn notices(user: &User) -> Vec<Value> {
     user.json("/v1/notices").await["items"].as_array().unwrap().clone()
 }
 
@@ -58,20 +58,18 @@ async fn a_correction_is_acknowledged_anew_and_whoever_saw_the_old_value_is_told
     assert!(notices(&doctor).await.is_empty());
 
     post(&clinic, CORRECTION).await;
-    let second = the_report(&doctor).await;
-    assert!(second["acknowledged_at"].is_null() && second["version"] == 2, "{second}");
+    let both = doctor.reports().await;
+    let second = both.iter().find(|report| report["version"] == 2).unwrap().clone();
+    assert!(both.len() == 2 && second["acknowledged_at"].is_null(), "{both:?}");
     let told = notices(&doctor).await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(
         (&told[0]["report_id"], &told[0]["replaced_by"], &told[0]["kind"]),
-        (&json!(first), &second["id"], &json!("invalidated"))
+        (&json!(first), &second["id"], &json!("corrected"))
     );
     assert!(notices(&other).await.is_empty(), "who did not open it saw nothing");
     let corrected = other.json(&format!("/v1/reports/{}", id(&second, "id"))).await;
     assert_eq!(corrected["seen_before"][0]["name"], "Dr. Test", "{corrected}");
-    let (status, problem) = acknowledge(&doctor, &first, json!({})).await;
-    assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("/problems/replaced")));
-    assert!(problem["detail"].as_str().unwrap().contains(&id(&second, "id")));
 
     let read = format!("/v1/notices/{}/read", id(&told[0], "id"));
     assert_eq!(other.post(&read, &json!({})).await.status(), StatusCode::NOT_FOUND, "another's notice");
@@ -177,6 +175,7 @@ async fn who_saw_a_value_two_versions_ago_is_told_also_who_saw_it_among_all_valu
     clinic.post(&versions[1]).await;
     clinic.until_idle().await;
     assert_eq!((notices(&doctor).await.len(), notices(&other).await.len()), (0, 0), "more complete is no correction");
+    let second = the_report(&doctor).await;
     clinic.post(&versions[2]).await;
     clinic.until_idle().await;
     let third = the_report(&doctor).await;
@@ -190,6 +189,9 @@ async fn who_saw_a_value_two_versions_ago_is_told_also_who_saw_it_among_all_valu
     let mut names: Vec<_> = seen_before.as_array().unwrap().iter().map(|event| id(event, "name")).collect();
     names.sort();
     assert_eq!(names, ["Dr. Other", "Dr. Test"]);
+    let (status, problem) = acknowledge(&doctor, &id(&first, "id"), json!({})).await;
+    assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("/problems/replaced")));
+    assert!(problem["detail"].as_str().unwrap().contains(&id(&second, "id")));
 }
 
 /// What it does not mention stays, so the version before stays current; whoever saw the wrong value is told all the same.
@@ -204,6 +206,26 @@ async fn who_saw_a_value_that_is_taken_back_alone_is_told() {
     clinic.post(&results(2, &["K||||||||W"])).await;
     clinic.until_idle().await;
     assert_eq!(doctor.reports().await.len(), 2);
+    let told = notices(&doctor).await;
+    assert!(told.len() == 1 && told[0]["report_id"] == first, "{told:?}");
+}
+
+/// An antibiogram's or a blood group's words are what a doctor acts on, and the number beside them may stay.
+#[tokio::test]
+async fn who_saw_words_that_say_something_else_now_is_told() {
+    let clinic = clinic("acknowledge_words").await;
+    let doctor = clinic.doctor("a").await;
+    let said = |number: usize, status: &str, words: &str| {
+        let mut message = results(number, &[&format!("CIP||8|mg/L|||||{status}")]);
+        message.extend_from_slice(format!("NTE|1||{words}\r").as_bytes());
+        message
+    };
+    clinic.post(&said(1, "F", "sensibel")).await;
+    clinic.until_idle().await;
+    let first = id(&the_report(&doctor).await, "id");
+    doctor.json(&format!("/v1/reports/{first}")).await;
+    clinic.post(&said(2, "C", "resistent")).await;
+    clinic.until_idle().await;
     let told = notices(&doctor).await;
     assert!(told.len() == 1 && told[0]["report_id"] == first, "{told:?}");
 }

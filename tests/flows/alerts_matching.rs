@@ -16,26 +16,28 @@ pub(crate) async fn a_year_passes(clinic: &Clinic) {
         .await;
 }
 
-/// The same value under the same number, a year later and of nobody: somebody else's, who is told.
+/// The same value under the same number, a year later: of nobody it is somebody else's, and of the same person it is critical again.
 #[tokio::test]
 async fn what_was_told_of_last_years_order_is_told_of_this_years() {
-    let clinic = clinic("alerts_number").await;
-    let doctor = clinic.doctor("a").await;
-    let sent = |number: usize, obx: &[&str]| {
-        let text = String::from_utf8(order(number, "L-1", "|", obx)).unwrap();
-        text.replace("Muster^Erika", "").into_bytes()
-    };
-    post(&clinic, &sent(1, &[CRITICAL])).await;
-    post(&clinic, &sent(2, &[CRITICAL])).await;
-    assert_eq!(open(&doctor).await.len(), 1, "an ordinary resend");
-    a_year_passes(&clinic).await;
-    post(&clinic, &sent(3, &[CRITICAL])).await;
-    assert_eq!(open(&doctor).await.len(), 2, "{:?}", all(&doctor).await);
-    // This year's is corrected; last year's stays as it was.
-    post(&clinic, &sent(4, &["K||4.4|mmol/L||N|||C"])).await;
-    let left = open(&doctor).await;
-    let old = doctor.json(&format!("/v1/reports/{}", left[0]["report_id"].as_str().unwrap())).await;
-    assert_eq!((left.len(), &old["version"]), (1, &json!(1)), "{left:?}");
+    for (name, birth, database) in [("", "", "alerts_number"), ("Muster^Erika", "19661024", "alerts_number_named")] {
+        let clinic = clinic(database).await;
+        let doctor = clinic.doctor("a").await;
+        let sent = |number: usize, obx: &[&str]| {
+            let text = String::from_utf8(order(number, "L-1", &format!("{birth}|"), obx)).unwrap();
+            text.replace("Muster^Erika", name).into_bytes()
+        };
+        post(&clinic, &sent(1, &[CRITICAL])).await;
+        post(&clinic, &sent(2, &[CRITICAL])).await;
+        assert_eq!(open(&doctor).await.len(), 1, "an ordinary resend");
+        a_year_passes(&clinic).await;
+        post(&clinic, &sent(3, &[CRITICAL])).await;
+        assert_eq!(open(&doctor).await.len(), 2, "{:?}", all(&doctor).await);
+        // This year's is corrected; last year's stays as it was.
+        post(&clinic, &sent(4, &["K||4.4|mmol/L||N|||C"])).await;
+        let left = open(&doctor).await;
+        let old = doctor.json(&format!("/v1/reports/{}", left[0]["report_id"].as_str().unwrap())).await;
+        assert_eq!((left.len(), &old["version"]), (1, &json!(1)), "{left:?}");
+    }
 }
 
 /// Last year's responsible doctor is not this year's.

@@ -130,7 +130,7 @@ async fn acknowledges_and_reads_a_notice(page: &Client, practice: &Practice) {
     postgres().await.connect(&practice.database).await.unwrap().batch_execute(&notice).await.unwrap();
     page.goto(&format!("{}/inbox", practice.server.base)).await.unwrap();
     let told = text(page, ".notice").await;
-    assert!(told.contains("A value that you saw was corrected.") && told.contains("Müller, Jürgen"), "{told}");
+    assert!(told.contains("Something that you saw was corrected.") && told.contains("Müller, Jürgen"), "{told}");
     follow(page, ".notice button").await;
     text(page, "table#reports").await;
     assert!(page.find(Locator::Css(".notice")).await.is_err(), "it was read");

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::sql::KINDS_OF_THE_SERVER;
 
 /// One thing that weakens a tenant's isolation, or all tenants'.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, PartialOrd, Ord)]
 pub struct Finding {
     /// Stable kind, such as `rls_off`.
     pub kind: String,

@@ -1,6 +1,6 @@
 //! Raising alerts, in the transaction that stores a report.
 //! Must stay true: a stored critical value has its alert and its timer, or is not stored. A value that was alerted and is sent again
-//! unchanged raises nothing, in a resend as in a new version; one that counts no more takes its alert with it. No alert goes without a
+//! unchanged within 90 days raises nothing, in a resend as in a new version (after that the number is another order's); one that counts no more takes its alert with it. No alert goes without a
 //! successor because what came in the place of its value can't be judged. Whoever stores a version holds the lock of its chain, so two
 //! workers raise one alert.
 use std::cmp::Reverse;
@@ -16,16 +16,10 @@ use super::judge::{Bound, Comparison, Finding, Judgement, Limit};
 use super::outcome::CLOSE_ALERTS;
 use super::{Cause, Tier};
 use crate::DbError;
+use crate::corrected::part_of;
 use crate::results::{NewObservation, NewReport};
 use crate::session::Unit;
 use crate::statements::statements;
-
-/// To which germ or series a value belongs, as its notes say it; as in `results::chain`.
-macro_rules! part_of {
-    ($notes:literal) => {
-        concat!("ARRAY(SELECT n FROM unnest(", $notes, ") AS n WHERE n LIKE 'Sub-ID %' OR n LIKE 'Belongs to:%')")
-    };
-}
 
 /// The same of an alert's value.
 macro_rules! part_of_alert {
@@ -49,13 +43,14 @@ statements! { Raise {
             AND r.received_at >= $5::timestamptz - interval '1 day'
             AND o.value_number IS NOT NULL AND o.value_comparator IS NULL AND o.status NOT IN ('cancelled', 'registered')
           ORDER BY w.n, o.effective_at DESC, o.id DESC";
-    /// Alerts of the chain $1 ($7: of what came within 90 days of this moment) whose value no current version holds any more, or which the version $2 takes back or corrects alone, or for
+    /// Alerts of the chain $1 ($7: of what came within 90 days of this moment, and what that replaced) whose value no current version holds any more, or which the version $2 takes back or corrects alone, or for
     /// which it has a graver one ($3). What it takes back or corrects need not repeat what a value is told apart by; of several that it may
     /// mean, those that it holds itself among them, none goes.
-    SUPERSEDE_ALERTS = concat!("WITH versions AS (
+    SUPERSEDE_ALERTS = concat!("WITH RECURSIVE versions AS (
             SELECT r.id, r.superseded_by, r.confirmed_at, r.critical, r.status FROM reports r
              WHERE r.report_key = $1
-               AND ($7::timestamptz IS NULL OR r.received_at BETWEEN $7 - interval '90 days' AND $7 + interval '90 days')
+               AND ($7::timestamptz IS NULL OR r.confirmed_at BETWEEN $7 - interval '90 days' AND $7 + interval '90 days')
+            UNION SELECT r.id, r.superseded_by, r.confirmed_at, r.critical, r.status FROM versions v JOIN reports r ON r.superseded_by = v.id
           ), standing AS (
             SELECT a.id, a.report_id, a.observation_id, a.tier, a.cause, a.test_code, a.specimen, a.collected_at, a.value_text, a.unit,
                    r.confirmed_at, ", part_of_alert!(), " AS part_of
@@ -104,13 +99,17 @@ statements! { Raise {
           )
           SELECT g.id, CASE WHEN g.cause <> 'delta' THEN g.test_code END, g.tier FROM written w JOIN gone g ON g.id = w.alert_id");
     /// What is told apart by no value is silent only while its alert is open, or when the same version is sent again.
-    RAISE_ALERTS = concat!("WITH found AS (
+    RAISE_ALERTS = concat!("WITH RECURSIVE versions (id) AS (
+            SELECT r.id FROM reports r
+             WHERE r.report_key = $2
+               AND ($7::timestamptz IS NULL OR r.confirmed_at BETWEEN $7 - interval '90 days' AND $7 + interval '90 days')
+            UNION SELECT r.id FROM versions v JOIN reports r ON r.superseded_by = v.id
+          ), found AS (
             SELECT f.* FROM jsonb_to_recordset($1) AS f (id uuid, event_id uuid, audit_id uuid, observation_id uuid, tier text, cause text, limit_id uuid,
                    test_code text, test_name text, specimen text, collected_at text, value_text text, unit text, former_value text,
                    former_at timestamptz, seconds integer, part_of text[])
-             WHERE NOT EXISTS (SELECT FROM alerts a JOIN reports r ON r.id = a.report_id
-                     WHERE r.report_key = $2 AND (f.cause = 'delta') = (a.cause = 'delta')
-                       AND ($7::timestamptz IS NULL OR r.received_at BETWEEN $7 - interval '90 days' AND $7 + interval '90 days')
+             WHERE NOT EXISTS (SELECT FROM alerts a JOIN versions r ON r.id = a.report_id
+                     WHERE (f.cause = 'delta') = (a.cause = 'delta')
                        AND array_position(ARRAY['check', 'phone', 'emergency'], f.tier) <= array_position(ARRAY['check', 'phone', 'emergency'], a.tier)
                        AND (f.test_code, f.specimen, f.collected_at, f.value_text, f.unit, f.part_of)
                            IS NOT DISTINCT FROM (a.test_code, a.specimen, a.collected_at, a.value_text, a.unit, ", part_of_alert!(), ")
@@ -186,7 +185,7 @@ fn bound(row: &Row) -> Option<Bound> {
 pub(crate) struct Stored<'a> {
     pub(crate) id: Uuid,
     pub(crate) key: &'a str,
-    /// Of what names nobody wholly, when it came: older versions under its number may be another's.
+    /// When it came: what came long before or after under its number is another order's.
     pub(crate) lately: Option<DateTime<Utc>>,
     pub(crate) patient: Option<Uuid>,
     /// Whether a version that arrived later has not replaced it already.

@@ -1,16 +1,18 @@
 //! The versions of one report: which are the same, which replace which.
 //! Must stay true: a version that a doctor can see is superseded only by one of the same source, report and person that arrived
-//! later in another message, and that either holds every value of it or of which the laboratory says that it invalidates what came
-//! before. The order in which messages *arrived* decides, not the order of the work.
+//! later in another message, and that holds every value of it, or another one of which the laboratory says that earlier ones of its test do not
+//! count any more: what a message does not mention stays. What is corrected in a version that stays is shown there (`corrected`). The order in which messages *arrived* decides, not the order of the work.
+mod shown;
+
 use std::collections::HashMap;
 
 use aws_lc_rs::digest;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Deserialize;
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
+use self::shown::Shown;
 use super::{NewReport, name, withdrawn};
 use crate::DbError;
 use crate::notices::{TELL_READERS, TELL_READERS_OF_SOME};
@@ -24,10 +26,13 @@ statements! { Chain {
         "SELECT r.id, r.raw_message_id, r.content_sha256, r.confirmed_at, r.invalidates_earlier, r.notes,
                 (SELECT coalesce(jsonb_agg(jsonb_build_object('test', o.test_code, 'specimen', o.specimen,
                         'collected_at', o.collected_at, 'unit', o.unit, 'valued', o.value_text IS NOT NULL,
+                        'told', CASE WHEN o.value_text IS NULL AND o.status NOT IN ('registered', 'cancelled') THEN o.notes ELSE '{}' END,
+                        'so_far', o.value_text IS NULL AND o.status = 'preliminary',
                         'part_of', (SELECT coalesce(jsonb_agg(n), '[]') FROM unnest(o.notes) AS n WHERE n LIKE 'Sub-ID %' OR n LIKE 'Belongs to:%'),
+                        'invalidates', coalesce(o.status_code = '08', false),
                         'withdrawn', o.status = 'cancelled' AND o.value_text IS NULL AND coalesce(o.status_code IN ('D', 'W'), false))), '[]')
                    FROM observations o WHERE o.report_id = r.id),
-                ARRAY(SELECT d.sha256 FROM documents d WHERE d.report_id = r.id), r.superseded_by IS NULL, r.version,
+                ARRAY(SELECT d.sha256 FROM documents d WHERE d.report_id = r.id), r.superseded_by, r.version,
                 r.released_at IS NOT NULL OR EXISTS (SELECT FROM report_events e WHERE e.report_id = r.id AND e.kind = 'released')
            FROM reports r WHERE r.report_key = $1 ORDER BY r.version";
     CONFIRM_VERSION = "UPDATE reports SET confirmed_at = $2, invalidates_earlier = $3 WHERE id = $1";
@@ -37,34 +42,6 @@ statements! { Chain {
     SUPERSEDE_VERSION = "UPDATE reports SET superseded_by = $2 WHERE id = $1 AND superseded_by IS NULL";
 } }
 
-/// What makes a value one of its own: the same test of urine, of another time or in another unit is another value.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-struct Shown {
-    test: String,
-    specimen: Option<String>,
-    collected_at: Option<String>,
-    unit: Option<String>,
-    /// To which germ or series it belongs, as its notes say it (`hl7::SUB_ID_NOTE`, `hl7::PARENT_NOTE`): another germ's antibiogram has the
-    /// same tests.
-    part_of: Vec<String>,
-    valued: bool,
-    /// The laboratory took the value back as wrong (HL7 OBX-11 = D or W; no LDT status has these codes).
-    withdrawn: bool,
-}
-
-impl Shown {
-    /// Whether this takes back the other, which has a value. A withdrawal need not repeat what the value was told apart by.
-    fn takes_back(&self, other: &Self) -> bool {
-        let same = |ours: &Option<String>, theirs: &Option<String>| ours.is_none() || ours == theirs;
-        self.withdrawn
-            && self.test == other.test
-            && same(&self.specimen, &other.specimen)
-            && same(&self.collected_at, &other.collected_at)
-            && same(&self.unit, &other.unit)
-            && (self.part_of.is_empty() || self.part_of == other.part_of)
-    }
-}
-
 /// A version that is current, or is about to be.
 #[derive(Debug)]
 pub(super) struct Version {
@@ -72,6 +49,8 @@ pub(super) struct Version {
     message_id: Uuid,
     content: Vec<u8>,
     arrived_at: DateTime<Utc>,
+    /// No other has replaced it.
+    current: bool,
     /// Decides between those that arrived at the same moment: the order of storing.
     stored: i32,
     invalidates_earlier: bool,
@@ -90,22 +69,13 @@ impl Version {
         content: [u8; 32],
         arrived_at: DateTime<Utc>,
     ) -> Self {
-        let shown = report.observations.iter().map(|o| Shown {
-            test: o.test_code.clone(),
-            specimen: o.specimen.clone(),
-            collected_at: o.collected_at.clone(),
-            unit: o.unit.clone(),
-            part_of: o.part_of().map(str::to_owned).collect(),
-            valued: o.value_text.is_some(),
-            withdrawn: o.status == "cancelled"
-                && o.value_text.is_none()
-                && matches!(o.status_code.as_deref(), Some("D" | "W")),
-        });
+        let shown = report.observations.iter().map(Shown::of);
         Self {
             id,
             message_id,
             content: content.to_vec(),
             arrived_at,
+            current: true,
             stored: i32::MAX,
             invalidates_earlier: report.invalidates_earlier,
             shown: shown.collect(),
@@ -132,15 +102,12 @@ impl Version {
         (self.arrived_at, self.stored) <= (other.arrived_at, other.stored)
     }
 
-    /// Whether nothing of an earlier version is missing here, or the laboratory says that it does not count any more.
-    fn replaces(&self, earlier: &Self) -> bool {
-        if self.message_id == earlier.message_id {
-            return false;
-        }
-        self.invalidates_earlier
-            || (self.covers_values(earlier)
-                && self.covers_documents(earlier)
-                && (!earlier.shown.is_empty() || earlier.notes.iter().all(|note| self.notes.contains(note))))
+    /// Whether nothing of an earlier version is missing here. `all`: what the laboratory said of the order.
+    fn replaces(&self, earlier: &Self, all: &[Self]) -> bool {
+        self.message_id != earlier.message_id
+            && self.covers_values(earlier, all)
+            && self.covers_documents(earlier)
+            && (!earlier.shown.is_empty() || earlier.notes.iter().all(|note| self.notes.contains(note)))
     }
 
     /// Beside values a document is their printed form, which is another each time. Alone it is the result itself.
@@ -151,21 +118,41 @@ impl Version {
         self.documents.len() >= earlier.documents.len()
     }
 
-    fn covers_values(&self, earlier: &Self) -> bool {
-        let mut here: HashMap<&Shown, usize> = HashMap::new();
+    /// Whether the laboratory says here of the test that earlier results do not count any more. When nothing that it said before fits what it is
+    /// told apart by, because just that was wrong, all of the test is meant.
+    fn invalidates(&self, wanted: &Shown, all: &[Self]) -> bool {
+        let instead = |shown: &&Shown| shown.invalidates && shown.says_something() && shown.test == wanted.test;
+        let before = || all.iter().filter(|other| other.message_id != self.message_id && other.comes_before(self));
+        let meant = |shown: &Shown, other: &Shown| other.says_something() && shown.fits(other);
+        self.invalidates_earlier
+            && self.shown.iter().filter(instead).any(|shown| {
+                shown.fits(wanted) || !before().flat_map(|other| &other.shown).any(|other| meant(shown, other))
+            })
+    }
+
+    /// Whether nothing at all that an earlier version says counts any more.
+    fn invalidates_all(&self, earlier: &Self, all: &[Self]) -> bool {
+        earlier.shown.iter().filter(|shown| shown.says_something()).all(|shown| self.invalidates(shown, all))
+    }
+
+    fn covers_values(&self, earlier: &Self, all: &[Self]) -> bool {
+        let mut here: HashMap<Shown, usize> = HashMap::new();
         for shown in &self.shown {
-            *here.entry(shown).or_default() += 1;
+            *here.entry(shown.key()).or_default() += 1;
         }
         let mut withdrawals: Vec<&Shown> = self.shown.iter().filter(|shown| shown.withdrawn).collect();
         earlier.shown.iter().all(|wanted| {
-            if !wanted.valued {
+            // What waited for a value.
+            if !wanted.valued && wanted.told.is_empty() {
                 return self.shown.iter().any(|shown| shown.test == wanted.test);
             }
-            match here.get_mut(wanted) {
+            match here.get_mut(&wanted.key()) {
                 Some(left) if *left > 0 => {
                     *left -= 1;
                     true
                 }
+                _ if wanted.so_far && self.shown.iter().any(|shown| shown.is_the_last_word_on(wanted)) => true,
+                _ if self.invalidates(wanted, all) => true,
                 // What was wrong must not stay; each withdrawal takes back one value.
                 _ => match withdrawals.iter().position(|withdrawal| withdrawal.takes_back(wanted)) {
                     Some(at) => {
@@ -179,9 +166,11 @@ impl Version {
     }
 }
 
-/// The current versions of one report, locked.
+/// The versions of one report, locked; without those that were replaced because their message was read again: nobody said that.
 pub(super) struct Chain {
-    current: Vec<Version>,
+    versions: Vec<Version>,
+    /// Current ones of another order, under the same number.
+    others: Vec<Version>,
     /// Number of the next version.
     pub(super) next: i32,
 }
@@ -191,7 +180,7 @@ pub(super) struct Stands {
     id: Uuid,
     version: i32,
     pub(super) patient: Option<Uuid>,
-    confirmed_at: DateTime<Utc>,
+    pub(super) confirmed_at: DateTime<Utc>,
     invalidates_earlier: bool,
 }
 
@@ -201,8 +190,7 @@ const ONE_ORDER: TimeDelta = TimeDelta::days(90);
 impl Chain {
     /// Messages about one report take turns: the first version's row is the lock, and only the statement after it sees what the
     /// turn before has written. Two who both find no version take the same number, so one is refused and tried again.
-    /// `lately`: only versions that came within [`ONE_ORDER`] of that moment count as the same report's.
-    pub(super) async fn lock(unit: &Unit<'_>, key: &str, lately: Option<DateTime<Utc>>) -> Result<Self, DbError> {
+    pub(super) async fn lock(unit: &Unit<'_>, key: &str) -> Result<Self, DbError> {
         unit.execute(LOCK_CHAIN, &[&key]).await?;
         let rows = unit.query(LIST_VERSIONS, &[&key]).await?;
         // Rarely: hardly anything is corrected once a patient sees it.
@@ -210,14 +198,21 @@ impl Chain {
             withdrawn::unsure(unit, key).await?;
         }
         let next = rows.last().map_or(1, |row| row.get::<_, i32>(9) + 1);
-        let near = |row: &&Row| lately.is_none_or(|at| (at - row.get::<_, DateTime<Utc>>(3)).abs() <= ONE_ORDER);
-        let current = rows.iter().filter(|row| row.get(8)).filter(near).map(|row| {
+        let message = |row: &Row| row.get::<_, Uuid>(1);
+        let read_again = |row: &Row| {
+            let by: Option<Uuid> = row.get(8);
+            by.is_some_and(|by| {
+                rows.iter().any(|other| other.get::<_, Uuid>(0) == by && message(other) == message(row))
+            })
+        };
+        let versions = rows.iter().filter(|row| !read_again(row)).map(|row| {
             let Json(shown) = row.get(6);
             Version {
                 id: row.get(0),
-                message_id: row.get(1),
+                message_id: message(row),
                 content: row.get(2),
                 arrived_at: row.get(3),
+                current: row.get::<_, Option<Uuid>>(8).is_none(),
                 stored: row.get(9),
                 invalidates_earlier: row.get(4),
                 notes: row.get(5),
@@ -225,12 +220,19 @@ impl Chain {
                 documents: row.get(7),
             }
         });
-        Ok(Self { current: current.collect(), next })
+        Ok(Self { versions: versions.collect(), others: Vec::new(), next })
+    }
+
+    /// Only versions that came within [`ONE_ORDER`] of that moment count as the same order's.
+    pub(super) fn around(self, at: DateTime<Utc>) -> Self {
+        let near = |version: &Version| (at - version.arrived_at).abs() <= ONE_ORDER;
+        let (versions, others): (Vec<_>, Vec<_>) = self.versions.into_iter().partition(near);
+        Self { versions, others: others.into_iter().filter(|version| version.current).collect(), next: self.next }
     }
 
     /// The current version with this content.
     pub(super) fn current_with(&self, content: &[u8; 32]) -> Option<&Version> {
-        self.current.iter().find(|version| version.content == content)
+        self.versions.iter().find(|version| version.current && version.content == content)
     }
 
     /// An unchanged resend is no new version, but it is the laboratory's last word again: it takes its place in the order of
@@ -282,17 +284,23 @@ impl Chain {
     /// Supersedes what the version replaces, and the version itself if a current one that arrived later replaces it. Whether it counts.
     pub(super) async fn add(&self, unit: &Unit<'_>, version: &Version) -> Result<bool, DbError> {
         let mut counts = true;
-        for other in self.current.iter().filter(|other| other.id != version.id) {
+        for other in self.versions.iter().filter(|other| other.current && other.id != version.id) {
             let (earlier, later) = if other.comes_before(version) { (other, version) } else { (version, other) };
-            if later.replaces(earlier) {
+            if later.replaces(earlier, &self.versions) {
                 counts &= earlier.id != version.id;
+                let all = later.invalidates_all(earlier, &self.versions);
                 unit.execute(LOCK_VERSION, &[&earlier.id]).await?;
                 unit.execute(SUPERSEDE_VERSION, &[&earlier.id, &later.id]).await?;
-                unit.execute(TELL_READERS, &[&earlier.id, &later.id, &later.invalidates_earlier]).await?;
+                unit.execute(TELL_READERS, &[&earlier.id, &later.id, &all]).await?;
             } else if later.message_id != earlier.message_id {
                 unit.execute(LOCK_VERSION, &[&earlier.id]).await?;
                 unit.execute(TELL_READERS_OF_SOME, &[&earlier.id, &later.id]).await?;
             }
+        }
+        // It replaces none of these. What it corrects there is marked all the same, and told.
+        for other in self.others.iter().filter(|other| other.comes_before(version)) {
+            unit.execute(LOCK_VERSION, &[&other.id]).await?;
+            unit.execute(TELL_READERS_OF_SOME, &[&other.id, &version.id]).await?;
         }
         Ok(counts)
     }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::patient::{self, Meant, Place, known_columns, subject, subject_columns};
 use super::{NewReport, chain, number, withdrawn};
 use crate::DbError;
+use crate::notices::{RENAMED, TELL_READERS_OF_RENAMED};
 use crate::session::Unit;
 use crate::statements::statements;
 
@@ -76,6 +77,14 @@ pub(crate) async fn patients(
     let rows = unit.query(ORDER_PATIENTS, &[&order, &order_number, &at]).await?;
     let patients: Option<Vec<Uuid>> = rows.iter().map(|row| row.get(0)).collect();
     Ok(patients.unwrap_or_default())
+}
+
+/// Tells whoever saw a report of the same order under another name or birth date that there is this one. Whoever asks holds the order's row.
+pub(super) async fn tell_of_another_name(unit: &Unit<'_>, report: Uuid) -> Result<(), DbError> {
+    for row in unit.query(RENAMED, &[&report]).await? {
+        unit.execute(TELL_READERS_OF_RENAMED, &[&row.get::<_, Uuid>(0), &report]).await?;
+    }
+    Ok(())
 }
 
 /// Writes down who a new version is about, and why.

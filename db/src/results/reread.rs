@@ -150,10 +150,12 @@ async fn put(
     let key = chain::report_key(came.source, came.id, index, report);
     let content = chain::content_digest(report)?;
     let order = order::find_or_make(unit, report).await?.map(|(order, _)| order);
-    let lately: Option<DateTime<Utc>> = (!report.subject.identifying().is_complete()).then_some(came.at);
-    let chain = chain::Chain::lock(unit, &key, lately).await?;
+    let chain = chain::Chain::lock(unit, &key).await?;
     let standing = chain.standing(unit, before).await?;
     let Some(before) = standing.filter(|before| before.patient == compared_with) else { return Ok(None) };
+    // It stands where it was sent last, and not where it was sent first.
+    let lately = Some(before.confirmed_at);
+    let chain = chain.around(before.confirmed_at);
     let judgement = judge::judge(report, limits);
     let place = Place {
         key: &key,
@@ -185,7 +187,8 @@ async fn put(
         let meant = Meant { patient, score: None, reasons: vec![Reason::SameReport.code()] };
         order::note_match(unit, id, None, &meant).await?;
     }
-    insert::genetic_hold(unit, &row, report, &place, lately).await?;
+    let near = lately.filter(|_| !report.subject.identifying().is_complete());
+    insert::genetic_hold(unit, &row, report, &place, near).await?;
     let stored = Stored { id, key: &key, lately, patient, counts, first: false };
     Ok(Some(raise::raise(unit, &stored, report, &judgement).await?))
 }

@@ -175,6 +175,14 @@ pub(crate) enum Command {
         /// Sign-in name, or name in the database.
         tenant: String,
     },
+    /// Serve a practice although `check --enforce` found its isolation weakened, as long as it finds just the same.
+    ServeDespite {
+        /// Sign-in name, or name in the database.
+        tenant: String,
+        /// Why; no health data.
+        #[arg(long)]
+        reason: String,
+    },
     /// Give a practice another displayed name.
     Rename {
         /// Sign-in name, or name in the database.
@@ -209,15 +217,25 @@ pub(crate) enum Command {
     /// Run the pending migrations on a clone of each class of tenants, and take it away again.
     Rehearse(RehearseArguments),
     /// Isolation check of one tenant or of all.
-    Check {
-        /// Sign-in name, or name in the database; all without it.
-        tenant: Option<String>,
-    },
+    Check(CheckArguments),
     /// Whether everything agrees: schemas, stamps, histories, ledger, registry, logins, control schema and files.
     Verify {
         /// Sign-in names, or names in the database; without one all, and what belongs to no tenant.
         tenants: Vec<String>,
     },
+}
+
+/// What is to be checked, and what follows.
+#[derive(Args)]
+pub(crate) struct CheckArguments {
+    /// Sign-in name, or name in the database; all without it.
+    pub(crate) tenant: Option<String>,
+    /// Practices with a finding are not served until a check finds none.
+    #[arg(long)]
+    pub(crate) enforce: bool,
+    /// Again and again, so many seconds after each other, until it is stopped.
+    #[arg(long, value_name = "SECONDS", requires = "enforce", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) every: Option<u32>,
 }
 
 /// What is to be changed.

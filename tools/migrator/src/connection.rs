@@ -55,13 +55,14 @@ const STANDING: &str = "
            run_id, last_error IS NOT NULL
       FROM control.ledger WHERE tenant = $1";
 
-/// Ledger and outcome of a part of the way. Somebody may have held, or deleted, the tenant in the meantime: then no row is left to
+/// Ledger and outcome of a part of the way. It was proven to be sound. Somebody may have held, or deleted, the tenant in the meantime: then no row is left to
 /// change, and the division by zero keeps the COMMIT that was sent along from succeeding.
 const RECORD: &str = "
     WITH ledger AS (
       UPDATE control.ledger
          SET version = $2, chain_checksum = $3, fingerprint = $4, rules_checksum = $5, run_id = $6, migrated_at = now(),
-             progress = NULL, last_error = NULL, last_error_at = NULL
+             progress = NULL, last_error = NULL, last_error_at = NULL,
+             unsound = NULL, unsound_at = NULL, served_despite = NULL
        WHERE tenant = $1 AND version = $7 AND held_at IS NULL RETURNING tenant
     ), outcome AS (
       INSERT INTO control.outcomes (run_id, tenant, from_version, to_version, outcome, attempts, milliseconds)

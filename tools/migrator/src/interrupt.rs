@@ -14,6 +14,11 @@ async fn asked() {
     }
 }
 
+/// For what can end at any point.
+pub(crate) async fn once() {
+    asked().await;
+}
+
 /// The first lets the tenants that were begun come to their end.
 pub(crate) async fn twice(json: bool, stop: &Stop) {
     asked().await;

@@ -2,11 +2,13 @@
 //! Must stay true: all is asked with `search_path = pg_catalog`. A [`Proof`] plans its statements once for a connection and for every
 //! tenant; none of them knows a tenant's name but as a parameter.
 mod database;
+mod enforce;
 mod fleet;
 mod keys;
 mod known;
 pub mod weaker;
 
+pub use self::enforce::Enforced;
 pub use labor_catalog::Finding;
 use labor_catalog::{TenantName, sql};
 use tokio::sync::OnceCell;

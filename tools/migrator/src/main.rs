@@ -2,6 +2,7 @@
 //! Must stay true: the exit code alone tells a script what happened (docs/migrator.md has the list).
 
 mod arguments;
+mod checking;
 mod interrupt;
 mod on_files;
 mod output;
@@ -15,7 +16,6 @@ use labor_catalog::logs::may_log;
 use labor_migrator::bootstrap::{self, ServiceUrls};
 use labor_migrator::files::Sources;
 use labor_migrator::history::OutcomeFilter;
-use labor_migrator::isolation::Finding;
 use labor_migrator::named::{Slugs, named};
 use labor_migrator::plan::PlanOptions;
 use labor_migrator::provision::{Kind, NewTenant};
@@ -25,7 +25,6 @@ use labor_migrator::steer::Suspended;
 use labor_migrator::undo::UndoOptions;
 use labor_migrator::up::{Stop, UpOptions};
 use labor_migrator::{Migrator, MigratorError, TenantName};
-use tokio::sync::mpsc;
 use tracing::Level;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt;
@@ -154,11 +153,12 @@ async fn on_fleet(json: bool, migrator: &Migrator, command: Command) -> Result<E
         | Command::Release { .. }
         | Command::Suspend { .. }
         | Command::Resume { .. }
+        | Command::ServeDespite { .. }
         | Command::Rename { .. } => steer(json, migrator, command).await,
         Command::Drift { tenants, diff } => drift(json, migrator, &tenants, diff).await,
         Command::Plan(arguments) => plan(json, migrator, arguments).await,
         Command::Rehearse(arguments) => rehearse(json, migrator, arguments).await,
-        Command::Check { tenant } => check(json, migrator, tenant).await,
+        Command::Check(arguments) => checking::check(json, migrator, arguments).await,
         Command::Rotate { command } => rotate(json, migrator, &command).await,
         Command::Verify { tenants } => verify(json, migrator, &tenants).await,
     }
@@ -260,6 +260,11 @@ async fn steer(json: bool, migrator: &Migrator, command: Command) -> Result<Exit
             migrator.resume(&tenant).await?;
             (tenant, "open again")
         }
+        Command::ServeDespite { tenant, reason } => {
+            let tenant = migrator.resolve(&tenant).await?;
+            migrator.serve_despite(&tenant, &reason).await?;
+            (tenant, "served, until something else is found")
+        }
         Command::Rename { tenant, name } => {
             let tenant = migrator.resolve(&tenant).await?;
             migrator.rename(&tenant, &name).await?;
@@ -296,7 +301,7 @@ async fn status(json: bool, migrator: &Migrator, all: bool) -> Result<ExitCode, 
         migrator.status(if all { Listing::All } else { Listing::Unsettled((!json).then_some(output::ROWS)) }).await?;
     output::check::left_open(json, &status.left_open);
     output::status(json, &status);
-    Ok(if status.behind() + status.ahead() + status.failed() == 0 {
+    Ok(if status.behind() + status.ahead() + status.failed() + status.shut() == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(INCOMPLETE)
@@ -345,32 +350,6 @@ async fn rehearse(json: bool, migrator: &Migrator, arguments: RehearseArguments)
     } else {
         ExitCode::FAILURE
     })
-}
-
-async fn check(json: bool, migrator: &Migrator, tenant: Option<String>) -> Result<ExitCode, MigratorError> {
-    let tenants = resolve(migrator, tenant.as_slice()).await?;
-    let mut findings = output::check::Findings::new(json, migrator.agreed());
-    let (send, mut found) = mpsc::unbounded_channel();
-    let check = async move {
-        let found = |tenant: Option<&TenantName>, finding: &Finding| {
-            drop(send.send((tenant.cloned(), finding.clone())));
-        };
-        migrator.check_fleet(&tenants, found).await
-    };
-    let tell = async {
-        let mut slugs = Slugs::new(migrator);
-        while let Some((tenant, finding)) = found.recv().await {
-            let slug = match &tenant {
-                Some(tenant) => slugs.of(tenant).await,
-                None => None,
-            };
-            findings.tell(tenant.as_ref().map(|tenant| (tenant, slug.as_deref())), &finding);
-        }
-    };
-    let (result, ()) = tokio::join!(check, tell);
-    let count = findings.end(result.is_ok());
-    result?;
-    Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
 }
 
 async fn verify(json: bool, migrator: &Migrator, names: &[String]) -> Result<ExitCode, MigratorError> {

@@ -178,6 +178,7 @@ pub(crate) fn status(json: bool, status: &Status) {
     if json {
         let mut value = serde_json::json!(status);
         value["total"] = status.total().into();
+        value["shut"] = status.shut().into();
         value["behind"] = status.behind().into();
         value["failed"] = status.failed().into();
         value["ahead"] = status.ahead().into();
@@ -219,6 +220,19 @@ pub(crate) fn status(json: bool, status: &Status) {
         status.failed(),
         status.classes()
     ));
+    if status.shut() > 0 {
+        line(format_args!(
+            "{} not served: see labor-migrator check; `check --enforce` lets them in again once they are mended",
+            status.shut()
+        ));
+    }
+    line(format_args!(
+        "isolation of the whole fleet last checked: {}",
+        status.checked_at.map_or_else(
+            || "never; does `labor-migrator check --enforce --every 3600` run?".to_owned(),
+            |at| at.format("%F %T").to_string()
+        )
+    ));
     if status.ahead() > 0 {
         let ahead = status.ahead();
         line(format_args!(
@@ -247,7 +261,14 @@ fn remarks(t: &TenantStatus) -> String {
     let held = t.held.as_ref().map(|reason| format!("held: {reason}"));
     let progress = t.progress.as_ref().map(|p| format!("version {}: {} rows done", p["version"], p["rows"]));
     let error = t.last_error.as_ref().map(|error| format!("failed: {error}"));
-    [held, rules, progress, error].into_iter().flatten().collect::<Vec<_>>().join("\n")
+    let found = t.unsound.as_ref().and_then(serde_json::Value::as_array).into_iter().flatten();
+    let found = found.map(|f| format!("{} {}", f["kind"].as_str().unwrap_or("?"), f["object"].as_str().unwrap_or("?")));
+    let found = found.collect::<Vec<_>>().join(", ");
+    let unsound = t.unsound.is_some().then(|| match &t.served_despite {
+        Some(reason) => format!("served although its isolation is weakened ({found}): {reason}"),
+        None => format!("not served, its isolation is weakened: {found}"),
+    });
+    [unsound, held, rules, progress, error].into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
 fn table<const N: usize>(header: [&str; N]) -> Table {

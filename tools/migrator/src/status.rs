@@ -1,5 +1,6 @@
 //! `status`: where the fleet stands. One query for the summary, one for the tenants that are asked for, and one about the server: as
 //! many for a large fleet.
+use chrono::{DateTime, Utc};
 use labor_catalog::TenantName;
 use serde::Serialize;
 use serde_json::Value;
@@ -28,6 +29,8 @@ pub struct Group {
     pub held: i64,
     /// How many of them, held ones left out, failed when they were tried last.
     pub failed: i64,
+    /// How many of them are not served, because a check found what weakens their isolation.
+    pub shut: i64,
 }
 
 /// One tenant.
@@ -58,6 +61,10 @@ pub struct TenantStatus {
     pub progress: Option<Value>,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
+    /// What a check found that weakens its isolation.
+    pub unsound: Option<Value>,
+    /// Why it is served all the same.
+    pub served_despite: Option<String>,
 }
 
 /// The fleet.
@@ -73,6 +80,8 @@ pub struct Status {
     pub tenants: Vec<TenantStatus>,
     /// How many more were asked for than are listed.
     pub unlisted: i64,
+    /// When `check --enforce` last came to the end of the whole fleet.
+    pub checked_at: Option<DateTime<Utc>>,
     /// What the server leaves open that gives no superuser.
     #[serde(skip)]
     pub left_open: Vec<Finding>,
@@ -107,6 +116,12 @@ impl Status {
         self.groups.iter().map(|group| group.failed).sum()
     }
 
+    /// How many are not served, because a check found what weakens their isolation.
+    #[must_use]
+    pub fn shut(&self) -> i64 {
+        self.groups.iter().map(|group| group.shut).sum()
+    }
+
     /// How many are after the version of this program.
     #[must_use]
     pub fn ahead(&self) -> i64 {
@@ -136,7 +151,8 @@ impl Migrator {
                 &format!(
                     "SELECT l.version, l.chain_checksum = $1, left(l.fingerprint, 12), t.state, count(*), count(l.held_at),
                             count(*) FILTER (WHERE l.last_error IS NOT NULL AND l.held_at IS NULL),
-                            (SELECT generation FROM control.fleet), {REACHED} > $2
+                            (SELECT generation FROM control.fleet), {REACHED} > $2,
+                            count(*) FILTER (WHERE l.unsound IS NOT NULL AND l.served_despite IS NULL), (SELECT checked_at FROM control.fleet)
                        FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
                       WHERE t.state <> 'deleted' GROUP BY 1, 2, 3, 4, 9 ORDER BY 1, 2, 4, 3"
                 ),
@@ -153,6 +169,7 @@ impl Migrator {
             tenants: row.get(4),
             held: row.get(5),
             failed: row.get(6),
+            shut: row.get(9),
         });
         let (limit, all) = match listing {
             Listing::Unsettled(limit) => (limit, false),
@@ -163,12 +180,13 @@ impl Migrator {
                 &format!(
                     "SELECT t.name, {SLUG}, t.kind, t.state, l.version, l.chain_checksum = $1, left(l.fingerprint, 12), l.held_reason,
                             l.progress, l.last_error, {REACHED} > $3, count(*) OVER (),
-                            l.chain_checksum NOT IN ($1, '') AND l.version = $3 AND l.rules_checksum IS DISTINCT FROM $5
+                            l.chain_checksum NOT IN ($1, '') AND l.version = $3 AND l.rules_checksum IS DISTINCT FROM $5,
+                            l.unsound, l.served_despite
                        FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
                       WHERE t.state <> 'deleted'
                         AND ($4 OR l.chain_checksum <> $1 OR l.held_at IS NOT NULL OR l.last_error IS NOT NULL
-                             OR t.state = 'frozen')
-                      ORDER BY l.last_error IS NULL, l.held_at IS NULL, l.chain_checksum = $1, t.kind DESC, t.slug LIMIT $2"
+                             OR t.state = 'frozen' OR l.unsound IS NOT NULL)
+                      ORDER BY l.unsound IS NULL, l.last_error IS NULL, l.held_at IS NULL, l.chain_checksum = $1, t.kind DESC, t.slug LIMIT $2"
                 ),
                 &[&target.checksum, &limit, &target.version, &all, &self.chain().rules_checksum()],
             )
@@ -178,6 +196,7 @@ impl Migrator {
         Ok(Status {
             target: target.version,
             generation: rows.first().map_or(0, |row| row.get(7)),
+            checked_at: rows.first().and_then(|row| row.get(10)),
             groups: groups.collect(),
             unlisted: asked_for - i64::try_from(tenants.len()).unwrap_or(i64::MAX),
             left_open,
@@ -217,5 +236,7 @@ fn tenant(row: &tokio_postgres::Row) -> Result<TenantStatus, MigratorError> {
         last_error: row.get(9),
         ahead: row.get(10),
         rules_differ: row.get(12),
+        unsound: row.get(13),
+        served_despite: row.get(14),
     })
 }

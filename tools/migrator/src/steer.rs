@@ -56,6 +56,24 @@ impl Migrator {
         if changed.await? { Ok(()) } else { Err(MigratorError::Invalid(format!("{tenant} is not held"))) }
     }
 
+    /// Serves a practice although its isolation is weakened, as long as nothing but what is found now is found.
+    ///
+    /// # Errors
+    /// When nothing was found, or the database refuses.
+    pub async fn serve_despite(&self, tenant: &TenantName, reason: &str) -> Result<(), MigratorError> {
+        if reason.trim().is_empty() {
+            return Err(MigratorError::Invalid("whoever serves it all the same has to say why".to_owned()));
+        }
+        let sql = "UPDATE control.ledger SET served_despite = $2 WHERE tenant = $1 AND unsound IS NOT NULL";
+        let changed = self.decide("serve-despite", tenant, json!({ "reason": reason }), async |transaction| {
+            transaction.execute(sql, &[&tenant.as_str(), &reason]).await
+        });
+        if changed.await? {
+            return Ok(());
+        }
+        Err(MigratorError::Invalid(format!("nothing was found of {tenant} that keeps it from being served")))
+    }
+
     /// Closes a practice: nobody is served, its login is shut, its connections are ended; the data stays and goes on being migrated. One that
     /// is closed already may have kept connections, because whoever closed it was killed: they are ended all the same.
     ///

@@ -54,13 +54,13 @@ fn ways_to_read(stage: &Stage, folder: &DataFolder) -> Result<Vec<Way>, Failure>
         "SELECT count(*) FROM {}.audit WHERE action = 'report.read' AND outcome = 'success'",
         stage.practice.tenant
     ));
-    let (claim, statements) = (stage.practice.doctors_claim(), floor::report_get());
+    let (claim, statements) = (stage.practice.doctors_claim(), floor::report_get()?);
     let variables = [format!("report={}", stage.report), format!("doctor={}", stage.practice.doctor_id)];
     let floor = |name: &str, trips| {
-        let script = floor::transaction(claim.as_str(), &statements, trips);
+        let script = floor::transaction(claim.as_str(), &statements, trips)?;
         Floor::new(folder.path(), name, stage.practice.tenant_login.clone(), &script, &variables).map(What::Floor)
     };
-    let bare = statements.first().map(|statement| format!("{statement};\n")).unwrap_or_default();
+    let bare = statements.get(floor::REPORTS_ROW).map(|statement| format!("{statement};\n")).unwrap_or_default();
     let mut superuser = stage.practice.superuser.clone();
     superuser.schema = Some(stage.practice.tenant.to_string());
     let bare = What::Floor(Floor::new(folder.path(), "read-bare", superuser, &bare, &variables)?);
@@ -89,7 +89,7 @@ fn ways_to_store(stage: &Stage, folder: &DataFolder) -> Result<Vec<Way>, Failure
 
 /// The floor's statements find the report and all of its values, with the tenant's own login and the claim.
 async fn check_read_floor(stage: &Stage) -> Result<(), Failure> {
-    let script = floor::transaction(stage.practice.doctors_claim().as_str(), &floor::report_get(), Trips::Each);
+    let script = floor::transaction(stage.practice.doctors_claim().as_str(), &floor::report_get()?, Trips::Each)?;
     let script = script
         .replace(":report", &format!("'{}'", stage.report))
         .replace(":doctor", &format!("'{}'", stage.practice.doctor_id));

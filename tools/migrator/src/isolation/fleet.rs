@@ -13,6 +13,8 @@ use crate::{Migrator, MigratorError, reference};
 
 /// So many tenants are checked over one connection: what a server process keeps of their tables is given back with it.
 const PAGE: usize = 250;
+/// The kind of a schema that is sound, and not what the migrator left.
+pub(super) const DRIFT: &str = "drift";
 /// So many connections at a time.
 const CONNECTIONS: usize = 4;
 
@@ -135,7 +137,7 @@ async fn check_one(
 
 fn drift(tenant: &TenantName) -> Finding {
     Finding {
-        kind: "drift".to_owned(),
+        kind: DRIFT.to_owned(),
         object: tenant.to_string(),
         detail: "tables, constraints, indexes, policies or rights are not what the migrator left".to_owned(),
     }

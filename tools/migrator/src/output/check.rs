@@ -3,8 +3,8 @@
 //! is no finding: without one before it, nothing is printed.
 use labor_migrator::TenantName;
 use labor_migrator::bootstrap::Prepared;
-use labor_migrator::isolation::Finding;
 use labor_migrator::isolation::weaker::Weaker;
+use labor_migrator::isolation::{Enforced, Finding};
 use labor_migrator::named::named;
 use serde_json::json;
 
@@ -42,6 +42,19 @@ pub(crate) fn bootstrapped(json: bool, prepared: &Prepared) {
         &json!({ "bootstrapped": true, "left_open": prepared.left_open, "elsewhere": prepared.elsewhere }),
         &done,
     );
+}
+
+/// Who is not served from now on, and who is again; beside the findings, which are the result.
+pub(crate) fn enforced(json: bool, enforced: &Enforced) {
+    if json {
+        aside(format_args!("{}", json!(enforced)));
+        return;
+    }
+    for (tenants, what) in [(&enforced.shut, "not served until this is mended"), (&enforced.opened, "served again")] {
+        for tenant in tenants {
+            aside(format_args!("{tenant} is {what}"));
+        }
+    }
 }
 
 impl Findings {
