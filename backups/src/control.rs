@@ -6,7 +6,7 @@
 //! (out of the master secret).
 //!
 //! Must stay true: only what the key's owner made is restored, and only into a registry without tenants; whoever was erased after it was
-//! made stays deleted.
+//! made stays deleted. Nobody is taken for erased whose key and backups are there, whatever lies in the bucket.
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -96,7 +96,7 @@ impl Backup {
     /// Restores the newest backup of the control schema into a database that was prepared and has no tenants yet.
     ///
     /// # Errors
-    /// [`BackupError::Refused`] when there are tenants, [`BackupError::NotFound`] without a backup, [`BackupError::Damaged`] when it is not
+    /// [`BackupError::Refused`] when there are tenants, or a certificate says of one that it was erased whose key and backups are there, [`BackupError::NotFound`] without a backup, [`BackupError::Damaged`] when it is not
     /// what its key's owner made.
     pub async fn control_restore(&self) -> Result<ControlBackup, BackupError> {
         let backup = self.newest_control().await?;
@@ -202,16 +202,31 @@ impl Backup {
         Ok(document)
     }
 
-    /// Who was erased, by the certificates that `erase` leaves in the bucket.
+    /// Who was erased, by the certificates that `erase` leaves in the bucket. Whoever can write there can write one of anybody: a practice
+    /// whose key and backups are both there was not erased, or its key came back, and a person has to say which.
     async fn erased(&self) -> Result<Vec<TenantName>, BackupError> {
-        let mut erased = Vec::new();
+        let mut erased: Vec<TenantName> = Vec::new();
         for object in self.store.list("certificates/").await?.into_iter().filter(|object| object.key.ends_with(".json"))
         {
             let certificate = self.store.get(&object.key).await?.unwrap_or_default();
             let certificate: Value = serde_json::from_slice(&certificate)
                 .map_err(|error| BackupError::Invalid(format!("{} can't be read: {error}", object.key)))?;
-            let name = certificate["tenant"].as_str().and_then(|name| TenantName::parse(name).ok());
-            erased.extend(name.filter(|name| !erased.contains(name)));
+            let Some(name) = certificate["tenant"].as_str().and_then(|name| TenantName::parse(name).ok()) else {
+                continue;
+            };
+            if erased.contains(&name) {
+                continue;
+            }
+            if self.keys.has(name.as_str())? && self.store.count(&manifest::folder(&name)).await? > 0 {
+                return Err(BackupError::Refused(format!(
+                    "{} says that {name} was erased, but its key {} and backups of it are there; nothing was restored. If it was erased (the \
+                     folder of keys is a copy from before), remove that key. If it was not, the certificate is forged: remove it, and find \
+                     out who can write into the bucket",
+                    object.key,
+                    self.keys.file(name.as_str()).display()
+                )));
+            }
+            erased.push(name);
         }
         Ok(erased)
     }

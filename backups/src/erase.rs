@@ -23,6 +23,8 @@ pub struct ErasureCertificate {
     pub tenant: TenantName,
     /// What `labor-migrator delete` certified.
     pub database: Value,
+    /// The object store and the bucket that were searched.
+    pub store: String,
     /// What became of the key in the folder that was named, and in the service that had wrapped it.
     pub key: KeyFate,
     /// Which key, when it was destroyed.
@@ -62,18 +64,22 @@ impl Backup {
             )));
         };
         let tenant = request.tenant;
+        self.holds_something_of_labor().await?;
         let prefixes = [format!("{}{tenant}/", manifest::ALL), audit::folder(&tenant)];
         // Whether all that comes after the key may be done is tried before it: a right that is missing costs nothing yet.
         for prefix in &prefixes {
             self.store.count(prefix).await?;
         }
         self.store.ask_for(&format!("certificates/{}.json", request.id)).await?;
-        let key_receipt = self.destroy_key(&tenant, request.id, without_key, &prefixes[0]).await?;
+        self.has_the_key(&tenant, request.id, without_key, &prefixes[0]).await?;
+        self.begin(request.id).await?;
+        let key_receipt = self.destroy_key(&tenant, request.id, without_key).await?;
         let (objects_deleted, uploads_aborted) = self.delete_objects(&tenant, &prefixes).await?;
         let certificate = ErasureCertificate {
             request: request.id,
             tenant,
             database,
+            store: self.store.place(),
             key: KeyFate::of(key_receipt.as_ref()),
             key_receipt,
             objects_deleted,
@@ -86,21 +92,55 @@ impl Backup {
         Ok(certificate)
     }
 
+    /// A bucket in which there never was anything is another one: what was searched for there is somewhere else.
+    async fn holds_something_of_labor(&self) -> Result<(), BackupError> {
+        for prefix in [manifest::ALL, "control/", "audit/", "certificates/"] {
+            if self.store.count(prefix).await? > 0 {
+                return Ok(());
+            }
+        }
+        Err(BackupError::Refused(format!(
+            "there is nothing of Labor in {}; nothing was erased. Is LABOR_S3_BUCKET (--bucket) the right one? Where nothing was ever backed up \
+             there is nothing to erase, and the certificate of `labor-migrator delete` is all there is",
+            self.store.place()
+        )))
+    }
+
+    /// Says in the bucket that something was there to be erased. Who is stopped after the last object went, and begins anew, finds this, where
+    /// there was nobody else.
+    async fn begin(&self, request: Uuid) -> Result<(), BackupError> {
+        let mark = format!("certificates/{request}.begun");
+        if self.store.ask_for(&mark).await?.is_some() {
+            return Ok(());
+        }
+        self.store.put(&mark, Utc::now().to_rfc3339().into_bytes(), false).await
+    }
+
+    /// Refuses when the key is not there and nobody said that this is right.
+    async fn has_the_key(
+        &self,
+        tenant: &TenantName,
+        request: Uuid,
+        without_key: bool,
+        backups: &str,
+    ) -> Result<(), BackupError> {
+        let known = self.keys.holds(tenant.as_str())? || self.keys.receipt(tenant.as_str(), request)?.is_some();
+        if without_key || known || !self.store.has_sealed(backups).await? {
+            return Ok(());
+        }
+        Err(BackupError::Refused(format!(
+            "the key {} is not there, but backups of {tenant} are; nothing was erased. Is LABOR_BACKUP_KEYS (--keys) the right folder? If the key was destroyed before, say so with --key-already-destroyed",
+            self.keys.file(tenant.as_str()).display()
+        )))
+    }
+
     /// Destroys the key, so that what a lock still keeps can't be read, and says what became of it.
     async fn destroy_key(
         &self,
         tenant: &TenantName,
         request: Uuid,
         without_key: bool,
-        backups: &str,
     ) -> Result<Option<KeyReceipt>, BackupError> {
-        let known = self.keys.holds(tenant.as_str())? || self.keys.receipt(tenant.as_str(), request)?.is_some();
-        if !without_key && !known && self.store.has_sealed(backups).await? {
-            return Err(BackupError::Refused(format!(
-                "the key {} is not there, but backups of {tenant} are; nothing was erased. Is LABOR_BACKUP_KEYS (--keys) the right folder? If the key was destroyed before, say so with --key-already-destroyed",
-                self.keys.file(tenant.as_str()).display()
-            )));
-        }
         let receipt = self.keys.destroy(tenant.as_str(), request, without_key).await?;
         self.say(&match KeyFate::of(receipt.as_ref()) {
             KeyFate::Destroyed => format!("{tenant}: key destroyed"),

@@ -242,7 +242,9 @@ impl Fleet {
         {
             let (begun, lsn) = (snapshot.begun, snapshot.lsn.clone());
             drop(snapshot);
-            return self.unchanged(tenant, &earlier.backup, begun, lsn, &key.mac).await;
+            let unchanged = self.unchanged(tenant, &earlier.backup, begun, lsn, &key.mac).await?;
+            backup.unless_deleted(client, tenant, &manifest::unchanged_key(tenant, &earlier.backup)).await?;
+            return Ok(unchanged);
         }
         let making = Making::new(tenant, &self.server, &self.program, key, &snapshot);
         let (to_sealer, plain) = mpsc::channel(4);
@@ -257,6 +259,7 @@ impl Fleet {
         let dumped = backup.store_dump(making, plain, dumping, ready(Ok(contents))).await?;
         drop(snapshot);
         let made = backup.finish(dumped).await?;
+        backup.unless_deleted(client, tenant, &manifest::of_backup(tenant, &made.backup)).await?;
         let (rows, bytes, drifted) = (made.rows(), made.sealed.bytes, made.ledger_fingerprint.is_some());
         Ok(Outcome::Stored { backup: made.backup, rows, bytes, by_class: layout.is_some(), drifted })
     }

@@ -278,6 +278,11 @@ pub(crate) fn folder(tenant: &TenantName) -> String {
     format!("{ALL}{tenant}/backups/")
 }
 
+/// What begins with this is one backup's.
+pub(crate) fn of_backup(tenant: &TenantName, backup: &BackupId) -> String {
+    format!("{}{backup}/", folder(tenant))
+}
+
 /// The encrypted dump.
 pub(crate) fn dump_key(tenant: &TenantName, backup: &BackupId) -> String {
     format!("{}{backup}/dump.sql.zst.age", folder(tenant))

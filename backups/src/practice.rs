@@ -267,7 +267,8 @@ pub(crate) async fn settle_ledger(
              ON CONFLICT (tenant) DO UPDATE
             SET version = EXCLUDED.version, chain_checksum = EXCLUDED.chain_checksum, fingerprint = EXCLUDED.fingerprint,
                 rules_checksum = EXCLUDED.rules_checksum, run_id = EXCLUDED.run_id, migrated_at = now(),
-                progress = NULL, last_error = NULL, last_error_at = NULL"
+                progress = NULL, last_error = NULL, last_error_at = NULL,
+                unsound = NULL, unsound_at = NULL, served_despite = NULL"
     );
     let written = transaction.execute(&statement, &[&tenant.as_str(), &fingerprint, &run]).await;
     if written.map_err(BackupError::during(format!("{tenant}: write the ledger")))? == 1 {

@@ -79,6 +79,8 @@ pub struct RecoveryPoints {
     pub tenants: BTreeMap<TenantName, RecoveryPoint>,
     /// Who has something in the bucket, and is not known to this database. Nobody looks after these.
     pub unknown: Vec<TenantName>,
+    /// Who was deleted from the database, and has backups in the bucket: `erase` was not run, or could not.
+    pub not_erased: Vec<TenantName>,
     /// What was in a practice's place before a restore over it, and waits for somebody to confirm that, or to go back.
     pub kept: Vec<Kept>,
 }
@@ -118,6 +120,11 @@ impl RecoveryPoints {
             ),
             ("faulty_tenants", "Of these, of whom nobody can tell", count(points(), |point| point.fault.is_some())),
             ("unknown_tenants", "Who has backups and is not in the database", i64::try_from(self.unknown.len()).ok()),
+            (
+                "tenants_not_erased",
+                "Who was deleted from the database and has backups in the bucket",
+                i64::try_from(self.not_erased.len()).ok(),
+            ),
             (
                 "tenants_without_backup",
                 "Tenants without a good backup",
@@ -226,12 +233,14 @@ impl Backup {
         for ((backup, tenant), found) in self.found(None).await?.into_iter().rev() {
             stock.entry(tenant).or_default().push((backup, found));
         }
-        let mut tenants = Vec::new();
+        let (mut tenants, mut not_erased) = (Vec::new(), Vec::new());
         for row in rows {
             let tenant = TenantName::parse(row.get(0)).map_err(|error| BackupError::Invalid(error.to_string()))?;
             let theirs = stock.remove(&tenant).unwrap_or_default();
             if row.get(2) {
                 tenants.push((tenant, row.get::<_, DateTime<Utc>>(1), theirs));
+            } else if !theirs.is_empty() {
+                not_erased.push(tenant);
             }
         }
         let plan = &plan;
@@ -244,7 +253,7 @@ impl Backup {
         let tenants = stream::iter(points).buffer_unordered(AT_ONCE).collect().await;
         let (unknown, Patience { late, allowance }) = (stock.into_keys().collect(), patience);
         let (late_after_seconds, allowance_seconds) = (late.as_secs(), allowance.as_secs());
-        Ok(RecoveryPoints { at: now, late_after_seconds, allowance_seconds, tenants, unknown, kept })
+        Ok(RecoveryPoints { at: now, late_after_seconds, allowance_seconds, tenants, unknown, not_erased, kept })
     }
 
     async fn recovery_point(
@@ -322,8 +331,15 @@ mod tests {
         let points = [point(Some(1)), point(Some(27)), point(None), faulty];
         let tenants = points.into_iter().map(|point| (TenantName::random().unwrap(), point)).collect();
         let unknown = vec![TenantName::random().unwrap()];
-        let points =
-            RecoveryPoints { at, late_after_seconds: 0, allowance_seconds: 0, tenants, unknown, kept: Vec::new() };
+        let points = RecoveryPoints {
+            at,
+            late_after_seconds: 0,
+            allowance_seconds: 0,
+            tenants,
+            unknown,
+            not_erased: Vec::new(),
+            kept: Vec::new(),
+        };
         let text = points.metrics();
         let figures: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(
@@ -333,6 +349,7 @@ mod tests {
                 "labor_backup_late_tenants 3",
                 "labor_backup_faulty_tenants 1",
                 "labor_backup_unknown_tenants 1",
+                "labor_backup_tenants_not_erased 0",
                 "labor_backup_tenants_without_backup 1",
                 "labor_backup_tenants_never_verified 3",
                 "labor_backup_newest_age_seconds 108000",

@@ -1,10 +1,11 @@
 //! `run --tenant`: snapshot → `pg_dump` → seal → ship → manifest; and what `run --all` shares with it.
 //! Must stay true: digests, dump and stamp are of one snapshot; the upload is completed only after the dump's own verdict was
 //! seen; the manifest is written last and never over another one; a key that earlier backups do not know is never used unasked; what
-//! only the store has to do is waited for without a snapshot.
+//! only the store has to do is waited for without a snapshot; of a tenant that was deleted meanwhile nothing is left.
 use chrono::{DateTime, Utc};
 use labor_catalog::TenantName;
 use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio_postgres::Client;
 
 use crate::dump::Dump;
 use crate::keys::SealingKey;
@@ -112,6 +113,7 @@ impl Backup {
         // Whatever the store does from here on: no migration waits for it.
         drop(snapshot);
         let manifest = self.finish(dumped).await?;
+        self.unless_deleted(&client, tenant, &manifest::of_backup(tenant, &manifest.backup)).await?;
         if manifest.ledger_fingerprint.is_some() {
             self.say(&format!(
                 "{tenant}: its definitions are not those that the ledger has; they were backed up as they are"
@@ -195,6 +197,35 @@ impl Backup {
                 manifest.recipient
             ))),
             _ => Ok(key),
+        }
+    }
+
+    /// Takes back what begins with `made`, if its tenant was deleted while it was on its way: `erase` may have searched before it came, and certified that there
+    /// is nothing. Asked after the last object is there, so one of the two sees it.
+    pub(crate) async fn unless_deleted(
+        &self,
+        client: &Client,
+        tenant: &TenantName,
+        made: &str,
+    ) -> Result<(), BackupError> {
+        let sql = "SELECT FROM control.tenants WHERE name = $1 AND state = 'deleted'";
+        let deleted = match client.query_opt(sql, &[&tenant.as_str()]).await {
+            // A connection that lay idle during a long upload may have been cut.
+            Err(_) => labor_connect::connect(&self.source).await?.query_opt(sql, &[&tenant.as_str()]).await,
+            answered => answered,
+        };
+        let ask = format!("{tenant}: ask whether it was deleted while {made}, which is there, was made");
+        if deleted.map_err(BackupError::during(ask))?.is_none() {
+            return Ok(());
+        }
+        let (_, refused) = self.store.delete_all(made).await?;
+        match refused {
+            None => Err(BackupError::NotFound(format!(
+                "{tenant} was deleted while it was backed up; what was made of it then is taken back"
+            ))),
+            Some(why) => Err(BackupError::Refused(format!(
+                "{tenant} was deleted while it was backed up, and {made} can't be deleted ({why}): run `labor-backup erase` again"
+            ))),
         }
     }
 

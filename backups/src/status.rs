@@ -53,6 +53,11 @@ pub(crate) async fn run(backup: &Backup, arguments: Arguments, json: bool) -> Re
             ));
         }
     }
+    for tenant in points.not_erased.iter().filter(|_| !json) {
+        output::line(format_args!(
+            "{tenant} was deleted from the database, and has backups in the bucket: `labor-backup erase` (after a lock has ended)"
+        ));
+    }
     output::say(json, &points, &summary(&points));
     let written = arguments.metrics.as_deref().map_or(Ok(()), |file| {
         let failed = |source| BackupError::Io { action: format!("write {}", file.display()), source };

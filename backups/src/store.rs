@@ -33,8 +33,7 @@ pub(crate) struct Object {
     pub(crate) bytes: u64,
     /// Seconds since 1970. Of what the store gives no time it counts as of just now, whenever it is asked: nothing is too old then.
     pub(crate) modified: i64,
-    /// Which version it is, by the store's own word.
-    /// As every store writes it: some list it without quotes, and answer with them.
+    /// Which version it is, by the store's own word. As every store writes it: some list it without quotes, and answer with them.
     pub(crate) etag: Option<String>,
 }
 
@@ -118,6 +117,11 @@ impl Store {
             Err(_) if create_only && self.get(key).await.is_ok_and(|found| found.as_ref() == Some(&document)) => Ok(()),
             Err(error) => Err(self.failed(format!("write {key}"))(error)),
         }
+    }
+
+    /// The bucket, and where it is.
+    pub(crate) fn place(&self) -> String {
+        format!("{} at {}", self.bucket, self.address)
     }
 
     /// Takes back what a failed run has stored. Best effort: the error that made it fail is the one to tell.

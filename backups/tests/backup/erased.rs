@@ -46,7 +46,7 @@ async fn a_key_is_certified_destroyed_only_when_it_was_there() {
     let left: Vec<_> =
         std::fs::read_dir(&place.settings.keys).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, [format!("{}.{request}.destroyed", place.tenant).as_str()]);
-    assert_eq!(place.objects().await, [format!("certificates/{request}.json")]);
+    assert_eq!(place.objects().await, ["begun", "json"].map(|end| format!("certificates/{request}.{end}")));
 
     let again = place.backup().erase(request, false, None).await.unwrap();
     assert_eq!(serde_json::to_value(again.key).unwrap(), "destroyed", "by the run before");
@@ -61,4 +61,41 @@ async fn a_key_that_was_destroyed_before_takes_a_word_to_go_on() {
     assert!(matches!(place.backup().erase(request, false, None).await, Err(BackupError::Refused(_))));
     let certificate = place.backup().erase(request, true, None).await.unwrap();
     assert_eq!((certificate.key, certificate.objects_deleted), (KeyFate::WasNotThere, 2));
+}
+
+#[tokio::test]
+async fn a_bucket_without_anything_of_labor_is_not_certified_to_be_searched() {
+    let place = Place::with_patients(1).await;
+    place.backup().run(&place.tenant).await.unwrap();
+    let request = deleted(&place).await;
+    let other = format!("{}-other", place.bucket());
+    place.s3.create_bucket().bucket(&other).send().await.unwrap();
+    let mut settings = place.settings.clone();
+    settings.store.bucket.clone_from(&other);
+    let refused = Backup::new(settings).unwrap().erase(request, false, None).await;
+    assert!(matches!(&refused, Err(BackupError::Refused(why)) if why.contains("LABOR_S3_BUCKET")), "{refused:?}");
+    assert!(place.settings.keys.join(format!("{}.age-identity", place.tenant)).exists(), "refused means untouched");
+    let certificate = place.backup().erase(request, false, None).await.unwrap();
+    assert!(certificate.store.starts_with(&format!("{} at ", place.bucket())), "{}", certificate.store);
+}
+
+#[tokio::test]
+async fn who_was_deleted_and_not_erased_is_told() {
+    let place = Place::alone("not_erased").await;
+    place.backup().run(&place.tenant).await.unwrap();
+    let look = async || {
+        place.backup().recovery_points(std::time::Duration::from_secs(3600), chrono::Utc::now()).await.unwrap()
+    };
+    assert!(look().await.not_erased.is_empty());
+    let request = deleted(&place).await;
+    place
+        .database
+        .execute("UPDATE control.tenants SET state = 'deleted' WHERE name = $1", &[&place.tenant.as_str()])
+        .await
+        .unwrap();
+    let points = look().await;
+    assert_eq!(points.not_erased, std::slice::from_ref(&place.tenant));
+    assert!(points.metrics().contains("tenants_not_erased 1"), "{}", points.metrics());
+    place.backup().erase(request, false, None).await.unwrap();
+    assert!(look().await.not_erased.is_empty());
 }

@@ -33,6 +33,11 @@ async fn a_lost_server_comes_back_and_who_was_erased_does_not() {
         ..place.settings.clone()
     };
     let anew = Backup::new(settings).unwrap();
+    // Anybody who can write into the bucket could have made it, while the practice's key and backups are there.
+    let forged = anew.control_restore().await;
+    assert!(matches!(&forged, Err(BackupError::Refused(why)) if why.contains("certificates/1.json")), "{forged:?}");
+    let key = place.settings.keys.join(format!("{erased}.age-identity"));
+    std::fs::remove_file(key).unwrap();
     let restored = anew.control_restore().await.unwrap();
     assert_eq!((restored.backup, restored.erased_since), (made.backup, vec![erased.clone()]));
     let again = anew.control_restore().await;

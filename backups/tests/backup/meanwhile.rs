@@ -50,6 +50,27 @@ async fn what_came_after_the_snapshot_is_not_said_to_be_backed_up() {
     }
 }
 
+#[tokio::test]
+async fn a_backup_that_lands_after_its_tenant_was_erased_is_taken_back() {
+    let place = Place::alone("meanwhile_erased").await;
+    place.backup().run(&place.tenant).await.unwrap();
+    let (backup, mut held) = that_holds(&place, "PUT ", "dump.sql").await;
+    let running = tokio::spawn({
+        let tenant = place.tenant.clone();
+        async move { backup.run(&tenant).await }
+    });
+    held.reached().await;
+    let request = crate::erased::deleted(&place).await;
+    let deleted = "UPDATE control.tenants SET state = 'deleted' WHERE name = $1";
+    place.database.execute(deleted, &[&place.tenant.as_str()]).await.unwrap();
+    place.backup().erase(request, false, None).await.unwrap();
+    held.release();
+    let ended = running.await.unwrap();
+    assert!(matches!(&ended, Err(BackupError::NotFound(why)) if why.contains("was deleted while")), "{ended:?}");
+    let left = place.objects().await;
+    assert!(left.iter().all(|key| key.starts_with("certificates/")), "the certificate is not true: {left:?}");
+}
+
 const HOLD: &str =
     "INSERT INTO control.holds (id, tenant, holder, reason) VALUES (gen_random_uuid(), $1, 'court', 'lawsuit')";
 
