@@ -43,7 +43,7 @@ statements! { Notices {
                         WHERE r.id = $1 AND ", corrected_by!("AND n.id = $2"), " IS NOT NULL)
         ON CONFLICT DO NOTHING");
     /// The reports of the same order that name another than $1, locked: whoever is reading one is waited for.
-    RENAMED = concat!("SELECT x.id FROM reports r JOIN reports x ON ", renamed!(), " WHERE r.id = $1 ORDER BY x.id FOR UPDATE OF x");
+    RENAMED_REPORTS = concat!("SELECT x.id FROM reports r JOIN reports x ON ", renamed!(), " WHERE r.id = $1 ORDER BY x.id FOR UPDATE OF x");
     /// $2 names another for the order of $1.
     TELL_READERS_OF_RENAMED = "INSERT INTO notices (id, recipient, report_id, kind, replaced_by)
         SELECT gen_random_uuid(), e.actor, $1, 'corrected', $2 FROM report_events e WHERE e.report_id = $1 AND e.kind = 'seen'

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::patient::{self, Meant, Place, known_columns, subject, subject_columns};
 use super::{NewReport, chain, number, withdrawn};
 use crate::DbError;
-use crate::notices::{RENAMED, TELL_READERS_OF_RENAMED};
+use crate::notices::{RENAMED_REPORTS, TELL_READERS_OF_RENAMED};
 use crate::session::Unit;
 use crate::statements::statements;
 
@@ -81,7 +81,7 @@ pub(crate) async fn patients(
 
 /// Tells whoever saw a report of the same order under another name or birth date that there is this one. Whoever asks holds the order's row.
 pub(super) async fn tell_of_another_name(unit: &Unit<'_>, report: Uuid) -> Result<(), DbError> {
-    for row in unit.query(RENAMED, &[&report]).await? {
+    for row in unit.query(RENAMED_REPORTS, &[&report]).await? {
         unit.execute(TELL_READERS_OF_RENAMED, &[&row.get::<_, Uuid>(0), &report]).await?;
     }
     Ok(())
