@@ -100,12 +100,16 @@ fn unmapped(package: &Package, report: &Report) -> Vec<Unmapped> {
     rows
 }
 
-/// The weakest state among the results limits the whole: a report marked final that still waits for a value is partial.
+/// The weakest state among the results limits the whole: a report marked final that still waits for a value is partial. What nobody called
+/// final is not shown as final: one without a state that is known, or of which nothing is left.
 fn status(report: &Report) -> &'static str {
     let any = |status: ResultStatus| report.results.iter().any(|r| r.status == status);
     match report.status {
         ReportStatus::Partial => "partial",
-        ReportStatus::Preliminary => "preliminary",
+        ReportStatus::Preliminary | ReportStatus::Unknown => "preliminary",
+        _ if !report.results.is_empty() && report.results.iter().all(|r| r.status == ResultStatus::Cancelled) => {
+            "cancelled"
+        }
         _ if any(ResultStatus::Registered) || any(ResultStatus::Preliminary) => "partial",
         _ if any(ResultStatus::Corrected) => "corrected",
         _ => "final",
@@ -249,4 +253,23 @@ pub(super) fn moment(text: &str) -> Option<DateTime<Utc>> {
         return Some(at.to_utc());
     }
     date(text).and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_called_final_is_not_final() {
+        let package = ldt::read(include_bytes!("../../formats/ldt/tests/fixtures/good/Z01_LDT3_01_final.ldt")).unwrap();
+        let mut report = package.reports[0].clone();
+        assert_eq!(status(&report), "final");
+        report.status = ReportStatus::Unknown;
+        assert_eq!(status(&report), "preliminary");
+        report.status = ReportStatus::Final;
+        report.results[0].status = ResultStatus::Cancelled;
+        assert_eq!(status(&report), "final");
+        report.results.iter_mut().for_each(|result| result.status = ResultStatus::Cancelled);
+        assert_eq!(status(&report), "cancelled");
+    }
 }

@@ -20,19 +20,20 @@ pub(crate) struct Header {
 pub(crate) fn header(mapper: &mut Mapper<'_, '_, '_>, section: &Section) -> Result<Header, Error> {
     must(mapper, &section.header, &[8132, 8136, 8119])?;
     let mut header = Header { laboratory: Laboratory::default(), created: None, gathered: Gathered::default() };
-    let mut walk: Vec<&Item> = section.header.items.iter().rev().collect();
+    let mut walk: Vec<(Option<u16>, &Item)> = section.header.items.iter().rev().map(|item| (None, item)).collect();
     let source = mapper.source;
     // The header's fields mean the same wherever they stand in it, except for names and practice numbers.
-    while let Some(item) = walk.pop() {
+    while let Some((parent, item)) = walk.pop() {
         match item {
             Item::Field(index) => {
-                if let Some(line) = source.lines.get(*index) {
-                    mapper.leave(line, None);
+                // 0001 is the format's version, which was asked before all else.
+                if let Some(line) = source.lines.get(*index).filter(|line| (parent, line.id.0) != (Some(32), 1)) {
+                    mapper.leave(line, parent);
                 }
             }
             Item::Object(object) => match (object.attribute, object.number) {
                 (8132, 32) | (8136, 36) => {
-                    walk.extend(object.items.iter().rev().filter(|i| matches!(i, Item::Object(_))))
+                    walk.extend(object.items.iter().rev().map(|item| (Some(object.number), item)));
                 }
                 (8151, 51) => software(mapper, object, &mut header),
                 (8218, 54) => header.created = parts::timestamp(mapper, object),

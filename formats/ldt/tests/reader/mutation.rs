@@ -4,7 +4,7 @@
 #[path = "../../fuzz/invariants.rs"]
 mod invariants;
 
-use crate::support::{Field, fields, render};
+use crate::support::{Field, all, content, fields, render};
 
 /// xorshift64*, so that every run has the same mutations.
 struct Random(u64);
@@ -109,4 +109,44 @@ fn mutations_of_the_corpus_break_no_promise() {
         read += usize::from(ldt::read(&mutated).is_ok());
     }
     assert!(read > rounds / 20, "only {read} of {rounds} were read: the mutations no longer reach the content");
+}
+
+/// Whoever takes a field away takes something from the reading, or it is refused: nothing that a laboratory sends is read over.
+#[test]
+fn no_field_is_read_over() {
+    // Of the frame: what the lines, records and objects themselves say already; and the kind of a unit, which is beside the unit.
+    let frame = ["0001", "8000", "8001", "8002", "8003", "8100", "9212", "9106", "9202", "9300", "8419"];
+    let mut lost = std::collections::BTreeSet::new();
+    for (name, bytes) in all("good") {
+        let whole = fields(&bytes);
+        let Ok(package) = ldt::read(&render(&whole)) else { panic!("{name}") };
+        for (at, (id, _)) in whole.iter().enumerate().filter(|(_, (id, _))| !frame.contains(&id.as_str())) {
+            if says_it_again(&whole, at) {
+                continue;
+            }
+            let mut less = whole.clone();
+            less.remove(at);
+            if let Ok(read) = ldt::read(&render(&less))
+                && same(&read, &package)
+            {
+                lost.insert(format!("{name} {id} {at}"));
+            }
+        }
+    }
+    assert!(lost.is_empty(), "{lost:#?}");
+}
+
+/// A limit in the unit of the value it belongs to; and of the patient that they are the patient (7420 = 12, E027).
+fn says_it_again(fields: &[Field], at: usize) -> bool {
+    let of_the_value = fields[..at].iter().rev().take_while(|(id, _)| id != "8420").any(|other| *other == fields[at]);
+    (fields[at].0 == "8421" && of_the_value) || fields[at] == ("7420".to_owned(), b"12".to_vec())
+}
+
+fn same(one: &ldt::Package, other: &ldt::Package) -> bool {
+    let unmapped = |package: &ldt::Package| {
+        package.unmapped.iter().map(|field| (field.id, field.object, field.text.clone())).collect::<Vec<_>>()
+    };
+    content(one) == content(other)
+        && (&one.laboratory, &one.created) == (&other.laboratory, &other.created)
+        && unmapped(one) == unmapped(other)
 }
