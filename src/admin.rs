@@ -3,7 +3,7 @@ use std::io::Read as _;
 
 use clap::{Subcommand, ValueEnum};
 use labor_catalog::SecretNumber;
-use labor_db::messages::{self, SetAside};
+use labor_db::messages;
 use labor_db::users::{self, NewUser};
 use labor_db::{ClaimRole, Claims, DbError, MasterSecret, TenantName};
 use serde_json::{Value, json};
@@ -88,6 +88,17 @@ pub enum QuarantineCommand {
     Replay {
         /// Id of the message.
         message: Uuid,
+        /// Sign-in name of the practice; the intake without one.
+        #[arg(long)]
+        practice: Option<String>,
+    },
+    /// Say that one is not to be worked on again. It stays, with its bytes and the reason.
+    Discard {
+        /// Id of the message.
+        message: Uuid,
+        /// Why; no health data.
+        #[arg(long)]
+        reason: String,
         /// Sign-in name of the practice; the intake without one.
         #[arg(long)]
         practice: Option<String>,
@@ -240,21 +251,23 @@ fn typed_password() -> Result<String, AdminError> {
     Ok(typed.to_owned())
 }
 
-/// Lists or replays messages that were set aside.
+/// Lists, replays or discards messages that were set aside.
 ///
 /// # Errors
 /// When the practice or message is unknown, or the database can't be asked.
 pub async fn quarantine(app: &App, command: &QuarantineCommand) -> Result<Value, AdminError> {
-    let (QuarantineCommand::List { practice } | QuarantineCommand::Replay { practice, .. }) = command;
+    let (QuarantineCommand::List { practice }
+    | QuarantineCommand::Replay { practice, .. }
+    | QuarantineCommand::Discard { practice, .. }) = command;
     let tenant = match practice {
         Some(slug) => practice_named(app, slug).await?,
         None => app.control.intake().await?,
     };
-    let mut session = app.session(&Claims::worker(tenant), Uuid::now_v7()).await?;
+    let mut session = app.session(&Claims::worker(tenant.clone()), Uuid::now_v7()).await?;
     match command {
         QuarantineCommand::List { .. } => {
-            let messages: Vec<SetAside> = messages::list_set_aside(&mut session).await?;
-            Ok(json!({ "messages": messages }))
+            let found = messages::list_set_aside(&mut session).await?;
+            Ok(json!({ "messages": found.messages, "total": found.total }))
         }
         QuarantineCommand::Replay { message, .. } => {
             if messages::replay(&mut session, *message).await? {
@@ -262,6 +275,19 @@ pub async fn quarantine(app: &App, command: &QuarantineCommand) -> Result<Value,
             } else {
                 Err(AdminError::Invalid(format!("there is no message {message} that was set aside here")))
             }
+        }
+        QuarantineCommand::Discard { message, reason, .. } => {
+            let reason = reason.trim();
+            if reason.is_empty() || reason.chars().count() > 200 {
+                return Err(AdminError::Invalid("a reason has 1 to 200 characters".to_owned()));
+            }
+            if !messages::discarded(&mut session, *message, reason).await? {
+                return Err(AdminError::Invalid(format!(
+                    "there is no message {message} that was set aside here, or it is discarded already"
+                )));
+            }
+            app.control.queue().await.remove_dead_letters_of(&tenant, *message).await?;
+            Ok(json!({ "discarded": message }))
         }
     }
 }

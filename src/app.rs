@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::body::Budget;
 use crate::caller::Edge;
-use crate::metrics::AlertCounters;
+use crate::metrics::{AlertCounters, MessageCounters};
 use crate::settings::{DatabaseSettings, ServeSettings};
 
 /// Argon2id takes 19 MiB and tens of milliseconds of one core; more at once than this would only queue on the cores.
@@ -26,6 +26,7 @@ pub struct App {
     /// Figures of this process.
     pub metrics: Arc<Registry>,
     pub(crate) alerts: AlertCounters,
+    pub(crate) messages: MessageCounters,
     pub(crate) password_checks: Arc<Semaphore>,
     pub(crate) bodies: Budget,
     pub(crate) edge: Arc<Edge>,
@@ -44,11 +45,14 @@ impl App {
         tenants.register(&mut metrics);
         let alerts = AlertCounters::default();
         alerts.register(&mut metrics);
+        let messages = MessageCounters::default();
+        messages.register(&mut metrics);
         Ok(Self {
             tenants,
             control,
             metrics: Arc::new(metrics),
             alerts,
+            messages,
             secrets,
             password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS_AT_ONCE)),
             bodies: serve.map_or_else(|| Budget::new(0, 0), |serve| Budget::new(serve.body_memory, serve.body_limit)),

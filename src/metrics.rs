@@ -51,6 +51,27 @@ impl AlertCounters {
     }
 }
 
+/// What this process set aside. How many wait stands in each practice and is asked of none.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MessageCounters {
+    /// Could not be read or addressed.
+    pub(crate) quarantined: Counter,
+    /// Became dead letters.
+    pub(crate) given_up: Counter,
+}
+
+impl MessageCounters {
+    pub(crate) fn register(&self, metrics: &mut Registry) {
+        let messages = metrics.sub_registry_with_prefix("labor_messages");
+        for (name, help, counter) in [
+            ("quarantined", "Messages that this process could not read or address", &self.quarantined),
+            ("given_up", "Messages that this process gave up", &self.given_up),
+        ] {
+            messages.register(name, help, counter.clone());
+        }
+    }
+}
+
 /// The listener. Dropped, it ends.
 #[derive(Debug)]
 pub struct Listening(JoinHandle<()>);

@@ -3,6 +3,7 @@
 //! message, whatever the number of retries and of threads that send them.
 pub mod arrived;
 
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::session::Query;
@@ -103,9 +104,11 @@ SELECT m.id, true, false FROM raw_messages m WHERE m.source_id = $2 AND m.sha256
             SELECT $3, $4, $5, 'message.discard', 'raw_messages', id, 'success', $6 FROM raw_messages WHERE id = $1
           )
           SELECT id FROM changed";
-    LIST_SET_ASIDE = "SELECT id, state, coalesce(reason, 'waits for a worker for more than a quarter of an hour'), received_at FROM raw_messages
+    /// What nobody has discarded stands first, so what is cut off is the oldest of that only when there is more of it.
+    LIST_SET_ASIDE = "SELECT id, state, coalesce(reason, 'waits for a worker for more than a quarter of an hour'), received_at, count(*) OVER ()
+            FROM raw_messages
            WHERE state IN ('quarantined', 'failed') OR (state = 'received' AND received_at < now() - interval '15 minutes')
-           ORDER BY received_at DESC, id DESC LIMIT 200";
+           ORDER BY coalesce(position('; discarded: ' IN reason) > 0, false), received_at DESC, id DESC LIMIT 200";
     AUDIT_SET_ASIDE = "INSERT INTO audit (id, actor, actor_role, action, object_kind, outcome, request_id)
         VALUES ($1, $2, $3, 'message.list_set_aside', 'raw_messages', 'success', $4)";
     IS_SET_ASIDE = "SELECT FROM raw_messages WHERE id = $1 AND state <> 'processed'";
@@ -245,20 +248,29 @@ pub struct SetAside {
     pub received_at: chrono::DateTime<chrono::Utc>,
 }
 
-/// Messages that were set aside, and those that wait for longer than a worker ever lets them, newest first, at most 200.
+/// Messages that were set aside.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct SetAsideMessages {
+    /// Newest first, those that somebody discarded last, at most 200.
+    #[serde(rename = "items")]
+    pub messages: Vec<SetAside>,
+    /// How many there are.
+    pub total: i64,
+}
+
+/// Messages that were set aside, and those that wait for longer than a worker ever lets them.
 ///
 /// # Errors
 /// When the database can't be asked.
-pub async fn list_set_aside(session: &mut TenantSession) -> Result<Vec<SetAside>, DbError> {
+pub async fn list_set_aside(session: &mut TenantSession) -> Result<SetAsideMessages, DbError> {
     let (audit_id, request, (actor, role)) = (Uuid::now_v7(), session.request_id(), session.actor());
     let audit = Query { sql: AUDIT_SET_ASIDE, params: &[&audit_id, &actor, &role, &request] };
     let results = session.run(&[Query { sql: LIST_SET_ASIDE, params: &[] }, audit]).await?;
-    Ok(results
-        .first()
-        .into_iter()
-        .flatten()
-        .map(|row| SetAside { id: row.get(0), state: row.get(1), reason: row.get(2), received_at: row.get(3) })
-        .collect())
+    let rows = results.first().map(Vec::as_slice).unwrap_or_default();
+    let message =
+        |row: &Row| SetAside { id: row.get(0), state: row.get(1), reason: row.get(2), received_at: row.get(3) };
+    let total = rows.first().map_or(0, |row| row.get(4));
+    Ok(SetAsideMessages { messages: rows.iter().map(message).collect(), total })
 }
 
 /// What somebody of a practice wants done with a message that was set aside.

@@ -5,9 +5,9 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use labor_db::messages::{self, SetAside, Wish};
+use labor_db::messages::{self, SetAsideMessages, Wish};
 use labor_db::{ClaimRole, Claims};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -17,13 +17,6 @@ use crate::request::{Bearer, RequestId};
 
 /// Longest reason, in characters.
 const LONGEST_REASON: usize = 200;
-
-/// What was set aside.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SetAsideMessages {
-    /// Newest first, at most 200.
-    items: Vec<SetAside>,
-}
 
 /// Why a message may stay where it is.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,7 +41,7 @@ pub(crate) async fn list(
 ) -> Result<Json<SetAsideMessages>, Problem> {
     require_admin(&claims)?;
     let mut session = app.session(&claims, request_id).await?;
-    Ok(Json(SetAsideMessages { items: messages::list_set_aside(&mut session).await? }))
+    Ok(Json(messages::list_set_aside(&mut session).await?))
 }
 
 /// Lets a message be worked on again, after what was wrong is mended.

@@ -115,6 +115,9 @@ impl Job {
             let ended = match self.effect(job_id).await {
                 Ok(Effect::Done(what)) => {
                     tracing::info!(what, "done");
+                    if what == process::QUARANTINED {
+                        self.app.messages.quarantined.inc();
+                    }
                     self.queue.done(&self.delivery).await
                 }
                 Ok(Effect::NotYet(left)) => self.queue.leave(&self.delivery, left).await,
@@ -174,6 +177,7 @@ impl Job {
             // Trying again would end the same way.
             tracing::error!(%error, "quarantined: it can't be stored");
             self.set_aside(Verdict::Quarantined, &format!("not-storable: {error}"), job_id).await?;
+            self.app.messages.quarantined.inc();
             return self.queue.done(&self.delivery).await;
         }
         if let JobError::Database(DbError::OtherVersion(_) | DbError::Unsound) = error {
@@ -197,6 +201,7 @@ impl Job {
             return self.queue.retry_after(&self.delivery, LONGEST_BACKOFF).await;
         }
         tracing::error!(why, "given up, now a dead letter");
+        self.app.messages.given_up.inc();
         self.queue.bury(&self.delivery, &reason).await
     }
 

@@ -11,6 +11,9 @@ use super::read::{Message, Unreadable};
 use super::{JobError, route};
 use crate::App;
 
+/// What came of a message that was set aside.
+pub(super) const QUARANTINED: &str = "quarantined";
+
 /// Processes one entry; says in a word what came of it.
 pub(crate) async fn process(
     app: &App,
@@ -28,7 +31,7 @@ pub(crate) async fn process(
     if message.body.contains(&0) {
         let reason = "nul-byte: the message holds a NUL byte, which neither LDT nor HL7 knows; send it again";
         messages::set_aside(&mut session, message.id, Verdict::Quarantined, reason).await?;
-        return Ok("quarantined");
+        return Ok(QUARANTINED);
     }
     let message = Arc::new(message);
     let (read, readable) = match read(message.clone()).await? {
@@ -36,7 +39,7 @@ pub(crate) async fn process(
         Err(error) => {
             tracing::info!(code = error.code, "quarantined");
             messages::set_aside(&mut session, message.id, Verdict::Quarantined, &error.to_string()).await?;
-            return Ok("quarantined");
+            return Ok(QUARANTINED);
         }
     };
     if app.control.intake().await? == *tenant {
@@ -68,7 +71,7 @@ async fn store(
     if route::single_tenant(&app.control, &addressees).await?.as_ref() != Some(tenant) {
         let reason = "wrong-recipient: not every record is addressed to this practice; correct the practice's identifiers and replay";
         messages::set_aside(session, readable.id, Verdict::Quarantined, reason).await?;
-        return Ok("quarantined");
+        return Ok(QUARANTINED);
     }
     Ok(match results::store(session, readable).await? {
         Effect::Stored { new_versions: 0, alerts: 0 } => "stored, nothing new",
@@ -112,7 +115,7 @@ async fn hand_on(
             addressees.len()
         );
         messages::set_aside(session, message.id, Verdict::Quarantined, &reason).await?;
-        return Ok("quarantined");
+        return Ok(QUARANTINED);
     }
     messages::handed_on(session, message.id, read.format(), &read.charset()).await?;
     Ok("handed on")

@@ -198,3 +198,45 @@ async fn an_administrator_deals_with_what_was_set_aside() {
     );
     assert_eq!(clinic.count(&named).await, 1);
 }
+
+/// What can't be read is seen by whoever looks after the worker, and leaves the head of the list when somebody has decided.
+#[tokio::test]
+async fn what_is_set_aside_is_counted_listed_and_discarded() {
+    let clinic = without_worker("queue_aside").await;
+    let worker = clinic.platform.work(&["--metrics-listen", "127.0.0.1:0"]).await.unwrap();
+    let mut messages = Vec::new();
+    for body in [b"first\0".as_slice(), b"second\0"] {
+        messages.push(clinic.post(body).await.json["message_id"].as_str().unwrap().to_owned());
+        clinic.until_idle().await;
+    }
+    let line = worker.wait_for_line("\"metrics\"", LIMIT).await.unwrap();
+    let said: Value = serde_json::from_str(&line).unwrap();
+    let figures = reqwest::get(format!("http://{}/metrics", said["address"].as_str().unwrap())).await.unwrap();
+    let figures = figures.text().await.unwrap();
+    assert!(figures.contains("\nlabor_messages_quarantined_total 2\n"), "{figures}");
+    assert!(figures.contains("\nlabor_messages_given_up_total 0\n"), "{figures}");
+
+    let quarantine = async |arguments: &[&str]| {
+        clinic
+            .platform
+            .program("labor")
+            .unwrap()
+            .args(["quarantine"])
+            .args(arguments.iter().copied())
+            .run()
+            .await
+            .unwrap()
+    };
+    let listed = async || -> (Vec<String>, Value) {
+        let listed: Value = serde_json::from_str(&quarantine(&["list"]).await.stdout).unwrap();
+        let ids = listed["messages"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap().to_owned());
+        (ids.collect(), listed["total"].clone())
+    };
+    let (first, second) = (messages[0].clone(), messages[1].clone());
+    assert_eq!(listed().await, (vec![second.clone(), first.clone()], json!(2)));
+    assert!(!quarantine(&["discard", &second, "--reason", " "]).await.status.success());
+    assert!(quarantine(&["discard", &second, "--reason", "a test"]).await.status.success());
+    assert_eq!(listed().await, (vec![first, second.clone()], json!(2)), "what is decided stands last");
+    let again = quarantine(&["discard", &second, "--reason", "a test"]).await;
+    assert!(!again.status.success() && again.stderr.contains("discarded already"), "{}", again.stderr);
+}
