@@ -1,9 +1,10 @@
 //! What an operator does at the command line: register a laboratory, add a user, look after messages that were set aside.
 use std::io::Read as _;
 
+use chrono::{TimeDelta, Utc};
 use clap::{Subcommand, ValueEnum};
 use labor_catalog::SecretNumber;
-use labor_db::messages;
+use labor_db::messages::{self, arrived};
 use labor_db::users::{self, NewUser};
 use labor_db::{ClaimRole, Claims, DbError, MasterSecret, TenantName};
 use serde_json::{Value, json};
@@ -83,6 +84,15 @@ pub enum QuarantineCommand {
         /// Sign-in name of the practice.
         #[arg(long)]
         practice: Option<String>,
+    },
+    /// What readers tolerated in messages that they did understand, by code and laboratory: what a laboratory should mend.
+    Warnings {
+        /// Sign-in name of the practice; the intake without one.
+        #[arg(long)]
+        practice: Option<String>,
+        /// Of so many days.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
     },
     /// Put one back to work.
     Replay {
@@ -251,12 +261,13 @@ fn typed_password() -> Result<String, AdminError> {
     Ok(typed.to_owned())
 }
 
-/// Lists, replays or discards messages that were set aside.
+/// Lists, replays or discards messages that were set aside; lists what readers tolerated in others.
 ///
 /// # Errors
 /// When the practice or message is unknown, or the database can't be asked.
 pub async fn quarantine(app: &App, command: &QuarantineCommand) -> Result<Value, AdminError> {
     let (QuarantineCommand::List { practice }
+    | QuarantineCommand::Warnings { practice, .. }
     | QuarantineCommand::Replay { practice, .. }
     | QuarantineCommand::Discard { practice, .. }) = command;
     let tenant = match practice {
@@ -268,6 +279,10 @@ pub async fn quarantine(app: &App, command: &QuarantineCommand) -> Result<Value,
         QuarantineCommand::List { .. } => {
             let found = messages::list_set_aside(&mut session).await?;
             Ok(json!({ "messages": found.messages, "total": found.total }))
+        }
+        QuarantineCommand::Warnings { days, .. } => {
+            let since = Utc::now() - TimeDelta::days(i64::from(*days));
+            Ok(json!({ "warnings": arrived::tolerated(&mut session, since).await? }))
         }
         QuarantineCommand::Replay { message, .. } => {
             if messages::replay(&mut session, *message).await? {

@@ -68,7 +68,7 @@ enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
-    /// Messages that were set aside.
+    /// Messages that were set aside, and what was tolerated in others.
     Quarantine {
         #[command(flatten)]
         database: DatabaseSettings,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::request::Request;
 use crate::store::Store;
-use crate::{Backup, BackupError, KeyFate, KeyReceipt, SigningKey, audit, manifest};
+use crate::{Backup, BackupError, KeyFate, KeyReceipt, SigningKey, audit, manifest, over};
 
 /// Proof of a deletion: the database's certificate and what became of the objects.
 #[derive(Debug, Clone, Serialize)]
@@ -64,6 +64,7 @@ impl Backup {
             )));
         };
         let tenant = request.tenant;
+        over::refuse_held(&client, &tenant).await?;
         self.holds_something_of_labor().await?;
         let prefixes = [format!("{}{tenant}/", manifest::ALL), audit::folder(&tenant)];
         // Whether all that comes after the key may be done is tried before it: a right that is missing costs nothing yet.

@@ -95,7 +95,7 @@ pub use missing::MissingRun;
 pub use practice::Replaced;
 pub use proof::TableDigest;
 pub use pruned::{ControlPruned, Fate, PruneOptions, PruneRun, Pruned, PrunedTenant};
-pub use recovery_point::{Patience, RecoveryPoint, RecoveryPoints};
+pub use recovery_point::{ControlPoint, Patience, RecoveryPoint, RecoveryPoints};
 pub use restore::{Destination, Restored, Which};
 pub use retention::Retention;
 pub use schedule::record::{RunOutcome, ScheduledRun};

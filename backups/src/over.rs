@@ -10,7 +10,7 @@ use labor_catalog::TenantName;
 use labor_migrator::up::{Progress, Stop, UpOptions};
 use labor_migrator::{Migrator, run};
 use serde_json::json;
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::{Client, GenericClient, Transaction};
 
 use crate::practice::{self, BACK, CONFIRM, END, OVER, Practice, REASON, Replaced};
 use crate::restore::{Into, Passed, Stay};
@@ -326,9 +326,9 @@ async fn exchange(client: &mut Client, kept: &Kept, practice: &Practice) -> Resu
     transaction.commit().await.map_err(during("commit"))
 }
 
-/// A hold keeps everything of a practice, also what was restored over.
-async fn refuse_held(transaction: &Transaction<'_>, tenant: &TenantName) -> Result<(), BackupError> {
-    let holders = transaction
+/// A hold keeps everything of a practice, also what was restored over, and what there is of it in the bucket.
+pub(crate) async fn refuse_held(client: &impl GenericClient, tenant: &TenantName) -> Result<(), BackupError> {
+    let holders = client
         .query(
             "SELECT holder FROM control.holds WHERE tenant = $1 AND (until IS NULL OR until >= current_date) ORDER BY created_at",
             &[&tenant.as_str()],

@@ -24,6 +24,9 @@ use crate::schedule::timetable::Timetable;
 use crate::schedule::{self, Scope};
 use crate::standing::{Judged, Standing};
 use crate::{Backup, BackupError, BackupId, Kept, clock, kept};
+pub use control::ControlPoint;
+
+mod control;
 
 /// Everybody who was ever taken in, and whether they are to be backed up, as `run --all` says it.
 const TENANTS: &str =
@@ -79,6 +82,8 @@ pub struct RecoveryPoints {
     pub tenants: BTreeMap<TenantName, RecoveryPoint>,
     /// Who has something in the bucket, and is not known to this database. Nobody looks after these.
     pub unknown: Vec<TenantName>,
+    /// The control schema: without it nobody knows whose the tenants are.
+    pub control: ControlPoint,
     /// Who was deleted from the database, and has backups in the bucket: `erase` was not run, or could not.
     pub not_erased: Vec<TenantName>,
     /// What was in a practice's place before a restore over it, and waits for somebody to confirm that, or to go back.
@@ -102,7 +107,7 @@ impl RecoveryPoints {
         let unknown = self.unknown.iter().map(|tenant| {
             format!("{tenant} has backups, but this database does not know it. Is LABOR_BACKUP_URL the right one?")
         });
-        late.chain(unknown).collect()
+        late.chain(unknown).chain(self.control.said(self.at)).collect()
     }
 
     /// The same as text for Prometheus, as its textfile collector takes it. No figure has a label or names a tenant.
@@ -154,6 +159,11 @@ impl RecoveryPoints {
                 "kept_schemas",
                 "What was in a practice's place before a restore over it, and waits for `restore confirm`",
                 i64::try_from(self.kept.len()).ok(),
+            ),
+            (
+                "control_timestamp_seconds",
+                "When the newest backup of the control schema was made; 0: there is none",
+                self.control.fault.is_none().then(|| self.control.made_at.map_or(0, |made_at| made_at.timestamp())),
             ),
             ("status_timestamp_seconds", "When it was looked", Some(self.at.timestamp())),
         ];
@@ -243,6 +253,7 @@ impl Backup {
                 not_erased.push(tenant);
             }
         }
+        let points_of_nobody = tenants.is_empty();
         let plan = &plan;
         let points = tenants.into_iter().map(|(tenant, since, stock)| async move {
             let now = now + TimeDelta::from_std(begun.elapsed()).unwrap_or_default();
@@ -252,8 +263,18 @@ impl Backup {
         });
         let tenants = stream::iter(points).buffer_unordered(AT_ONCE).collect().await;
         let (unknown, Patience { late, allowance }) = (stock.into_keys().collect(), patience);
+        let control = self.control_point(!points_of_nobody, late, now).await?;
         let (late_after_seconds, allowance_seconds) = (late.as_secs(), allowance.as_secs());
-        Ok(RecoveryPoints { at: now, late_after_seconds, allowance_seconds, tenants, unknown, not_erased, kept })
+        Ok(RecoveryPoints {
+            at: now,
+            late_after_seconds,
+            allowance_seconds,
+            tenants,
+            unknown,
+            control,
+            not_erased,
+            kept,
+        })
     }
 
     async fn recovery_point(
@@ -337,6 +358,7 @@ mod tests {
             allowance_seconds: 0,
             tenants,
             unknown,
+            control: ControlPoint { made_at: Some(at), ..ControlPoint::default() },
             not_erased: Vec::new(),
             kept: Vec::new(),
         };
@@ -355,6 +377,7 @@ mod tests {
                 "labor_backup_newest_age_seconds 108000",
                 "labor_backup_oldest_proof_timestamp_seconds 1795240800",
                 "labor_backup_kept_schemas 0",
+                &format!("labor_backup_control_timestamp_seconds {}", at.timestamp()),
                 "labor_backup_status_timestamp_seconds 1795348800",
             ]
         );

@@ -120,7 +120,8 @@ fn summary(points: &RecoveryPoints) -> String {
         0 => String::new(),
         count => format!("; {count} have backups and are not in the database"),
     };
-    format!("{} tenants, {late} late{unknown}", points.tenants.len())
+    let control = if points.control.late { "; the control schema is late" } else { "" };
+    format!("{} tenants, {late} late{unknown}{control}", points.tenants.len())
 }
 
 fn table(points: &RecoveryPoints) -> Table {

@@ -318,8 +318,6 @@ async fn store_report(
     let meant = patient::find(unit, &report.subject.identifying(), &place).await?;
     let id = Uuid::now_v7();
     let patient = meant.as_ref().map(|meant| meant.patient);
-    let (version, not_judged) = (chain.next, judgement.not_judged());
-    let (reading, reread_with) = (came.reading, came.reread_with);
     let row = insert::Row {
         id,
         message_id,
@@ -329,10 +327,10 @@ async fn store_report(
         order,
         patient,
         received_at,
-        version,
-        not_judged,
-        reading,
-        reread_with,
+        version: chain.next,
+        not_judged: judgement.not_judged(),
+        reading: came.reading,
+        reread_with: came.reread_with,
     };
     insert::record(unit, &row, report).await?;
     let counts = chain.add(unit, &chain::Version::of(id, message_id, report, content, received_at)).await?;
@@ -343,13 +341,23 @@ async fn store_report(
         order::note_match(unit, id, order, meant).await?;
         order::match_waiting(unit, &place).await?;
     }
-    // Of a record that is new in every respect nothing is held.
-    let of_order = known_order.unwrap_or(place.order_number.is_some());
-    if report.genetic || version > 1 || of_order {
-        // What is held, and for whom, is held of all that may be the same examination.
-        let near = lately.filter(|_| !report.subject.identifying().is_complete());
-        insert::genetic_hold(unit, &row, report, &place, near).await?;
-    }
-    let stored = Stored { id, key: &key, lately, patient, counts, first: version == 1 };
+    hold(unit, &row, report, &place, known_order).await?;
+    let stored = Stored { id, key: &key, lately, patient, counts, first: chain.next == 1 };
     Ok((true, raise::raise(unit, &stored, report, &judgement).await?))
+}
+
+/// What is held, and for whom, is held of all that may be the same examination. Of a record that is new in every respect nothing is.
+async fn hold(
+    unit: &Unit<'_>,
+    row: &insert::Row<'_>,
+    report: &NewReport,
+    place: &patient::Place<'_>,
+    known_order: Option<bool>,
+) -> Result<(), DbError> {
+    let of_order = known_order.unwrap_or(place.order_number.is_some());
+    if !report.genetic && row.version == 1 && !of_order {
+        return Ok(());
+    }
+    let near = Some(row.received_at).filter(|_| !report.subject.identifying().is_complete());
+    insert::genetic_hold(unit, row, report, place, near).await
 }

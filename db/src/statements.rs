@@ -52,6 +52,7 @@ areas! {
     Messages = messages,
     Arrived = messages::arrived,
     Reports = reports,
+    Values = reports::values,
     Events = events,
     Notices = notices,
     Results = results,

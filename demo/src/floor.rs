@@ -8,7 +8,7 @@ use crate::Failure;
 const REPORT_GET: [&str; 8] = [
     "Events(MARK_SEEN)",
     "Reports(ONE_REPORT)",
-    "Reports(VALUES_OF_REPORT)",
+    "Values(VALUES_OF_REPORT)",
     "Reports(DOCUMENTS_OF_REPORT)",
     "Events(EVENTS_OF_REPORT)",
     "Events(SEEN_BEFORE)",

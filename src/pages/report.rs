@@ -54,6 +54,7 @@ struct ReportPage {
     status_words: String,
     version: i32,
     newer: Option<Uuid>,
+    earlier: Vec<Uuid>,
     /// A later version that corrects single values of this one.
     corrected: Option<Uuid>,
     /// The same order under another name or birth date.
@@ -210,6 +211,7 @@ impl ReportPage {
             status: s.status,
             version: s.version,
             newer: report.superseded_by,
+            earlier: report.replaces,
             corrected: report
                 .values
                 .iter()

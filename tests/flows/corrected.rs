@@ -1,5 +1,5 @@
 //! Values that a later version corrects, where the version that has them stays: each is shown with that, and whoever saw it is told.
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::acknowledge::{id, notices};
 use crate::alerts::{open, order, post, results};
@@ -30,8 +30,11 @@ async fn a_mark_outlives_the_version_that_made_it() {
     post(2, &["K||4.3|mmol/L||N|||C"]).await;
     let first = version(&doctor, 1).await;
     assert_eq!(marked(&doctor, &first).await, ["K 7.1"]);
+    let second = version(&doctor, 2).await;
     post(3, &["K||4.3|mmol/L||N|||F", "CRP||0.6|mg/L|||||F"]).await;
     assert_eq!(doctor.reports().await.len(), 2, "the third replaces the second");
+    let third = id(&version(&doctor, 3).await, "id");
+    assert_eq!(doctor.json(&format!("/v1/reports/{third}")).await["replaces"], json!([second["id"]]));
     assert_eq!(marked(&doctor, &first).await, ["K 7.1"]);
     post(4, &["K||7.1|mmol/L||HH|||C", "CRP||0.6|mg/L|||||F"]).await;
     assert!(marked(&doctor, &first).await.is_empty(), "it was right after all");

@@ -240,3 +240,22 @@ async fn what_is_set_aside_is_counted_listed_and_discarded() {
     let again = quarantine(&["discard", &second, "--reason", "a test"]).await;
     assert!(!again.status.success() && again.stderr.contains("discarded already"), "{}", again.stderr);
 }
+
+/// A laboratory whose channel converts its files is told before a file comes that can't be understood for it.
+#[tokio::test]
+async fn what_a_reader_tolerated_is_listed_by_laboratory() {
+    let clinic = clinic("queue_warnings").await;
+    let sent: String = sample("A01_ldt2_8201_iso88591.ldt").iter().map(|byte| char::from(*byte)).collect();
+    let message = clinic.post(sent.as_bytes()).await.json["message_id"].clone();
+    clinic.until_idle().await;
+    let listed =
+        clinic.platform.json("labor", &["quarantine", "warnings", "--practice", "a"], "").await.unwrap()["warnings"]
+            .clone();
+    let found = listed.as_array().unwrap().iter().find(|warning| warning["code"] == "transcoded");
+    let found = found.unwrap_or_else(|| panic!("{listed}"));
+    assert_eq!((&found["messages"], &found["newest"]), (&json!(1), &message), "{listed}");
+    let long_ago = "UPDATE {}.raw_messages SET received_at = received_at - interval '8 days'";
+    clinic.execute(&long_ago.replace("{}", &clinic.tenants[0])).await;
+    let listed = clinic.platform.json("labor", &["quarantine", "warnings", "--practice", "a"], "").await.unwrap();
+    assert_eq!(listed["warnings"], json!([]));
+}

@@ -2,6 +2,7 @@
 use labor_backup::{Backup, BackupError, KeyFate, Settings};
 use uuid::Uuid;
 
+use crate::meanwhile::HOLD;
 use crate::place::Place;
 
 /// An approved deletion that the database has carried out, as `labor-migrator delete` leaves it.
@@ -61,6 +62,22 @@ async fn a_key_that_was_destroyed_before_takes_a_word_to_go_on() {
     assert!(matches!(place.backup().erase(request, false, None).await, Err(BackupError::Refused(_))));
     let certificate = place.backup().erase(request, true, None).await.unwrap();
     assert_eq!((certificate.key, certificate.objects_deleted), (KeyFate::WasNotThere, 2));
+}
+
+/// What a court wants to see may be in the backups alone by now.
+#[tokio::test]
+async fn what_is_held_is_not_erased() {
+    let place = Place::with_patients(1).await;
+    place.backup().run(&place.tenant).await.unwrap();
+    let request = deleted(&place).await;
+    place.database.execute(HOLD, &[&place.tenant.as_str()]).await.unwrap();
+    let refused = place.backup().erase(request, false, None).await;
+    assert!(matches!(&refused, Err(BackupError::Refused(why)) if why.contains("court")), "{refused:?}");
+    assert_eq!(place.objects().await.len(), 2, "refused means untouched");
+    assert!(place.settings.keys.join(format!("{}.age-identity", place.tenant)).exists());
+    let ended = "UPDATE control.holds SET until = current_date - 1 WHERE tenant = $1";
+    place.database.execute(ended, &[&place.tenant.as_str()]).await.unwrap();
+    place.backup().erase(request, false, None).await.unwrap();
 }
 
 #[tokio::test]

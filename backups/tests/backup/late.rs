@@ -75,7 +75,13 @@ async fn the_program_tells_by_its_exit_code_and_by_a_file() {
         (output.status.code(), metrics, String::from_utf8(output.stderr).unwrap())
     };
     let (code, metrics, told) = status("1h").await;
+    assert!(code == Some(6) && told.contains("labor-backup control run"), "{code:?} {told}");
+    assert!(metrics.contains("\nlabor_backup_control_timestamp_seconds 0\n"), "{metrics}");
+    let control = place.backup().control_run().await.unwrap();
+    let (code, metrics, told) = status("1h").await;
     assert_eq!((code, told.as_str()), (Some(0), ""));
+    let made = format!("\nlabor_backup_control_timestamp_seconds {}\n", control.made_at.timestamp());
+    assert!(metrics.contains(&made), "{metrics}");
     assert!(metrics.contains("\nlabor_backup_late_tenants 0\n"), "{metrics}");
     let (code, metrics, told) = status("0m").await;
     assert!(code == Some(6) && told.contains(place.tenant.as_str()), "{code:?} {told}");

@@ -71,7 +71,7 @@ async fn a_backup_that_lands_after_its_tenant_was_erased_is_taken_back() {
     assert!(left.iter().all(|key| key.starts_with("certificates/")), "the certificate is not true: {left:?}");
 }
 
-const HOLD: &str =
+pub(crate) const HOLD: &str =
     "INSERT INTO control.holds (id, tenant, holder, reason) VALUES (gen_random_uuid(), $1, 'court', 'lawsuit')";
 
 #[tokio::test]

@@ -87,6 +87,7 @@ async fn what_can_t_be_read_of_one_is_told_and_the_others_are_looked_after() {
     }
     let theirs = place.backup().run(&neighbour).await.unwrap();
     let backup = that_refuses(&place, "GET ", &format!("{neighbour}/backups/{}/manifest.json", theirs.backup)).await;
+    place.backup().control_run().await.unwrap();
     let points = backup.recovery_points(Age::from_secs(24 * 3600), Utc::now()).await.unwrap();
     assert!(!points.tenants[tenant].late && points.tenants[&neighbour].late, "{points:?}");
     assert!(points.late().len() == 1 && points.late()[0].contains("can't be told"), "{:?}", points.late());
@@ -123,6 +124,7 @@ async fn who_has_backups_and_is_not_known_is_told() {
 async fn who_is_late_is_told_also_when_the_figures_can_t_be_written() {
     let place = Place::alone("surroundings_figures").await;
     place.backup().run(&place.tenant).await.unwrap();
+    place.backup().control_run().await.unwrap();
     let file = place.folder().join("missing").join("labor.prom");
     let status = async |late: &str| {
         let output = place.program().args(["status", "--late", late, "--metrics"]).arg(&file).output().await.unwrap();

@@ -16,6 +16,10 @@ statements! { Arrived {
           WHERE (m.received_at, m.id) > ($1, $2) AND m.received_at >= $3 AND m.received_at < $4
             AND (cardinality($5::uuid[]) = 0 OR m.id = ANY ($5))
           ORDER BY m.received_at, m.id LIMIT 200";
+    /// Since $1: what a reader tolerated, by code and source.
+    TOLERATED_FAULTS = "SELECT w ->> 'code', m.source_id, count(DISTINCT m.id), max(m.received_at), (array_agg(m.id ORDER BY m.received_at DESC, m.id DESC))[1]
+            FROM raw_messages m CROSS JOIN jsonb_array_elements(m.warnings) AS w
+           WHERE m.received_at >= $1 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 200";
     MESSAGE_BYTES = "SELECT m.id, m.source_id, m.sender_message_id, m.content_type, m.body, m.received_at, m.state = 'received'
             FROM raw_messages m WHERE m.id = $1";
 } }
@@ -69,6 +73,39 @@ pub async fn page(
             reason: row.get(4),
         })
         .collect())
+}
+
+/// What a reader tolerated in messages of one source.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Tolerated {
+    /// Code of the warning (`ldt::WarningKind`, `hl7::WarningKind`).
+    pub code: String,
+    /// Who sent them.
+    pub source: Uuid,
+    /// In how many.
+    pub messages: i64,
+    /// When the newest came.
+    pub newest_at: DateTime<Utc>,
+    /// The newest.
+    pub newest: Uuid,
+}
+
+/// What was tolerated in the messages since then, the most frequent first, at most 200.
+///
+/// # Errors
+/// When the database can't be asked.
+pub async fn tolerated(session: &mut TenantSession, since: DateTime<Utc>) -> Result<Vec<Tolerated>, DbError> {
+    let list = Query { sql: TOLERATED_FAULTS, params: &[&since] };
+    let results = session.run(&[Query { sql: READ_ONLY, params: &[] }, list]).await?;
+    let rows = results.get(1).map(Vec::as_slice).unwrap_or_default();
+    let tolerated = |row: &tokio_postgres::Row| Tolerated {
+        code: row.get(0),
+        source: row.get(1),
+        messages: row.get(2),
+        newest_at: row.get(3),
+        newest: row.get(4),
+    };
+    Ok(rows.iter().map(tolerated).collect())
 }
 
 /// One of them with its bytes.

@@ -209,6 +209,11 @@ pub(crate) fn status(json: bool, status: &Status) {
         }
         line(format_args!("{tenants}"));
     }
+    in_all(status);
+}
+
+/// What a person has to know of the whole fleet.
+fn in_all(status: &Status) {
     if status.unlisted > 0 {
         line(format_args!("and {} more: `labor-migrator status --all`", status.unlisted));
     }

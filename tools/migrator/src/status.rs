@@ -146,20 +146,7 @@ impl Migrator {
         let left_open = weaker::of_the_server(&client).await?;
         let target = self.chain().newest();
         let during = || MigratorError::during("read the ledger");
-        let rows = client
-            .query(
-                &format!(
-                    "SELECT l.version, l.chain_checksum = $1, left(l.fingerprint, 12), t.state, count(*), count(l.held_at),
-                            count(*) FILTER (WHERE l.last_error IS NOT NULL AND l.held_at IS NULL),
-                            (SELECT generation FROM control.fleet), {REACHED} > $2,
-                            count(*) FILTER (WHERE l.unsound IS NOT NULL AND l.served_despite IS NULL), (SELECT checked_at FROM control.fleet)
-                       FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
-                      WHERE t.state <> 'deleted' GROUP BY 1, 2, 3, 4, 9 ORDER BY 1, 2, 4, 3"
-                ),
-                &[&target.checksum, &target.version],
-            )
-            .await
-            .map_err(during())?;
+        let rows = client.query(&groups_sql(), &[&target.checksum, &target.version]).await.map_err(during())?;
         let groups = rows.iter().map(|row| Group {
             version: row.get(0),
             current: row.get(1),
@@ -176,20 +163,7 @@ impl Migrator {
             Listing::All => (None, true),
         };
         let tenants = client
-            .query(
-                &format!(
-                    "SELECT t.name, {SLUG}, t.kind, t.state, l.version, l.chain_checksum = $1, left(l.fingerprint, 12), l.held_reason,
-                            l.progress, l.last_error, {REACHED} > $3, count(*) OVER (),
-                            l.chain_checksum NOT IN ($1, '') AND l.version = $3 AND l.rules_checksum IS DISTINCT FROM $5,
-                            l.unsound, l.served_despite
-                       FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
-                      WHERE t.state <> 'deleted'
-                        AND ($4 OR l.chain_checksum <> $1 OR l.held_at IS NOT NULL OR l.last_error IS NOT NULL
-                             OR t.state = 'frozen' OR l.unsound IS NOT NULL)
-                      ORDER BY l.unsound IS NULL, l.last_error IS NULL, l.held_at IS NULL, l.chain_checksum = $1, t.kind DESC, t.slug LIMIT $2"
-                ),
-                &[&target.checksum, &limit, &target.version, &all, &self.chain().rules_checksum()],
-            )
+            .query(&tenants_sql(), &[&target.checksum, &limit, &target.version, &all, &self.chain().rules_checksum()])
             .await
             .map_err(during())?;
         let asked_for: i64 = tenants.first().map_or(0, |row| row.get(11));
@@ -220,6 +194,33 @@ impl Migrator {
             .map_err(MigratorError::during("look up the tenant"))?;
         row.map_or_else(|| Err(MigratorError::UnknownTenant(name.to_owned())), |row| parse_name(row.get(0)))
     }
+}
+
+/// How many stand how. $1, $2: checksum and number of the newest version.
+fn groups_sql() -> String {
+    format!(
+                    "SELECT l.version, l.chain_checksum = $1, left(l.fingerprint, 12), t.state, count(*), count(l.held_at),
+                            count(*) FILTER (WHERE l.last_error IS NOT NULL AND l.held_at IS NULL),
+                            (SELECT generation FROM control.fleet), {REACHED} > $2,
+                            count(*) FILTER (WHERE l.unsound IS NOT NULL AND l.served_despite IS NULL), (SELECT checked_at FROM control.fleet)
+                       FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
+                      WHERE t.state <> 'deleted' GROUP BY 1, 2, 3, 4, 9 ORDER BY 1, 2, 4, 3"
+                )
+}
+
+/// Those that need attention. $1, $3: checksum and number of the newest version, $2: how many, $4: all, $5: checksum of the row rules.
+fn tenants_sql() -> String {
+    format!(
+                    "SELECT t.name, {SLUG}, t.kind, t.state, l.version, l.chain_checksum = $1, left(l.fingerprint, 12), l.held_reason,
+                            l.progress, l.last_error, {REACHED} > $3, count(*) OVER (),
+                            l.chain_checksum NOT IN ($1, '') AND l.version = $3 AND l.rules_checksum IS DISTINCT FROM $5,
+                            l.unsound, l.served_despite
+                       FROM control.ledger l JOIN control.tenants t ON t.name = l.tenant
+                      WHERE t.state <> 'deleted'
+                        AND ($4 OR l.chain_checksum <> $1 OR l.held_at IS NOT NULL OR l.last_error IS NOT NULL
+                             OR t.state = 'frozen' OR l.unsound IS NOT NULL)
+                      ORDER BY l.unsound IS NULL, l.last_error IS NULL, l.held_at IS NULL, l.chain_checksum = $1, t.kind DESC, t.slug LIMIT $2"
+                )
 }
 
 fn tenant(row: &tokio_postgres::Row) -> Result<TenantStatus, MigratorError> {

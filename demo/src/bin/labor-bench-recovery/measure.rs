@@ -20,6 +20,7 @@ const DAY: f64 = 24.0 * 3600.0;
 /// The nightly run, and how old the oldest of the newest proofs is right after it.
 pub(crate) async fn night(fleet: &Fleet, figures: &mut Figures) -> Result<(), Failure> {
     let run = fleet.done("labor-backup", &["run", "--all"]).await?;
+    fleet.done("labor-backup", &["control", "run"]).await?;
     let status = fleet.json("labor-backup", &["--json", "status"]).await?;
     let tenants = status.get("tenants").and_then(serde_json::Value::as_object).ok_or("no tenants in the answer")?;
     let ages: Option<Vec<_>> =
@@ -29,7 +30,6 @@ pub(crate) async fn night(fleet: &Fleet, figures: &mut Figures) -> Result<(), Fa
     figures.add(NIGHT, "labor-backup status right after it: the oldest of the newest proofs", "s", &[oldest], None);
     let at_most = (DAY + oldest) / 3600.0;
     figures.add(NIGHT, "once a day: just before the next run has ended", "h", &[at_most], None);
-    fleet.done("labor-backup", &["control", "run"]).await?;
     Ok(())
 }
 
