@@ -84,6 +84,8 @@ impl Subject {
 /// One value to be stored. Field names are the columns'.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewObservation {
+    /// The laboratory sent alarm limits that the value can't be held against.
+    pub alarm_open: bool,
     /// Key.
     pub id: Uuid,
     /// Order within the report.
@@ -145,6 +147,9 @@ pub struct Unmapped {
     pub field: String,
     /// What was sent.
     pub text: String,
+    /// It is the message's and no report's: the laboratory's address, its software. A resend in another message may say otherwise.
+    #[serde(skip)]
+    pub of_message: bool,
 }
 
 /// An attachment to be noted.

@@ -64,7 +64,9 @@ fn report(package: &Package, report: &Report, received_at: DateTime<Utc>) -> New
 /// What was read and has no column: of the record, of its results and attachments, and of the package around it.
 fn unmapped(package: &Package, report: &Report) -> Vec<Unmapped> {
     let mut rows = Vec::new();
-    let mut add = |field: &str, text: &str| rows.push(Unmapped { field: field.to_owned(), text: text.to_owned() });
+    let row =
+        |field: &str, text: &str, of_message| Unmapped { field: field.to_owned(), text: text.to_owned(), of_message };
+    let mut add = |field: &str, text: &str| rows.push(row(field, text, false));
     for (field, text) in [
         ("Requested", &report.requested),
         ("Received", &report.received),
@@ -94,9 +96,8 @@ fn unmapped(package: &Package, report: &Report) -> Vec<Unmapped> {
         }
     }
     package.notes.iter().for_each(|note| add("Package", note));
-    for field in report.unmapped.iter().chain(&package.unmapped) {
-        add(&field.id.to_string(), &field.text);
-    }
+    report.unmapped.iter().for_each(|field| add(&field.id.to_string(), &field.text));
+    rows.extend(package.unmapped.iter().map(|field| row(&field.id.to_string(), &field.text, true)));
     rows
 }
 
@@ -176,6 +177,7 @@ fn observation(result: &TestResult, value: &Value, effective_at: DateTime<Utc>) 
         interpretation,
         // Extreme (8422), or beyond the laboratory's own alarm limits (7363, 7371).
         critical: result.life_threatening || !value.signals().is_empty(),
+        alarm_open: value.has_open_alarm(),
         collected_at: result.collected_at.clone(),
         effective_at,
         notes: result.notes.clone(),

@@ -59,7 +59,7 @@ fn report(message: &Message, report: &Report, received_at: DateTime<Utc>) -> New
 
 /// What has no column, and what a column takes only if it is complete.
 fn unmapped(report: &Report) -> Vec<Unmapped> {
-    let row = |field: &str, text: &str| Unmapped { field: field.to_owned(), text: text.to_owned() };
+    let row = |field: &str, text: &str| Unmapped { field: field.to_owned(), text: text.to_owned(), of_message: false };
     let mut rows = Vec::new();
     rows.extend(report.reported.as_deref().filter(|text| date(text).is_none()).map(|text| row("OBR-22", text)));
     rows.extend(report.attachments.iter().filter_map(|a| a.reference.as_deref()).map(|text| row("Attachment", text)));
@@ -120,6 +120,8 @@ fn observation(
         flag: result.flag.clone(),
         interpretation: result.interpretation.map(interpretation),
         critical: result.critical,
+        // HL7 has no alarm limits.
+        alarm_open: false,
         collected_at: result.collected.clone(),
         effective_at: result.collected.as_deref().and_then(moment).or(reported).unwrap_or(received_at),
         notes: result.notes.clone(),

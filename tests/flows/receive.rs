@@ -326,3 +326,23 @@ async fn rows(clinic: &Clinic, bytes: &[u8]) -> Vec<(String, Option<String>)> {
     }
     found
 }
+
+/// A laboratory that moved, or has another software, sends the same report again: nobody has to read it anew.
+#[tokio::test]
+async fn a_resend_with_another_header_makes_no_new_item() {
+    let clinic = clinic("receive_header").await;
+    let first = sample("A01_ldt2_8201_iso88591.ldt");
+    clinic.post(&first).await;
+    clinic.until_idle().await;
+    let before = clinic.doctor("a").await.reports().await;
+    let text: String = first.iter().map(|byte| char::from(*byte)).collect();
+    let moved = text.replace("8321Laborweg 2", "8321Laborweg 3");
+    assert_ne!(text, moved);
+    let moved: Vec<u8> = moved.chars().map(|sign| u8::try_from(u32::from(sign)).unwrap()).collect();
+    let answer = clinic.post(&moved).await;
+    assert_eq!(answer.json["duplicate"], Value::Bool(false));
+    clinic.until_idle().await;
+    assert_eq!(clinic.doctor("a").await.reports().await, before);
+    let versions = format!("SELECT count(*) FROM {}.reports", clinic.tenants[0]);
+    assert_eq!(clinic.count(&versions).await, i64::try_from(before.len()).unwrap());
+}

@@ -2,6 +2,7 @@
 //! Must stay true: no I/O; exact numbers. What the laboratory says counts as it is. A value in another unit than a limit's is never
 //! held against it, and that it was not is counted. Whose age or sex is not known meets a limit for any: rather one call too many.
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use uuid::Uuid;
@@ -63,8 +64,8 @@ pub(crate) struct Judgement {
     pub(crate) comparisons: Vec<Comparison>,
     /// Values that a limit names and that could not be held against it, with the gravest such limit.
     pub(crate) open: Vec<(usize, Uuid)>,
-    /// Values of which a limit for changes names the test, and none their unit.
-    uncompared: Vec<usize>,
+    /// Values of which a limit for changes names the test, and none their unit; and those that the laboratory's own limits leave open.
+    uncompared: BTreeSet<usize>,
 }
 
 /// Judges every value that counts.
@@ -149,6 +150,9 @@ impl Judgement {
             let cause = if limit.is_some() { Cause::Limit } else { Cause::Laboratory };
             self.findings.push(Finding { observation: Some(index), tier, cause, limit });
         }
+        if value.alarm_open && gravest.is_none_or(|(tier, _)| tier < Tier::Emergency) {
+            self.uncompared.insert(index);
+        }
         let may_be_graver = open.filter(|(tier, _)| gravest.is_none_or(|(found, _)| *tier > found));
         if let Some((_, Some(limit))) = may_be_graver {
             self.open.push((index, limit));
@@ -173,7 +177,7 @@ impl Judgement {
             }
         }
         if named && !compared && value.value_text.is_some() {
-            self.uncompared.push(index);
+            self.uncompared.insert(index);
         }
     }
 }

@@ -325,7 +325,7 @@ pub(super) fn report_key(source: Uuid, message_id: Uuid, index: usize, report: &
     hex_digest(&[&source.to_string(), &report.laboratory, &report.kind, kind, value, &family, &given, &birth])
 }
 
-/// Digest of what a doctor reads. Repetition marks, report numbers and arrival times are not in it, so an unchanged resend is
+/// Digest of what a doctor reads. Repetition marks, report numbers, arrival times and what is the message's are not in it, so an unchanged resend is
 /// recognised.
 pub(super) fn content_digest(report: &NewReport) -> Result<[u8; 32], DbError> {
     let values: Vec<_> = report
@@ -340,7 +340,8 @@ pub(super) fn content_digest(report: &NewReport) -> Result<[u8; 32], DbError> {
         })
         .collect();
     let documents: Vec<_> = report.documents.iter().map(|d| &d.sha256).collect();
-    let said: Vec<_> = report.unmapped.iter().map(|field| (&field.field, &field.text)).collect();
+    let said: Vec<_> =
+        report.unmapped.iter().filter(|field| !field.of_message).map(|field| (&field.field, &field.text)).collect();
     let subject = (&report.subject, settled(report.status), report.critical, report.critical_whole, report.genetic);
     let whole = (subject, &report.notes, values, documents, said);
     let text = serde_json::to_vec(&whole).map_err(|_| DbError::Data("a report can't be digested"))?;

@@ -81,8 +81,29 @@ impl Value {
         kinds.into_iter().map(signal).collect()
     }
 
+    /// Whether there are alarm limits, and the value can be held against none of them: they are in another unit, or one of both is no number.
+    #[must_use]
+    pub fn has_open_alarm(&self) -> bool {
+        let further = self.further.iter().filter_map(|normal| normal.alarm.as_ref());
+        let sent = |limits: &&Limits| limits.low.is_some() || limits.high.is_some();
+        let held = |limits: &Limits| {
+            let plain = |limit: &String| matches!(number(limit), (None, Some(_)));
+            let numbers = self.number.is_some() && limits.low.iter().chain(&limits.high).all(plain);
+            numbers && self.is_in_unit_of(limits)
+        };
+        let mut limits = self.alarm.iter().chain(further).filter(sent).peekable();
+        !self.text.is_empty() && limits.peek().is_some() && !limits.any(held)
+    }
+
+    fn is_in_unit_of(&self, limits: &Limits) -> bool {
+        limits
+            .unit
+            .as_deref()
+            .is_none_or(|unit| self.unit.as_deref().is_some_and(|own| one_unit(own) == one_unit(unit)))
+    }
+
     fn exceeds(&self, limits: &Limits) -> Option<SignalKind> {
-        if limits.unit.is_some() && limits.unit != self.unit {
+        if !self.is_in_unit_of(limits) {
             return None;
         }
         let own = self.number.as_deref()?;
@@ -105,6 +126,17 @@ impl Value {
         }
         beyond(limits.high.as_ref(), Ordering::Greater).map(|()| SignalKind::AboveAlarm)
     }
+}
+
+/// One spelling of a unit: the litre is `l` or `L` (BIPM, The International System of Units, 9th edition, table 8), and micro has two code
+/// points that look alike. Other letters mean something in each case (`mg`, `Mg`).
+fn one_unit(unit: &str) -> String {
+    let known = |sign: char| match sign {
+        'L' => 'l',
+        '\u{3bc}' => '\u{b5}',
+        other => other,
+    };
+    unit.chars().filter(|sign| !sign.is_whitespace()).map(known).collect()
 }
 
 #[cfg(test)]
@@ -140,5 +172,37 @@ mod tests {
             assert_eq!(kinds(text, own), expected.into_iter().collect::<Vec<_>>(), "{text}");
         }
         assert!(kinds("70", Some("mg/dl")).is_empty(), "another unit is not compared");
+        assert_eq!(kinds("7", Some("mmol/L")), [AboveAlarm], "another spelling of the same unit");
+    }
+
+    #[test]
+    fn what_alarm_limits_leave_open() {
+        let value = |text: &str, unit: Option<&str>, high: &str| {
+            let (comparator, number) = number(text);
+            let alarm =
+                Some(Limits { high: Some(high.to_owned()), unit: Some("mmol/l".to_owned()), ..Limits::default() });
+            Value {
+                text: text.to_owned(),
+                comparator,
+                number,
+                alarm,
+                unit: unit.map(str::to_owned),
+                ..Value::default()
+            }
+        };
+        let own = Some("mmol/L");
+        assert!(!value("4.1", own, "6.2").has_open_alarm() && !value("", own, "6.2").has_open_alarm());
+        for open in [
+            value("70", Some("mg/dl"), "6.2"),
+            value("7", None, "6.2"),
+            value("hoch", own, "6.2"),
+            value("7", own, "siehe Text"),
+        ] {
+            assert!(open.has_open_alarm(), "{open:?}");
+        }
+        assert!(
+            !Value { alarm: Some(Limits::default()), ..value("7", own, "") }.has_open_alarm(),
+            "there are no limits"
+        );
     }
 }

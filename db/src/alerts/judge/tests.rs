@@ -35,6 +35,7 @@ fn value(text: &str) -> NewObservation {
         flag: None,
         interpretation: None,
         critical: false,
+        alarm_open: false,
         collected_at: None,
         effective_at: "2026-10-08T08:00:00Z".parse::<DateTime<Utc>>().unwrap(),
         notes: Vec::new(),
@@ -328,4 +329,15 @@ fn what_is_not_compared_because_of_its_unit_or_can_not_be_is_counted_once() {
     assert_eq!(of(&[unreadable(Tier::Emergency), limit(Tier::Phone, "", "6.2")]), (1, 0, 1, 1));
     assert_eq!(of(&[unreadable(Tier::Phone), limit(Tier::Phone, "", "8.0")]), (0, 0, 1, 1));
     assert_eq!(of(&[unreadable(Tier::Phone), change("mmol/l")]), (0, 0, 1, 1));
+}
+
+/// The laboratory's own limits are in another unit than its value: nobody can say that it is not critical.
+#[test]
+fn what_the_laboratory_s_alarm_limits_leave_open_is_counted_once() {
+    let open = NewObservation { alarm_open: true, ..value("70") };
+    assert_eq!(judge(&report(vec![open.clone(), value("4.1")]), &[]).not_judged(), 1);
+    let critical = NewObservation { critical: true, ..open.clone() };
+    assert_eq!(judge(&report(vec![critical]), &[]).not_judged(), 0, "it is alerted");
+    let cancelled = NewObservation { status: "cancelled", ..open };
+    assert_eq!(judge(&report(vec![cancelled]), &[]).not_judged(), 0);
 }
